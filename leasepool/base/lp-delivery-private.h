@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+#pragma once
+
+#include <gio/gio.h>
+
+/* The way into a GMainContext: one source per context over a locked queue. */
+
+typedef struct _LpDelivery     LpDelivery;
+typedef struct _LpDeliveryItem LpDeliveryItem;
+
+typedef void (*LpDeliveryItemFunc) (LpDeliveryItem *item);
+
+/* Embedded in what is delivered, first or not. */
+struct _LpDeliveryItem
+{
+  LpDeliveryItem *next;         /* (delivery lock) */
+  LpDeliveryItemFunc run;       /* in the context; owns whatever the item holds */
+};
+
+LpDelivery   *lp_delivery_ref_current  (void);
+LpDelivery   *lp_delivery_ref_context  (GMainContext *context);
+LpDelivery   *lp_delivery_ref          (LpDelivery *self);
+void          lp_delivery_unref        (LpDelivery *self);
+GMainContext *lp_delivery_get_context  (LpDelivery *self);
+gboolean      lp_delivery_is_current   (LpDelivery *self);
+
+void          lp_delivery_post         (LpDelivery *self, LpDeliveryItem *item);
+void          lp_delivery_post_func    (LpDelivery *self, GFunc func, gpointer data, gpointer more);
+void          lp_delivery_post_destroy (LpDelivery *self, GDestroyNotify destroy, gpointer data);
+void          lp_delivery_reap         (LpDelivery *self);

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+#include "config.h"
+
+#include "lp-delivery-private.h"
+
+#include "lp-clock-private.h"
+#include "lp-debug-private.h"
+#include "lp-log-private.h"
+
+/* How delivery works
+ *
+ * Each GMainContext that has ever waited for something of this library has one
+ * LpDelivery with one source. Any thread appends items to `queue`; the context
+ * takes the whole queue at a dispatch into `batch` and runs it with no lock
+ * held. Posting wakes the context only when the queue was empty and the context
+ * may be asleep: `asleep` is set by prepare(), before it looks at the queue a
+ * last time, and cleared by whoever wakes it.
+ *
+ * References: every LpDelivery reference but the source's own also holds the
+ * context, so a context cannot go away while something is on its way to it. The
+ * source's callback data is the delivery; when the context is destroyed its
+ * sources are, and the delivery leaves the table before the address of the
+ * context can be used again.
+ *
+ * Destroy notifies of user data wait in a list of their own: they hold nothing,
+ * may be run by a thread that owns the context and runs no loop
+ * (lp_delivery_reap()), and are leaked with a message when the context goes. */
+
+/* So that a burst of results does not keep the loop from its other sources. */
+#define DISPATCH_USEC 4000
+#define ITEMS_PER_CLOCK_READ 32
+
+typedef struct
+{
+  GDestroyNotify destroy;
+  gpointer data;
+} Destroy;
+
+struct _LpDelivery
+{
+  int ref_count;                /* (atomic) */
+  GMainContext *context;        /* (construct-only) held by each reference but the source's */
+
+  GMutex lock;                  /* a leaf */
+  LpDeliveryItem *queue;        /* (lock), the head is also read without it */
+  LpDeliveryItem *queue_tail;   /* (lock) */
+  GArray *destroys;             /* (lock) of Destroy, made on demand; tested without it */
+
+  LpDeliveryItem *batch;        /* (the context's owner) */
+  int asleep;                   /* (atomic) */
+};
+
+typedef struct
+{
+  GSource parent;
+  LpDelivery *delivery;
+} DeliverySource;
+
+typedef struct
+{
+  LpDeliveryItem item;
+  GFunc func;
+  gpointer data;
+  gpointer more;
+} FuncItem;
+
+static GMutex table_lock;       /* a leaf */
+static GHashTable *table;       /* (table_lock) GMainContext -> LpDelivery, neither held */
+
+static void
+delivery_free_if_last (LpDelivery *self)
+{
+  if (!g_atomic_int_dec_and_test (&self->ref_count))
+    return;
+
+  g_clear_pointer (&self->destroys, g_array_unref);
+  g_mutex_clear (&self->lock);
+  g_free (self);
+}
+
+static gboolean
+has_work (LpDelivery *self)
+{
+  return self->batch != NULL
+         || g_atomic_pointer_get (&self->queue) != NULL
+         || g_atomic_pointer_get (&self->destroys) != NULL;
+}
+
+static gboolean
+source_prepare (GSource *source, int *timeout)
+{
+  LpDelivery *self = ((DeliverySource *) source)->delivery;
+
+  *timeout = -1;
+  g_atomic_int_set (&self->asleep, TRUE);
+
+  if (!has_work (self))
+    return FALSE;
+
+  g_atomic_int_set (&self->asleep, FALSE);
+  return TRUE;
+}
+
+static gboolean
+source_check (GSource *source)
+{
+  LpDelivery *self = ((DeliverySource *) source)->delivery;
+
+  g_atomic_int_set (&self->asleep, FALSE);
+  return has_work (self);
+}
+
+static GArray *
+take_destroys_locked (LpDelivery *self)
+{
+  GArray *destroys = self->destroys;
+
+  g_atomic_pointer_set (&self->destroys, NULL);
+  return destroys;
+}
+
+static GArray *
+take_queue (LpDelivery *self)
+{
+  GArray *destroys;
+
+  g_mutex_lock (&self->lock);
+  if (self->batch == NULL)
+    {
+      self->batch = self->queue;
+      g_atomic_pointer_set (&self->queue, NULL);
+      self->queue_tail = NULL;
+    }
+  destroys = take_destroys_locked (self);
+  g_mutex_unlock (&self->lock);
+
+  return destroys;
+}
+
+static void
+run_destroys (GArray *destroys)
+{
+  if (destroys == NULL)
+    return;
+
+  for (guint i = 0; i < destroys->len; i++)
+    {
+      Destroy *destroy = &g_array_index (destroys, Destroy, i);
+
+      destroy->destroy (destroy->data);
+    }
+
+  g_array_unref (destroys);
+}
+
+/* A callback may iterate the context again: the nested dispatch goes on with
+ * the same batch, so the order holds and nothing waits for the outer one. */
+static gboolean
+source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
+{
+  LpDelivery *self = ((DeliverySource *) source)->delivery;
+  GArray *destroys = take_queue (self);
+  gint64 end = 0;
+  guint n_items = 0;
+
+  while (self->batch != NULL)
+    {
+      LpDeliveryItem *item = self->batch;
+
+      self->batch = item->next;
+      item->next = NULL;
+      item->run (item);
+
+      if (++n_items % ITEMS_PER_CLOCK_READ == 0)
+        {
+          gint64 now = lp_clock_now ();
+
+          if (end == 0)
+            end = now + DISPATCH_USEC;
+          else if (now >= end)
+            break;
+        }
+    }
+
+  run_destroys (destroys);
+
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+source_finalize (GSource *source)
+{
+  delivery_free_if_last (((DeliverySource *) source)->delivery);
+}
+
+static GSourceFuncs source_funcs = {
+  .prepare = source_prepare,
+  .check = source_check,
+  .dispatch = source_dispatch,
+  .finalize = source_finalize,
+};
+
+static gboolean
+source_callback_unused (gpointer user_data)
+{
+  return G_SOURCE_CONTINUE;
+}
+
+/* The context is being destroyed; nobody holds the delivery but its source. */
+static void
+context_destroyed_cb (gpointer data)
+{
+  LpDelivery *self = data;
+  guint n_leaked = 0;
+
+  g_mutex_lock (&table_lock);
+  g_hash_table_remove (table, self->context);
+  if (g_hash_table_size (table) == 0)
+    g_clear_pointer (&table, g_hash_table_unref);
+  g_mutex_unlock (&table_lock);
+
+  g_mutex_lock (&self->lock);
+  if (self->destroys != NULL)
+    n_leaked = self->destroys->len;
+  g_mutex_unlock (&self->lock);
+
+  if (n_leaked > 0)
+    lp_log (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, LP_DEBUG_DELIVERY, "user-data-leaked", NULL,
+            "The owner's main context went away before the user data of %u finished jobs could be "
+            "destroyed in it; it is leaked rather than destroyed on another thread", n_leaked);
+}
+
+static LpDelivery *
+delivery_new (GMainContext *context)
+{
+  LpDelivery *self = g_new0 (LpDelivery, 1);
+  GSource *source = g_source_new (&source_funcs, sizeof (DeliverySource));
+
+  self->ref_count = 1;
+  self->context = context;
+  g_mutex_init (&self->lock);
+
+  ((DeliverySource *) source)->delivery = self;
+  g_source_set_static_name (source, "[leasepool] delivery");
+  g_source_set_can_recurse (source, TRUE);
+  g_source_set_callback (source, source_callback_unused, self, context_destroyed_cb);
+  g_source_attach (source, context);
+  g_source_unref (source);
+
+  return self;
+}
+
+/* Returns the delivery into CONTEXT, which the caller holds. */
+LpDelivery *
+lp_delivery_ref_context (GMainContext *context)
+{
+  LpDelivery *self;
+
+  g_mutex_lock (&table_lock);
+  if (table == NULL)
+    table = g_hash_table_new (NULL, NULL);
+  self = g_hash_table_lookup (table, context);
+  if (self == NULL)
+    {
+      self = delivery_new (context);
+      g_hash_table_insert (table, context, self);
+    }
+  lp_delivery_ref (self);
+  g_mutex_unlock (&table_lock);
+
+  return self;
+}
+
+/* Returns the delivery into the caller's thread-default context; a thread
+ * without one counts as the global default's. */
+LpDelivery *
+lp_delivery_ref_current (void)
+{
+  GMainContext *context = g_main_context_get_thread_default ();
+
+  return lp_delivery_ref_context (context != NULL ? context : g_main_context_default ());
+}
+
+LpDelivery *
+lp_delivery_ref (LpDelivery *self)
+{
+  g_atomic_int_inc (&self->ref_count);
+  g_main_context_ref (self->context);
+
+  return self;
+}
+
+/* Not under a lock: the last reference of a context destroys its sources. */
+void
+lp_delivery_unref (LpDelivery *self)
+{
+  GMainContext *context = self->context;
+
+  delivery_free_if_last (self);
+  g_main_context_unref (context);
+}
+
+GMainContext *
+lp_delivery_get_context (LpDelivery *self)
+{
+  return self->context;
+}
+
+/* Whether the calling thread's thread-default context is this one. */
+gboolean
+lp_delivery_is_current (LpDelivery *self)
+{
+  GMainContext *context = g_main_context_get_thread_default ();
+
+  return self->context == (context != NULL ? context : g_main_context_default ());
+}
+
+static void
+wake (LpDelivery *self)
+{
+  if (g_atomic_int_compare_and_exchange (&self->asleep, TRUE, FALSE))
+    g_main_context_wakeup (self->context);
+}
+
+/* Hands ITEM over; it runs in the context, after everything posted before. The
+ * caller holds a reference for as long as the item is under way. */
+void
+lp_delivery_post (LpDelivery *self, LpDeliveryItem *item)
+{
+  item->next = NULL;
+
+  g_mutex_lock (&self->lock);
+  if (self->queue_tail != NULL)
+    self->queue_tail->next = item;
+  else
+    g_atomic_pointer_set (&self->queue, item);
+  self->queue_tail = item;
+  g_mutex_unlock (&self->lock);
+
+  wake (self);
+}
+
+static void
+func_item_run (LpDeliveryItem *item)
+{
+  FuncItem *self = (FuncItem *) item;
+
+  self->func (self->data, self->more);
+  g_free (self);
+}
+
+void
+lp_delivery_post_func (LpDelivery *self, GFunc func, gpointer data, gpointer more)
+{
+  FuncItem *item = g_new (FuncItem, 1);
+
+  item->item.run = func_item_run;
+  item->func = func;
+  item->data = data;
+  item->more = more;
+  lp_delivery_post (self, &item->item);
+}
+
+/* Has DESTROY called with DATA in the context, at its next dispatch. */
+void
+lp_delivery_post_destroy (LpDelivery *self, GDestroyNotify destroy, gpointer data)
+{
+  Destroy entry = { destroy, data };
+
+  g_mutex_lock (&self->lock);
+  if (self->destroys == NULL)
+    g_atomic_pointer_set (&self->destroys, g_array_new (FALSE, FALSE, sizeof (Destroy)));
+  g_array_append_val (self->destroys, entry);
+  g_mutex_unlock (&self->lock);
+
+  wake (self);
+}
+
+/* Runs the waiting destroy notifies. The caller owns the context, and its
+ * thread is the one they belong to. */
+void
+lp_delivery_reap (LpDelivery *self)
+{
+  GArray *destroys;
+
+  g_mutex_lock (&self->lock);
+  destroys = take_destroys_locked (self);
+  g_mutex_unlock (&self->lock);
+
+  run_destroys (destroys);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors
+ */
+
+#pragma once
+
+#include "lp-debug-private.h"
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+/*
+ * LpLogField:
+ * @key: the name of a field such as `LEASE_ID`, or %NULL at the end of an array
+ * @value: its text; a field whose value is %NULL is left out, so that an owner
+ *   or a parameter that may be absent needs no second array
+ */
+typedef struct
+{
+  const char *key;
+  const char *value;
+} LpLogField;
+
+gboolean lp_log_wants  (const char        *domain,
+                        GLogLevelFlags     level,
+                        LpDebugFlags       subject);
+void     lp_log        (const char        *domain,
+                        GLogLevelFlags     level,
+                        LpDebugFlags       subject,
+                        const char        *event,
+                        const LpLogField  *fields,
+                        const char        *format,
+                        ...) G_GNUC_PRINTF (6, 7);
+char    *lp_log_escape (const char        *text) G_GNUC_WARN_UNUSED_RESULT;
+
+G_END_DECLS

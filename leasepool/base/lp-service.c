@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+#include "config.h"
+
+#include "lp-service-private.h"
+
+#include <pthread.h>
+
+#include "lp-error.h"
+
+/* The thread exists from the first use to the last. Whoever drops the last use
+ * joins it, except on the thread itself, which then ends by itself. A use taken
+ * while the previous thread is still ending gets a new one. */
+
+struct _LpService
+{
+  guint n_users;                /* (service_lock) */
+  GThread *thread;
+  GMainContext *context;
+  GMainLoop *loop;
+  LpDelivery *delivery;
+};
+
+static GMutex service_lock;
+static LpService *current;      /* (service_lock) */
+
+static guint fork_generation;   /* changed only in a forked child, which has one thread */
+
+static void
+forked_cb (void)
+{
+  fork_generation++;
+}
+
+/* Differs from what it was before in a process that was forked since: nothing
+ * of the parent's threads and locks can be used there. */
+guint
+lp_fork_generation (void)
+{
+  static gsize once;
+
+  if (g_once_init_enter (&once))
+    {
+      pthread_atfork (NULL, NULL, forked_cb);
+      g_once_init_leave (&once, 1);
+    }
+
+  return fork_generation;
+}
+
+static void
+service_free (LpService *self)
+{
+  lp_delivery_unref (self->delivery);
+  g_main_loop_unref (self->loop);
+  g_main_context_unref (self->context);
+  g_free (self);
+}
+
+static gpointer
+service_main (gpointer data)
+{
+  LpService *self = data;
+  gboolean last_on_thread;
+
+  g_main_context_push_thread_default (self->context);
+  g_main_loop_run (self->loop);
+
+  /* What was posted before the last use was dropped is still to be run. */
+  while (g_main_context_iteration (self->context, FALSE))
+    ;
+  g_main_context_pop_thread_default (self->context);
+
+  g_mutex_lock (&service_lock);
+  last_on_thread = self->thread == NULL;
+  g_mutex_unlock (&service_lock);
+
+  if (last_on_thread)
+    service_free (self);
+
+  return NULL;
+}
+
+static LpService *
+service_new (GError **error)
+{
+  LpService *self = g_new0 (LpService, 1);
+  g_autoptr (GError) local_error = NULL;
+
+  self->context = g_main_context_new ();
+  self->loop = g_main_loop_new (self->context, FALSE);
+  self->delivery = lp_delivery_ref_context (self->context);
+  self->thread = g_thread_try_new ("leasepool", service_main, self, &local_error);
+
+  if (self->thread == NULL)
+    {
+      g_set_error (error, LP_ERROR, LP_ERROR_START_FAILED,
+                   "The service thread cannot be started: %s", local_error->message);
+      g_clear_pointer (&self, service_free);
+    }
+
+  return self;
+}
+
+/* Starts the thread if this is the first use. Fails with
+ * LP_ERROR_START_FAILED if the system refuses a thread. */
+LpService *
+lp_service_acquire (GError **error)
+{
+  LpService *self;
+
+  g_mutex_lock (&service_lock);
+  if (current == NULL)
+    current = service_new (error);
+  self = current;
+  if (self != NULL)
+    self->n_users++;
+  g_mutex_unlock (&service_lock);
+
+  return self;
+}
+
+/* One more use of a service the caller already uses. */
+LpService *
+lp_service_hold (LpService *self)
+{
+  g_mutex_lock (&service_lock);
+  self->n_users++;
+  g_mutex_unlock (&service_lock);
+
+  return self;
+}
+
+static void
+quit_cb (gpointer data, gpointer more)
+{
+  g_main_loop_quit (data);
+}
+
+/* Must not be called with a lock held: it may join the thread. */
+void
+lp_service_release (LpService *self)
+{
+  GThread *thread = NULL;
+  gboolean on_thread = lp_service_is_current (self);
+
+  g_mutex_lock (&service_lock);
+  if (--self->n_users > 0)
+    {
+      g_mutex_unlock (&service_lock);
+      return;
+    }
+
+  if (current == self)
+    current = NULL;
+  thread = self->thread;
+  if (on_thread)
+    self->thread = NULL;
+  g_mutex_unlock (&service_lock);
+
+  /* Posted rather than called: the loop may not be running yet. */
+  lp_delivery_post_func (self->delivery, quit_cb, self->loop, NULL);
+
+  if (on_thread)
+    {
+      g_thread_unref (thread);
+      return;
+    }
+
+  g_thread_join (thread);
+  service_free (self);
+}
+
+GMainContext *
+lp_service_get_context (LpService *self)
+{
+  return self->context;
+}
+
+gboolean
+lp_service_is_current (LpService *self)
+{
+  return lp_delivery_is_current (self->delivery);
+}
+
+/* Calls FUNC (DATA, MORE) on the service thread, in the order of the posts. */
+void
+lp_service_post (LpService *self, GFunc func, gpointer data, gpointer more)
+{
+  lp_delivery_post_func (self->delivery, func, data, more);
+}

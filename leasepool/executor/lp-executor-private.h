@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+#pragma once
+
+#include "lp-histogram-private.h"
+#include "lp-job-private.h"
+
+G_BEGIN_DECLS
+
+typedef struct _LpSlot     LpSlot;
+typedef struct _LpGrant    LpGrant;
+typedef struct _LpSettings LpSettings;
+
+/* What an executor of the library itself does in another way than through the
+ * virtual functions. */
+typedef struct
+{
+  /* A job was queued; the queue lock is held. Returns whether `wake` is to be
+   * called once it is not. */
+  gboolean (*kick_locked) (LpExecutor *self);
+  void     (*wake)        (LpExecutor *self);
+  /* Whether jobs run on threads of this process, which nobody can kill: such
+   * an executor is quarantined while a function does not return. */
+  gboolean holds_threads;
+} LpExecutorOps;
+
+typedef struct
+{
+  guint queued;
+  guint running;
+  guint stuck;
+} LpExecutorLoad;
+
+typedef struct
+{
+  guint64 succeeded;
+  guint64 failed;
+  guint64 cancelled;
+  guint64 discarded;
+} LpJobCounters;
+
+typedef struct
+{
+  /* (construct-only) */
+  guint64 seq;
+  char *name;
+  int workers;
+  GVariant *options;            /* (nullable) */
+  LpFunctions *functions;       /* (nullable) */
+
+  /* Set once by lp_executor_attach(), before it is started; NULL in one that
+   * no manager made. */
+  LpSlot *slot;                 /* (owned) */
+  LpPool *pool;                 /* (owned by the slot) */
+  LpSettings *settings;         /* (owned) */
+  const LpExecutorOps *ops;
+
+  int dead;                     /* (atomic) it reported its death */
+
+  GMutex lock;                  /* the queue lock: after the pool's, before a job's */
+  LpGrant *grant;               /* (lock) (not owned) the lease that may submit */
+  GQueue queued;                /* (lock) of LpJob, each with a reference */
+  GQueue running;               /* (lock) of LpJob, the same reference */
+  GQueue stuck;                 /* (lock) of LpJob, the same reference */
+  gboolean pump_posted;         /* (lock) */
+  gboolean shut_down;           /* (service thread) no vfunc is called any more */
+  LpJobCounters counters;       /* (lock) */
+  LpHistogram *run_time; /* (lock) */
+} LpExecutorPrivate;
+
+LpExecutorPrivate *lp_executor_get_private (LpExecutor *self);
+
+void        lp_executor_set_ops          (LpExecutor *self, const LpExecutorOps *ops);
+const LpExecutorOps *lp_executor_get_ops (LpExecutor *self);
+void        lp_executor_attach           (LpExecutor *self, LpSlot *slot, LpPool *pool, LpSettings *settings);
+LpSettings *lp_executor_get_settings     (LpExecutor *self);
+LpPool     *lp_executor_get_pool         (LpExecutor *self);
+GMutex     *lp_executor_get_lock         (LpExecutor *self);
+gboolean    lp_executor_checks_death     (LpExecutor *self);
+gboolean    lp_executor_is_dead          (LpExecutor *self);
+
+/* For the pool, with its mutex held or not. */
+void        lp_executor_open             (LpExecutor *self, LpGrant *grant);
+void        lp_executor_close            (LpExecutor *self, LpExecutorLoad *load);
+void        lp_executor_get_load         (LpExecutor *self, LpExecutorLoad *load);
+void        lp_executor_add_counters     (LpExecutor *self, LpJobCounters *counters);
+void        lp_executor_merge_run_time   (LpExecutor *self, LpHistogram **into);
+
+/* With no lock held. */
+gboolean    lp_executor_enqueue          (LpExecutor *self, LpGrant *grant, LpJob *job, GError **error);
+void        lp_executor_start            (LpExecutor *self);
+void        lp_executor_shutdown         (LpExecutor *self, LpStopMode mode);
+void        lp_executor_end_queued       (LpExecutor *self, const GError *error);
+void        lp_executor_interrupt_all    (LpExecutor *self, LpInterrupt reason);
+void        lp_executor_fail_running     (LpExecutor *self, const GError *error);
+void        lp_executor_abandon_all      (LpExecutor *self);
+
+/* Jobs, with no lock held. */
+gboolean    lp_executor_cancel_queued    (LpExecutor *self, LpJob *job);
+void        lp_executor_abandon_job      (LpExecutor *self, LpJob *job);
+void        lp_executor_job_returned     (LpExecutor *self, LpJob *job, LpOutcome *outcome);
+LpJob      *lp_executor_run_and_claim    (LpExecutor *self, LpJob *job);
+gboolean    lp_executor_claim_this       (LpExecutor *self, LpJob *job);
+LpJob      *lp_executor_claim_locked     (LpExecutor *self);
+void        lp_executor_job_deferred     (LpExecutor *self, LpJob *job);
+gboolean    lp_executor_default_kick_locked (LpExecutor *self);
+void        lp_executor_default_wake     (LpExecutor *self);
+void        lp_executor_begin_claimed    (LpExecutor *self, LpJob *job);
+void        lp_executor_vacate_all       (LpExecutor *self);
+void        lp_executor_job_interrupted  (LpExecutor *self, LpJob *job);
+
+/* Commands. */
+void        lp_command_job_start         (LpJob *job);
+void        lp_command_job_signal        (LpJob *job, int signum);
+
+G_END_DECLS

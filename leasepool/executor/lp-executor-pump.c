@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+/* How jobs are pushed through the virtual functions, on the service thread. */
+
+#include "config.h"
+
+#include "lp-executor-private.h"
+
+#include "lp-pool-private.h"
+
+static void
+submit_claimed (LpExecutor *self, LpJob *job)
+{
+  LpOutcome outcome = { NULL, NULL };
+
+  if (job->timeout_seconds > 0)
+    lp_job_arm (job, lp_clock_add (job->started_at, job->timeout_seconds));
+
+  if (job->kind == LP_JOB_COMMAND)
+    {
+      lp_command_job_start (job);
+      return;
+    }
+
+  if (LP_EXECUTOR_GET_CLASS (self)->submit (self, job, &outcome.error))
+    return;
+
+  if (outcome.error == NULL)
+    outcome.error = g_error_new (LP_ERROR, LP_ERROR_FAILED, "%s.submit returned FALSE and set no error",
+                                 G_OBJECT_TYPE_NAME (self));
+
+  if (g_error_matches (outcome.error, LP_ERROR, LP_ERROR_BROKEN_EXECUTOR))
+    lp_executor_report_died (self, outcome.error);
+  lp_executor_job_returned (self, job, &outcome);
+  g_clear_error (&outcome.error);
+}
+
+static void
+pump_cb (gpointer data, gpointer more)
+{
+  LpExecutor *self = data;
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+
+  g_mutex_lock (&priv->lock);
+  priv->pump_posted = FALSE;
+  while (!priv->shut_down)
+    {
+      LpJob *job = lp_executor_claim_locked (self);
+
+      if (job == NULL)
+        break;
+
+      g_object_ref (job);
+      g_mutex_unlock (&priv->lock);
+      submit_claimed (self, job);
+      g_object_unref (job);
+      g_mutex_lock (&priv->lock);
+    }
+  g_mutex_unlock (&priv->lock);
+
+  g_object_unref (self);
+}
+
+gboolean
+lp_executor_default_kick_locked (LpExecutor *self)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+
+  if (priv->pump_posted)
+    return FALSE;
+
+  priv->pump_posted = TRUE;
+  return TRUE;
+}
+
+void
+lp_executor_default_wake (LpExecutor *self)
+{
+  lp_slot_post_object (lp_executor_get_private (self)->slot, pump_cb, G_OBJECT (self));
+}
+
+static void
+cancel_cb (gpointer data, gpointer more)
+{
+  LpJob *job = data;
+  LpExecutorPrivate *priv = lp_executor_get_private (job->executor);
+  gboolean running;
+
+  g_mutex_lock (&priv->lock);
+  running = job->place == LP_PLACE_RUNNING;
+  g_mutex_unlock (&priv->lock);
+
+  if (running && !priv->shut_down)
+    LP_EXECUTOR_GET_CLASS (job->executor)->cancel (job->executor, job);
+
+  g_object_unref (job);
+}
+
+/* JOB runs and was told to end; its grace begins. */
+void
+lp_executor_job_interrupted (LpExecutor *self, LpJob *job)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+
+  lp_job_arm (job, lp_clock_add (lp_clock_now (), priv->settings->cancel_grace_seconds));
+
+  if (job->kind == LP_JOB_COMMAND)
+    lp_command_job_signal (job, SIGTERM);
+  else if (!priv->ops->holds_threads)
+    lp_slot_post_object (priv->slot, cancel_cb, G_OBJECT (job));
+}

@@ -1,0 +1,568 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+/* The queue of an executor: how a job gets in, is begun, and leaves. */
+
+#include "config.h"
+
+#include "lp-executor-private.h"
+
+#include "lp-histogram-private.h"
+#include "lp-pool-private.h"
+
+/* A job is in one of three lists, which say what it counts as: queued, running,
+ * or stuck (it has ended for its waiters, but its function has not returned).
+ * Running and stuck ones occupy workers. The lists share one reference to the
+ * job, dropped when it leaves the last one.
+ *
+ * Whatever ends a job does it under the queue lock together with the counts, so
+ * that whoever is told of the end finds the counts right; telling comes after
+ * the lock. When the last job of a closed lease leaves, the pool is told first,
+ * so that a waiter for the job finds the lease settled. */
+
+/* What is to be done about one or more jobs when no lock is held. */
+typedef struct
+{
+  LpJob *job;                   /* (owned) */
+  GQueue waiters;
+  gboolean gone;                /* its function can no longer run */
+  gboolean disarm;
+  gboolean load_changed;
+  gboolean wake;
+} Aftermath;
+
+static void
+count_end_locked (LpExecutorPrivate *priv, LpJob *job)
+{
+  switch (lp_job_peek_state (job))
+    {
+    case LP_JOB_STATE_SUCCEEDED: priv->counters.succeeded++; break;
+    case LP_JOB_STATE_FAILED: priv->counters.failed++; break;
+    case LP_JOB_STATE_CANCELLED: priv->counters.cancelled++; break;
+    case LP_JOB_STATE_NEW:
+    case LP_JOB_STATE_QUEUED:
+    case LP_JOB_STATE_RUNNING:
+    default: break;
+    }
+
+  if (job->started_at != 0)
+    lp_histogram_add (&priv->run_time, job->ended_at, job->ended_at - job->started_at);
+}
+
+static GQueue *
+list_of (LpExecutorPrivate *priv, LpJobPlace place)
+{
+  switch (place)
+    {
+    case LP_PLACE_QUEUED: return &priv->queued;
+    case LP_PLACE_RUNNING: return &priv->running;
+    case LP_PLACE_STUCK: return &priv->stuck;
+    case LP_PLACE_NONE:
+    default: return NULL;
+    }
+}
+
+/* Moves the job between the lists; to NONE gives the reference to the caller. */
+static void
+move_locked (LpExecutorPrivate *priv, LpJob *job, LpJobPlace place)
+{
+  if (job->place != LP_PLACE_NONE)
+    g_queue_unlink (list_of (priv, job->place), &job->link);
+
+  job->place = place;
+  if (place != LP_PLACE_NONE)
+    g_queue_push_tail_link (list_of (priv, place), &job->link);
+}
+
+static void
+aftermath_run (LpExecutor *self, Aftermath *aftermath)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+  LpActions actions = LP_ACTIONS_INIT;
+  LpJob *job = aftermath->job;
+
+  if (aftermath->disarm)
+    lp_job_disarm (job);
+  if (aftermath->load_changed)
+    lp_slot_load_changed (priv->slot, &actions);
+  if (aftermath->gone)
+    lp_job_drop_user_data (job);
+
+  lp_job_tell (job, &aftermath->waiters);
+  lp_actions_run (&actions);
+
+  if (aftermath->wake)
+    priv->ops->wake (self);
+  if (aftermath->gone)
+    g_object_unref (job);
+}
+
+/* The function of JOB has returned with OUTCOME. */
+static void
+return_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, Aftermath *aftermath)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+
+  *aftermath = (Aftermath) { .job = job };
+
+  if (job->place == LP_PLACE_RUNNING)
+    {
+      lp_job_end (job, outcome, TRUE, &aftermath->waiters);
+      count_end_locked (priv, job);
+    }
+  else
+    priv->counters.discarded++;
+
+  /* Returned twice, or while it waits in the queue: nothing but the count. */
+  if (job->place != LP_PLACE_RUNNING && job->place != LP_PLACE_STUCK)
+    return;
+
+  move_locked (priv, job, LP_PLACE_NONE);
+  aftermath->gone = TRUE;
+  aftermath->disarm = job->armed;
+  aftermath->load_changed = priv->grant == NULL;
+}
+
+/* Ends JOB with OUTCOME although its function, if it runs, has not returned. */
+static void
+end_early_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, Aftermath *aftermath)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+  gboolean stuck = job->place == LP_PLACE_RUNNING && !job->detached;
+
+  *aftermath = (Aftermath) { .job = job };
+
+  lp_job_end (job, outcome, FALSE, &aftermath->waiters);
+  count_end_locked (priv, job);
+  move_locked (priv, job, stuck ? LP_PLACE_STUCK : LP_PLACE_NONE);
+  aftermath->gone = !stuck;
+  aftermath->disarm = job->armed;
+  aftermath->load_changed = priv->grant == NULL;
+}
+
+static void
+outcome_clear (LpOutcome *outcome)
+{
+  g_clear_pointer (&outcome->result, g_variant_unref);
+  g_clear_error (&outcome->error);
+}
+
+/* Lets GRANT's holder submit. */
+void
+lp_executor_open (LpExecutor *self, LpGrant *grant)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+
+  g_mutex_lock (&priv->lock);
+  priv->grant = grant;
+  g_mutex_unlock (&priv->lock);
+}
+
+static void
+get_load_locked (LpExecutorPrivate *priv, LpExecutorLoad *load)
+{
+  *load = (LpExecutorLoad) { priv->queued.length, priv->running.length, priv->stuck.length };
+}
+
+/* Nobody may submit from here on; from here on, too, the pool is told when the
+ * load changes. */
+void
+lp_executor_close (LpExecutor *self, LpExecutorLoad *load)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+
+  g_mutex_lock (&priv->lock);
+  priv->grant = NULL;
+  get_load_locked (priv, load);
+  g_mutex_unlock (&priv->lock);
+}
+
+void
+lp_executor_get_load (LpExecutor *self, LpExecutorLoad *load)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+
+  g_mutex_lock (&priv->lock);
+  get_load_locked (priv, load);
+  g_mutex_unlock (&priv->lock);
+}
+
+void
+lp_executor_add_counters (LpExecutor *self, LpJobCounters *counters)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+
+  g_mutex_lock (&priv->lock);
+  counters->succeeded += priv->counters.succeeded;
+  counters->failed += priv->counters.failed;
+  counters->cancelled += priv->counters.cancelled;
+  counters->discarded += priv->counters.discarded;
+  g_mutex_unlock (&priv->lock);
+}
+
+void
+lp_executor_merge_run_time (LpExecutor *self, LpHistogram **into)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+
+  g_mutex_lock (&priv->lock);
+  if (priv->run_time != NULL)
+    lp_histogram_merge (into, priv->run_time);
+  g_mutex_unlock (&priv->lock);
+}
+
+static gboolean
+accept_locked (LpExecutorPrivate *priv, LpGrant *grant, LpJob *job, GError **error)
+{
+  int max_queued = priv->settings->max_queued_jobs;
+
+  if (priv->grant != grant)
+    return FALSE;               /* the caller knows why */
+
+  if (max_queued > 0 && priv->queued.length >= (guint) max_queued)
+    {
+      g_set_error (error, LP_ERROR, LP_ERROR_QUEUE_FULL,
+                   "The lease already has max-queued-jobs (%d) jobs that have not started; wait for one", max_queued);
+      return FALSE;
+    }
+
+  if (!lp_job_set_queued (job))
+    {
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "The job was cancelled before it was submitted");
+      return FALSE;
+    }
+
+  return TRUE;
+}
+
+/* Accepts JOB from GRANT's holder. FALSE without an error: the lease is no
+ * longer one that may submit. */
+gboolean
+lp_executor_enqueue (LpExecutor *self, LpGrant *grant, LpJob *job, GError **error)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+  gboolean accepted;
+  gboolean wake = FALSE;
+
+  g_mutex_lock (&priv->lock);
+  accepted = accept_locked (priv, grant, job, error);
+  if (accepted)
+    {
+      g_object_ref (job);
+      job->queued_at = lp_clock_now ();
+      move_locked (priv, job, LP_PLACE_QUEUED);
+      wake = priv->ops->kick_locked (self);
+    }
+  g_mutex_unlock (&priv->lock);
+
+  if (wake)
+    priv->ops->wake (self);
+
+  return accepted;
+}
+
+/* Takes the next job if a worker is free for it. */
+LpJob *
+lp_executor_claim_locked (LpExecutor *self)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+  LpJob *job;
+
+  if (priv->queued.length == 0 || priv->running.length + priv->stuck.length >= (guint) priv->workers)
+    return NULL;
+
+  job = g_queue_peek_head (&priv->queued);
+  move_locked (priv, job, LP_PLACE_RUNNING);
+  job->started_at = lp_clock_now ();
+  g_atomic_int_set (&job->state, LP_JOB_STATE_RUNNING);
+
+  return job;
+}
+
+/* Takes JOB if it is still queued, whether a worker is free or not: the caller
+ * is one that would wait for it. */
+gboolean
+lp_executor_claim_this (LpExecutor *self, LpJob *job)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+  gboolean claimed;
+
+  if (!priv->ops->holds_threads)
+    return FALSE;
+
+  g_mutex_lock (&priv->lock);
+  claimed = job->place == LP_PLACE_QUEUED;
+  if (claimed)
+    {
+      move_locked (priv, job, LP_PLACE_RUNNING);
+      job->started_at = lp_clock_now ();
+      g_atomic_int_set (&job->state, LP_JOB_STATE_RUNNING);
+    }
+  g_mutex_unlock (&priv->lock);
+
+  return claimed;
+}
+
+static void
+arm_timeout (LpJob *job)
+{
+  if (job->timeout_seconds > 0)
+    lp_job_arm (job, lp_clock_add (job->started_at, job->timeout_seconds));
+}
+
+/* Runs a claimed job on this thread, a command aside. */
+void
+lp_executor_begin_claimed (LpExecutor *self, LpJob *job)
+{
+  LpOutcome outcome;
+
+  arm_timeout (job);
+
+  if (job->kind == LP_JOB_COMMAND)
+    lp_command_job_start (job);
+  else if (lp_job_run (job, &outcome))
+    {
+      lp_executor_job_returned (self, job, &outcome);
+      outcome_clear (&outcome);
+    }
+  else
+    lp_executor_job_deferred (self, job);
+}
+
+/* The same for a worker that goes on with the next job, which is returned: one
+ * passage through the lock for the end of one job and the start of another. */
+LpJob *
+lp_executor_run_and_claim (LpExecutor *self, LpJob *job)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+  Aftermath aftermath;
+  LpOutcome outcome;
+  LpJob *next;
+
+  arm_timeout (job);
+
+  if (job->kind == LP_JOB_COMMAND || !lp_job_run (job, &outcome))
+    {
+      if (job->kind == LP_JOB_COMMAND)
+        lp_command_job_start (job);
+      else
+        lp_executor_job_deferred (self, job);
+
+      g_mutex_lock (&priv->lock);
+      next = lp_executor_claim_locked (self);
+      g_mutex_unlock (&priv->lock);
+      return next;
+    }
+
+  g_mutex_lock (&priv->lock);
+  return_locked (self, job, &outcome, &aftermath);
+  next = lp_executor_claim_locked (self);
+  g_mutex_unlock (&priv->lock);
+
+  aftermath_run (self, &aftermath);
+  outcome_clear (&outcome);
+
+  return next;
+}
+
+/* The job has ended elsewhere than on a worker that goes on by itself. */
+void
+lp_executor_job_returned (LpExecutor *self, LpJob *job, LpOutcome *outcome)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+  Aftermath aftermath;
+
+  g_mutex_lock (&priv->lock);
+  return_locked (self, job, outcome, &aftermath);
+  aftermath.wake = priv->queued.length > 0 && priv->ops->kick_locked (self);
+  g_mutex_unlock (&priv->lock);
+
+  aftermath_run (self, &aftermath);
+}
+
+/* The function returned without an end: its thread is free, its slot is not. */
+void
+lp_executor_job_deferred (LpExecutor *self, LpJob *job)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+  Aftermath aftermath = { .job = job };
+
+  g_mutex_lock (&priv->lock);
+  job->detached = TRUE;
+  if (job->place == LP_PLACE_STUCK)
+    {
+      move_locked (priv, job, LP_PLACE_NONE);
+      aftermath.gone = TRUE;
+      aftermath.load_changed = priv->grant == NULL;
+      aftermath.wake = priv->queued.length > 0 && priv->ops->kick_locked (self);
+    }
+  g_mutex_unlock (&priv->lock);
+
+  if (aftermath.gone)
+    aftermath_run (self, &aftermath);
+}
+
+/* Ends JOB as cancelled if it is still queued. */
+gboolean
+lp_executor_cancel_queued (LpExecutor *self, LpJob *job)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+  LpOutcome outcome = { NULL, lp_job_interrupt_error (job, LP_INTERRUPT_CANCEL) };
+  Aftermath aftermath;
+  gboolean queued;
+
+  g_mutex_lock (&priv->lock);
+  queued = job->place == LP_PLACE_QUEUED;
+  if (queued)
+    end_early_locked (self, job, &outcome, &aftermath);
+  g_mutex_unlock (&priv->lock);
+
+  if (queued)
+    aftermath_run (self, &aftermath);
+  outcome_clear (&outcome);
+
+  return queued;
+}
+
+/* The grace of an interrupted job is over: it ends for its waiters, whatever
+ * its function does. */
+void
+lp_executor_abandon_job (LpExecutor *self, LpJob *job)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+  LpOutcome outcome = { NULL, NULL };
+  Aftermath aftermath;
+  gboolean running;
+
+  g_mutex_lock (&priv->lock);
+  running = job->place == LP_PLACE_RUNNING;
+  if (running)
+    {
+      g_mutex_lock (&job->lock);
+      outcome.error = lp_job_interrupt_error (job, job->interrupt);
+      g_mutex_unlock (&job->lock);
+      end_early_locked (self, job, &outcome, &aftermath);
+    }
+  g_mutex_unlock (&priv->lock);
+
+  if (running)
+    aftermath_run (self, &aftermath);
+  outcome_clear (&outcome);
+}
+
+static gboolean
+end_one (LpExecutor *self, GQueue *list, const GError *error)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+  LpOutcome outcome = { NULL, NULL };
+  Aftermath aftermath;
+  LpJob *job;
+
+  g_mutex_lock (&priv->lock);
+  job = g_queue_peek_head (list);
+  if (job != NULL)
+    {
+      outcome.error = g_error_copy (error);
+      end_early_locked (self, job, &outcome, &aftermath);
+    }
+  g_mutex_unlock (&priv->lock);
+
+  if (job != NULL)
+    aftermath_run (self, &aftermath);
+  outcome_clear (&outcome);
+
+  return job != NULL;
+}
+
+/* Ends all jobs that have not started. */
+void
+lp_executor_end_queued (LpExecutor *self, const GError *error)
+{
+  while (end_one (self, &lp_executor_get_private (self)->queued, error))
+    ;
+}
+
+/* Ends all jobs that run. */
+void
+lp_executor_fail_running (LpExecutor *self, const GError *error)
+{
+  while (end_one (self, &lp_executor_get_private (self)->running, error))
+    ;
+}
+
+static GPtrArray *
+dup_running (LpExecutor *self)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+  GPtrArray *jobs = g_ptr_array_new_with_free_func (g_object_unref);
+
+  g_mutex_lock (&priv->lock);
+  for (GList *link = priv->running.head; link != NULL; link = link->next)
+    g_ptr_array_add (jobs, g_object_ref (link->data));
+  g_mutex_unlock (&priv->lock);
+
+  return jobs;
+}
+
+/* Interrupts all jobs that run. */
+void
+lp_executor_interrupt_all (LpExecutor *self, LpInterrupt reason)
+{
+  g_autoptr (GPtrArray) jobs = dup_running (self);
+
+  for (guint i = 0; i < jobs->len; i++)
+    if (lp_job_interrupt (jobs->pdata[i], reason))
+      lp_executor_job_interrupted (self, jobs->pdata[i]);
+}
+
+/* Ends the grace of all jobs that run. */
+void
+lp_executor_abandon_all (LpExecutor *self)
+{
+  g_autoptr (GPtrArray) jobs = dup_running (self);
+
+  for (guint i = 0; i < jobs->len; i++)
+    {
+      LpJob *job = jobs->pdata[i];
+
+      if (lp_job_interrupt (job, LP_INTERRUPT_STOP))
+        lp_executor_job_interrupted (self, job);
+      if (job->kind == LP_JOB_COMMAND)
+        lp_command_job_signal (job, SIGKILL);
+      else
+        lp_executor_abandon_job (self, job);
+    }
+}
+
+/* The executor has stopped, so no function of it can be running. */
+void
+lp_executor_vacate_all (LpExecutor *self)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+  g_autoptr (GError) error = g_error_new_literal (LP_ERROR, LP_ERROR_BROKEN_EXECUTOR,
+                                                  "The executor stopped before the job ended");
+  GList *link;
+
+  lp_executor_end_queued (self, error);
+  lp_executor_fail_running (self, error);
+
+  for (;;)
+    {
+      LpJob *job = NULL;
+
+      g_mutex_lock (&priv->lock);
+      link = priv->stuck.head;
+      if (link != NULL)
+        {
+          job = link->data;
+          move_locked (priv, job, LP_PLACE_NONE);
+        }
+      g_mutex_unlock (&priv->lock);
+
+      if (job == NULL)
+        break;
+
+      lp_job_drop_user_data (job);
+      g_object_unref (job);
+    }
+}

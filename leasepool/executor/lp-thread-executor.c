@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+#include "config.h"
+
+#include "lp-thread-executor-private.h"
+
+#include "lp-pool-private.h"
+
+/**
+ * LpThreadExecutor:
+ *
+ * An executor whose workers are threads of this process.
+ *
+ * A thread is started when there is a job for it and the others are busy, and
+ * stays until the executor is retired. With a worker-init-function all are
+ * started with the executor, and each calls that function first. Nobody can
+ * kill a thread: one that does not return from a cancelled job keeps its worker
+ * occupied, and its executor is quarantined when the lease ends.
+ *
+ * Managers make its objects; see [property@Lp.Manager:backend].
+ *
+ * Since: 1.0
+ */
+
+/* How threads come and go
+ *
+ * Everything below is guarded by the queue lock of the base class. A thread
+ * takes jobs from the queue itself; when there is none it sleeps on `cond`.
+ * `n_woken` counts the sleepers that were signalled and have not looked yet, so
+ * that a burst of submits signals each sleeper once. Threads that end are joined
+ * on the service thread: stopped means that nothing is left in the process. */
+
+struct _LpThreadExecutor
+{
+  LpExecutor parent_instance;
+
+  GCond cond;
+  guint n_threads;              /* started and not ending */
+  guint n_unjoined;             /* started and not joined */
+  guint n_idle;                 /* asleep, or woken and not running yet */
+  guint n_woken;
+  guint n_initialising;         /* at the start */
+  guint last_number;            /* of a thread */
+  gboolean closing;
+  gboolean ready;               /* its start has succeeded */
+  GError *init_error;           /* what the first failing init said */
+};
+
+typedef struct
+{
+  LpThreadExecutor *executor;   /* (owned) */
+  GThread *thread;
+  gboolean with_start;          /* the executor is not ready before its init is done */
+  guint n_jobs;
+} Worker;
+
+G_DEFINE_FINAL_TYPE (LpThreadExecutor, lp_thread_executor, LP_TYPE_EXECUTOR)
+
+/* Whether the start of such an executor does not wait for anything. */
+gboolean
+lp_thread_executor_starts_at_once (const LpSettings *settings)
+{
+  return settings->worker_init_function == NULL;
+}
+
+static GMutex *
+lock_of (LpThreadExecutor *self)
+{
+  return lp_executor_get_lock (LP_EXECUTOR (self));
+}
+
+/* PREFIX-SEQ-N in 15 bytes: the prefix is cut, never what tells threads apart. */
+static char *
+thread_name (LpThreadExecutor *self, guint number)
+{
+  LpSettings *settings = lp_executor_get_settings (LP_EXECUTOR (self));
+  g_autofree char *suffix = g_strdup_printf ("-%" G_GUINT64_FORMAT "-%u", lp_executor_get_seq (LP_EXECUTOR (self)),
+                                             number);
+  gsize room = 15 - MIN (15, strlen (suffix));
+  const char *prefix = settings->name_prefix;
+  const char *end;
+
+  if (strlen (prefix) <= room)
+    return g_strconcat (prefix, suffix, NULL);
+
+  /* Not in the middle of a character. */
+  end = g_utf8_find_prev_char (prefix, prefix + room + 1);
+  return g_strdup_printf ("%.*s%s", end != NULL ? (int) (end - prefix) : 0, prefix, suffix);
+}
+
+static void
+joined_cb (gpointer data, gpointer more)
+{
+  Worker *worker = data;
+  LpThreadExecutor *self = worker->executor;
+  gboolean stopped;
+
+  g_thread_join (worker->thread);
+
+  g_mutex_lock (lock_of (self));
+  self->n_unjoined--;
+  stopped = self->closing && self->n_unjoined == 0;
+  g_mutex_unlock (lock_of (self));
+
+  if (stopped)
+    lp_executor_report_stopped (LP_EXECUTOR (self));
+
+  g_object_unref (self);
+  g_free (worker);
+}
+
+/* One job, or NULL when the thread is to end. */
+static LpJob *
+next_job_locked (LpThreadExecutor *self)
+{
+  LpJob *job;
+
+  while ((job = lp_executor_claim_locked (LP_EXECUTOR (self))) == NULL && !self->closing)
+    {
+      self->n_idle++;
+      g_cond_wait (&self->cond, lock_of (self));
+      self->n_idle--;
+      if (self->n_woken > 0)
+        self->n_woken--;
+    }
+
+  return job;
+}
+
+static gboolean
+is_worn_out (LpThreadExecutor *self, Worker *worker)
+{
+  int max_jobs = lp_executor_get_settings (LP_EXECUTOR (self))->max_jobs_per_worker;
+
+  return max_jobs > 0 && worker->n_jobs >= (guint) max_jobs;
+}
+
+static void
+work (LpThreadExecutor *self, Worker *worker)
+{
+  int max_jobs = lp_executor_get_settings (LP_EXECUTOR (self))->max_jobs_per_worker;
+  LpJob *job = NULL;
+
+  while (!is_worn_out (self, worker))
+    {
+      if (job == NULL)
+        {
+          g_mutex_lock (lock_of (self));
+          job = next_job_locked (self);
+          g_mutex_unlock (lock_of (self));
+        }
+      if (job == NULL)
+        return;
+
+      worker->n_jobs++;
+      if (max_jobs > 0)
+        {
+          lp_executor_begin_claimed (LP_EXECUTOR (self), job);
+          job = NULL;
+        }
+      else
+        job = lp_executor_run_and_claim (LP_EXECUTOR (self), job);
+    }
+}
+
+static GError *
+call_init (LpThreadExecutor *self)
+{
+  LpSettings *settings = lp_executor_get_settings (LP_EXECUTOR (self));
+  g_autoptr (LpJob) job = NULL;
+  LpOutcome outcome = { NULL, NULL };
+  GError *error = NULL;
+
+  if (settings->worker_init_function == NULL)
+    return NULL;
+
+  job = lp_job_new_for_call (settings->worker_init_function, settings->worker_init_parameters);
+  job->function = lp_functions_ref_function (lp_executor_get_functions (LP_EXECUTOR (self)), job->name);
+
+  if (!lp_job_run (job, &outcome))
+    g_set_error (&outcome.error, LP_ERROR, LP_ERROR_NOT_SUPPORTED, "a worker-init-function cannot defer its end");
+  if (outcome.error != NULL)
+    error = g_error_new (LP_ERROR, LP_ERROR_START_FAILED, "The worker-init-function %s failed: %s",
+                         settings->worker_init_function, outcome.error->message);
+
+  g_clear_pointer (&outcome.result, g_variant_unref);
+  g_clear_error (&outcome.error);
+  return error;
+}
+
+/* FALSE: the thread is not to take jobs. */
+static gboolean
+initialise (LpThreadExecutor *self, Worker *worker)
+{
+  g_autoptr (GError) error = call_init (self);
+  gboolean failed = error != NULL;
+  gboolean last = FALSE;
+
+  if (worker->with_start)
+    {
+      g_mutex_lock (lock_of (self));
+      last = --self->n_initialising == 0;
+      if (self->init_error == NULL)
+        self->init_error = g_steal_pointer (&error);
+      if (last)
+        g_set_error_literal (&error, LP_ERROR, LP_ERROR_START_FAILED,
+                             self->init_error != NULL ? self->init_error->message : "");
+      self->ready = last && self->init_error == NULL;
+      last = last && !self->closing;
+      g_mutex_unlock (lock_of (self));
+    }
+
+  if (last && self->ready)
+    lp_executor_report_ready (LP_EXECUTOR (self));
+  else if (last || (failed && !worker->with_start))
+    lp_executor_report_died (LP_EXECUTOR (self), error);
+
+  return !failed;
+}
+
+static gboolean lp_thread_executor_spawn (LpThreadExecutor *self, gboolean with_start);
+
+static gpointer
+worker_main (gpointer data)
+{
+  Worker *worker = data;
+  LpThreadExecutor *self = worker->executor;
+  gboolean replace;
+
+  worker->thread = g_thread_self ();
+
+  if (initialise (self, worker))
+    work (self, worker);
+
+  g_mutex_lock (lock_of (self));
+  self->n_threads--;
+  replace = is_worn_out (self, worker) && !self->closing
+            && lp_executor_get_private (LP_EXECUTOR (self))->queued.length > 0;
+  g_mutex_unlock (lock_of (self));
+
+  if (replace)
+    lp_thread_executor_spawn (self, FALSE);
+
+  lp_slot_post (lp_executor_get_private (LP_EXECUTOR (self))->slot, joined_cb, worker);
+  return NULL;
+}
+
+/* Takes the place of one more thread, if there may be one. */
+static char *
+reserve_thread (LpThreadExecutor *self)
+{
+  char *name = NULL;
+
+  g_mutex_lock (lock_of (self));
+  if (!self->closing && self->n_threads < (guint) lp_executor_get_workers (LP_EXECUTOR (self)))
+    {
+      name = thread_name (self, ++self->last_number);
+      self->n_threads++;
+      self->n_unjoined++;
+    }
+  g_mutex_unlock (lock_of (self));
+
+  return name;
+}
+
+/* The system refused the thread NAME. With no other one, nothing would run the
+ * queue: the executor is broken. */
+static gboolean
+thread_refused (LpThreadExecutor *self, const char *name, gboolean with_start, const GError *refusal)
+{
+  g_autoptr (GError) error = g_error_new (LP_ERROR, LP_ERROR_BROKEN_EXECUTOR, "The thread %s cannot be started: %s",
+                                          name, refusal->message);
+  gboolean helpless;
+
+  g_mutex_lock (lock_of (self));
+  helpless = --self->n_threads == 0;
+  self->n_unjoined--;
+  g_mutex_unlock (lock_of (self));
+
+  if (!helpless && !with_start)
+    return TRUE;
+
+  lp_executor_report_died (LP_EXECUTOR (self), error);
+  return FALSE;
+}
+
+/* Starts one more thread if there may be one. FALSE: the system refused it, and
+ * the executor has been reported dead. */
+static gboolean
+lp_thread_executor_spawn (LpThreadExecutor *self, gboolean with_start)
+{
+  g_autofree char *name = reserve_thread (self);
+  g_autoptr (GError) error = NULL;
+  Worker *worker;
+
+  if (name == NULL)
+    return TRUE;
+
+  worker = g_new0 (Worker, 1);
+  worker->executor = g_object_ref (self);
+  worker->with_start = with_start;
+
+  /* The reference that this returns is the one that the join consumes. */
+  if (g_thread_try_new (name, worker_main, worker, &error) != NULL)
+    return TRUE;
+
+  g_object_unref (self);
+  g_free (worker);
+  return thread_refused (self, name, with_start, error);
+}
+
+/* With the queue lock held. */
+static gboolean
+lp_thread_executor_kick_locked (LpExecutor *executor)
+{
+  LpThreadExecutor *self = LP_THREAD_EXECUTOR (executor);
+  guint n_queued = lp_executor_get_private (executor)->queued.length;
+
+  if (self->n_woken >= n_queued)
+    return FALSE;
+
+  if (self->n_idle > self->n_woken)
+    {
+      self->n_woken++;
+      g_cond_signal (&self->cond);
+      return FALSE;
+    }
+
+  return self->n_threads < (guint) lp_executor_get_workers (executor);
+}
+
+static void
+lp_thread_executor_wake (LpExecutor *executor)
+{
+  lp_thread_executor_spawn (LP_THREAD_EXECUTOR (executor), FALSE);
+}
+
+static const LpExecutorOps thread_ops = {
+  .kick_locked = lp_thread_executor_kick_locked,
+  .wake = lp_thread_executor_wake,
+  .holds_threads = TRUE,
+};
+
+static gboolean
+lp_thread_executor_start (LpExecutor *executor, GError **error)
+{
+  LpThreadExecutor *self = LP_THREAD_EXECUTOR (executor);
+  int workers = lp_executor_get_workers (executor);
+
+  if (lp_thread_executor_starts_at_once (lp_executor_get_settings (executor)))
+    {
+      lp_executor_report_ready (executor);
+      return TRUE;
+    }
+
+  self->n_initialising = workers;
+  for (int i = 0; i < workers; i++)
+    if (!lp_thread_executor_spawn (self, TRUE))
+      break;
+
+  return TRUE;
+}
+
+static void
+lp_thread_executor_shutdown (LpExecutor *executor, LpStopMode mode)
+{
+  LpThreadExecutor *self = LP_THREAD_EXECUTOR (executor);
+  gboolean stopped;
+
+  g_mutex_lock (lock_of (self));
+  self->closing = TRUE;
+  stopped = self->n_unjoined == 0;
+  g_cond_broadcast (&self->cond);
+  g_mutex_unlock (lock_of (self));
+
+  if (stopped)
+    lp_executor_report_stopped (executor);
+}
+
+static void
+lp_thread_executor_finalize (GObject *object)
+{
+  LpThreadExecutor *self = LP_THREAD_EXECUTOR (object);
+
+  g_clear_error (&self->init_error);
+  g_cond_clear (&self->cond);
+
+  G_OBJECT_CLASS (lp_thread_executor_parent_class)->finalize (object);
+}
+
+static void
+lp_thread_executor_class_init (LpThreadExecutorClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = lp_thread_executor_finalize;
+
+  LP_EXECUTOR_CLASS (klass)->start = lp_thread_executor_start;
+  LP_EXECUTOR_CLASS (klass)->shutdown = lp_thread_executor_shutdown;
+}
+
+static void
+lp_thread_executor_init (LpThreadExecutor *self)
+{
+  g_cond_init (&self->cond);
+  lp_executor_set_ops (LP_EXECUTOR (self), &thread_ops);
+}

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+/* How a job ends, and who is told. */
+
+#include "config.h"
+
+#include "lp-job-private.h"
+
+#include "lp-clock-private.h"
+#include "lp-executor-private.h"
+#include "lp-pool-private.h"
+
+gboolean
+lp_job_state_is_end (LpJobState state)
+{
+  return state >= LP_JOB_STATE_SUCCEEDED;
+}
+
+/* The error of a job that was made to end for REASON. */
+GError *
+lp_job_interrupt_error (LpJob *self, LpInterrupt reason)
+{
+  const char *owner = self->owner != NULL ? self->owner : "nobody in particular";
+
+  switch (reason)
+    {
+    case LP_INTERRUPT_TIMEOUT:
+      return g_error_new (G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
+                          "The job of “%s” ran longer than its time-out of %g seconds",
+                          owner, self->timeout_seconds);
+    case LP_INTERRUPT_REVOKE:
+      return g_error_new (G_IO_ERROR, G_IO_ERROR_CANCELLED,
+                          "The job was cancelled because the lease of “%s” expired or was revoked", owner);
+    case LP_INTERRUPT_STOP:
+      return g_error_new (G_IO_ERROR, G_IO_ERROR_CANCELLED,
+                          "The job of “%s” was cancelled because the manager stopped", owner);
+    case LP_INTERRUPT_CANCEL:
+    case LP_INTERRUPT_NONE:
+    default:
+      return g_error_new (G_IO_ERROR, G_IO_ERROR_CANCELLED, "The job of “%s” was cancelled", owner);
+    }
+}
+
+static LpJobState
+end_state_locked (LpJob *self, LpOutcome *outcome, gboolean by_function)
+{
+  /* The function's own error is replaced by the reason it was given to stop. */
+  if (outcome->error != NULL && by_function && self->interrupt != LP_INTERRUPT_NONE)
+    {
+      g_clear_error (&outcome->error);
+      outcome->error = lp_job_interrupt_error (self, self->interrupt);
+    }
+
+  if (outcome->error == NULL)
+    return LP_JOB_STATE_SUCCEEDED;
+  if (g_error_matches (outcome->error, G_IO_ERROR, G_IO_ERROR_CANCELLED)
+      && (self->interrupt != LP_INTERRUPT_NONE || !by_function))
+    return LP_JOB_STATE_CANCELLED;
+
+  return LP_JOB_STATE_FAILED;
+}
+
+static void
+settle_waiter (LpJob *self, LpCompletion *completion)
+{
+  if (self->error != NULL)
+    lp_completion_settle_error (completion, g_error_copy (self->error));
+  else
+    lp_completion_settle (completion, g_variant_ref (self->result), (GDestroyNotify) g_variant_unref);
+}
+
+/* Ends the job unless it has ended: OUTCOME is taken if so, and the waiters are
+ * moved to WAITERS, to be told by lp_job_tell() when no lock is held. The caller
+ * may hold the executor's lock. */
+gboolean
+lp_job_end (LpJob *self, LpOutcome *outcome, gboolean by_function, GQueue *waiters)
+{
+  LpJobState state;
+
+  g_mutex_lock (&self->lock);
+  if (lp_job_state_is_end (lp_job_peek_state (self)))
+    {
+      g_mutex_unlock (&self->lock);
+      return FALSE;
+    }
+
+  state = end_state_locked (self, outcome, by_function);
+  self->result = g_steal_pointer (&outcome->result);
+  self->error = g_steal_pointer (&outcome->error);
+  self->ended_at = lp_clock_now ();
+  *waiters = self->waiters;
+  g_queue_init (&self->waiters);
+  g_atomic_int_set (&self->state, state);
+  g_mutex_unlock (&self->lock);
+
+  return TRUE;
+}
+
+/* Tells the waiters that lp_job_end() gave. */
+void
+lp_job_tell (LpJob *self, GQueue *waiters)
+{
+  GList *link;
+
+  while ((link = g_queue_pop_head_link (waiters)) != NULL)
+    {
+      LpCompletion *completion = link->data;
+
+      settle_waiter (self, completion);
+      lp_completion_deliver (completion);
+    }
+}
+
+/* Has COMPLETION, whose operation reference is taken, told at the end of the
+ * job, at once if that was before. */
+void
+lp_job_add_waiter (LpJob *self, LpCompletion *completion)
+{
+  gboolean deliver = TRUE;
+
+  g_mutex_lock (&self->lock);
+  if (lp_completion_is_settled (completion))
+    ; /* cancelled before it got here */
+  else if (lp_job_state_is_end (lp_job_peek_state (self)))
+    settle_waiter (self, completion);
+  else
+    {
+      g_queue_push_tail_link (&self->waiters, lp_completion_get_link (completion));
+      deliver = FALSE;
+    }
+  g_mutex_unlock (&self->lock);
+
+  if (deliver)
+    lp_completion_deliver (completion);
+}
+
+/* Takes COMPLETION off the list; returns it (with the reference) if it was
+ * still there. */
+LpCompletion *
+lp_job_drop_waiter (LpJob *self, LpCompletion *completion)
+{
+  GList *link = lp_completion_get_link (completion);
+  gboolean found;
+
+  g_mutex_lock (&self->lock);
+  found = link->prev != NULL || link->next != NULL || self->waiters.head == link;
+  if (found)
+    g_queue_unlink (&self->waiters, link);
+  g_mutex_unlock (&self->lock);
+
+  return found ? completion : NULL;
+}
+
+/* Marks a running job as to be ended for REASON, unless it has been. The
+ * cancellable fires on the calling thread; no lock may be held. */
+gboolean
+lp_job_interrupt (LpJob *self, LpInterrupt reason)
+{
+  GCancellable *cancellable = NULL;
+  gboolean first;
+
+  g_mutex_lock (&self->lock);
+  first = self->interrupt == LP_INTERRUPT_NONE && lp_job_peek_state (self) == LP_JOB_STATE_RUNNING;
+  if (first)
+    {
+      self->interrupt = reason;
+      if (self->cancellable != NULL)
+        cancellable = g_object_ref (self->cancellable);
+    }
+  g_mutex_unlock (&self->lock);
+
+  if (cancellable != NULL)
+    {
+      g_cancellable_cancel (cancellable);
+      g_object_unref (cancellable);
+    }
+
+  return first;
+}
+
+LpInterrupt
+lp_job_get_interrupt (LpJob *self)
+{
+  LpInterrupt interrupt;
+
+  g_mutex_lock (&self->lock);
+  interrupt = self->interrupt;
+  g_mutex_unlock (&self->lock);
+
+  return interrupt;
+}
+
+static void
+wait_cancelled_cb (LpCompletion *completion, gpointer data)
+{
+  LpJob *self = data;
+  LpCompletion *waiting = lp_job_drop_waiter (self, completion);
+  GError *error = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED,
+                                       "The wait for the job was cancelled; the job goes on");
+
+  if (waiting != NULL)
+    lp_completion_fail (waiting, error);
+  else
+    lp_completion_settle_error (completion, error);
+}
+
+/**
+ * lp_job_wait_async:
+ * @self: a job
+ * @cancellable: (nullable): ends the wait, not the job
+ * @callback: (nullable): called when the job has ended, in the thread-default
+ *   main context of the caller
+ * @user_data: data for @callback
+ *
+ * Waits for the job to end. It may be called in any state, any number of
+ * times, from any thread, also before the job is submitted.
+ *
+ * Since: 1.0
+ */
+void
+lp_job_wait_async (LpJob *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  LpCompletion *completion;
+
+  g_return_if_fail (LP_IS_JOB (self));
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  completion = lp_completion_new (self, lp_job_wait_async, cancellable, callback, user_data);
+  lp_completion_watch (completion, cancellable, wait_cancelled_cb, g_object_ref (self), g_object_unref);
+  lp_job_add_waiter (self, completion);
+}
+
+/**
+ * lp_job_wait_finish:
+ * @self: a job
+ * @result: the result given to the callback
+ * @error: return location for a #GError
+ *
+ * Finishes [method@Lp.Job.wait_async].
+ *
+ * Fails with the error of the job, or with %G_IO_ERROR_CANCELLED if the wait
+ * was cancelled.
+ *
+ * Returns: (transfer full): the result of the job
+ *
+ * Since: 1.0
+ */
+GVariant *
+lp_job_wait_finish (LpJob *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (LP_IS_JOB (self), NULL);
+  g_return_val_if_fail (lp_completion_is_valid (result, self, lp_job_wait_async), NULL);
+
+  return lp_completion_propagate (LP_COMPLETION (result), error);
+}
+
+/* Runs a job that waits in the queue of the executor the calling thread works
+ * for, on this thread: whoever waits for it would otherwise hold the worker it
+ * needs. FALSE with an error if waiting could never end. */
+static gboolean
+wait_in_worker (LpJob *self, GError **error)
+{
+  LpJob *current = lp_job_get_current ();
+
+  if (lp_job_is_on_stack (self))
+    {
+      g_set_error_literal (error, LP_ERROR, LP_ERROR_WOULD_DEADLOCK,
+                           "A job cannot wait for itself or for a job that is waiting for it on the same "
+                           "thread; return, and wait from elsewhere");
+      return FALSE;
+    }
+
+  if (current != NULL && lp_job_peek_state (self) != LP_JOB_STATE_NEW
+      && current->executor == self->executor && self->executor != NULL
+      && lp_executor_claim_this (self->executor, self))
+    lp_executor_begin_claimed (self->executor, self);
+
+  return TRUE;
+}
+
+/**
+ * lp_job_wait:
+ * @self: a job
+ * @timeout_seconds: how long to wait, in seconds; -1 for as long as it takes
+ * @cancellable: (nullable): ends the wait, not the job
+ * @error: return location for a #GError
+ *
+ * Blocks the calling thread until the job has ended. No main loop needs to run
+ * for that, in any thread.
+ *
+ * Inside a job, waiting for a job that is still queued on the same executor of
+ * threads runs that job in place.
+ *
+ * Fails with the error of the job; with %G_IO_ERROR_TIMED_OUT after
+ * @timeout_seconds; with %G_IO_ERROR_CANCELLED if the wait was cancelled; with
+ * %LP_ERROR_WOULD_DEADLOCK if the job waits for itself; with
+ * %LP_ERROR_INVALID_ARGUMENT if @timeout_seconds is neither -1 nor finite and
+ * >= 0.
+ *
+ * Returns: (transfer full): the result of the job
+ *
+ * Since: 1.0
+ */
+GVariant *
+lp_job_wait (LpJob *self, double timeout_seconds, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (LpCompletion) completion = NULL;
+  gint64 end = LP_TIME_NEVER;
+
+  g_return_val_if_fail (LP_IS_JOB (self), NULL);
+  g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
+
+  if (timeout_seconds != -1 && !(timeout_seconds >= 0 && timeout_seconds <= G_MAXDOUBLE))
+    {
+      g_set_error (error, LP_ERROR, LP_ERROR_INVALID_ARGUMENT,
+                   "timeout-seconds is %g, but must be -1 or finite and >= 0", timeout_seconds);
+      return NULL;
+    }
+
+  if (!wait_in_worker (self, error))
+    return NULL;
+
+  if (timeout_seconds >= 0)
+    end = lp_clock_add (lp_clock_now (), timeout_seconds);
+
+  completion = lp_completion_new_blocking ();
+  lp_completion_watch (completion, cancellable, wait_cancelled_cb, g_object_ref (self), g_object_unref);
+  lp_job_add_waiter (self, g_object_ref (completion));
+
+  if (!lp_completion_wait (completion, end))
+    {
+      LpCompletion *waiting = lp_job_drop_waiter (self, completion);
+
+      if (waiting != NULL)
+        lp_completion_fail (waiting, g_error_new (G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
+                                                  "The job did not end within %g seconds; it goes on",
+                                                  timeout_seconds));
+      else
+        lp_completion_wait (completion, LP_TIME_NEVER);
+    }
+
+  if (lp_job_peek_state (self) != LP_JOB_STATE_NEW && self->pool != NULL)
+    lp_pool_reap (self->pool);
+
+  return lp_completion_propagate (completion, error);
+}

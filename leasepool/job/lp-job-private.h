@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+#pragma once
+
+#include <leasepool.h>
+
+#include "lp-completion-private.h"
+#include "lp-deadlines-private.h"
+#include "lp-functions-private.h"
+
+G_BEGIN_DECLS
+
+typedef struct _LpPool LpPool;
+
+typedef enum
+{
+  LP_JOB_FUNC,
+  LP_JOB_CALL,
+  LP_JOB_COMMAND,
+  LP_JOB_TASK,
+} LpJobKind;
+
+/* Where a job is in its executor; a job's place says which count it is in. */
+typedef enum
+{
+  LP_PLACE_NONE,
+  LP_PLACE_QUEUED,
+  LP_PLACE_RUNNING,
+  LP_PLACE_STUCK,               /* ended for its waiters, its function has not returned */
+} LpJobPlace;
+
+/* Why a running job is to end; the first reason stands. */
+typedef enum
+{
+  LP_INTERRUPT_NONE,
+  LP_INTERRUPT_CANCEL,
+  LP_INTERRUPT_TIMEOUT,
+  LP_INTERRUPT_REVOKE,
+  LP_INTERRUPT_STOP,
+} LpInterrupt;
+
+/* How a job ended: exactly one of the two is set. */
+typedef struct
+{
+  GVariant *result;
+  GError *error;
+} LpOutcome;
+
+/* Lock order: pool, executor, job. */
+struct _LpJob
+{
+  GObject parent_instance;
+
+  LpJobKind kind;               /* (construct-only) */
+  LpJobFunc func;               /* (construct-only) */
+  GTask *task;                  /* (construct-only) */
+  GTaskThreadFunc task_func;    /* (construct-only) */
+  gpointer user_data;           /* (executor) cleared when it is on its way to its destroy */
+  GDestroyNotify destroy;       /* (executor) */
+  char *name;                   /* (construct-only) */
+  GVariant *parameters;         /* (construct-only) */
+  char **argv;                  /* (construct-only) */
+  GBytes *input;                /* (construct-only) */
+  double timeout_seconds;       /* (until submitted) */
+
+  /* Set by the submit that wins, before the job is queued; constant then. */
+  LpExecutor *executor;         /* (owned) */
+  LpPool *pool;                 /* (owned) */
+  LpFunction *function;         /* (owned) (nullable) the named function */
+  GRefString *owner;            /* (nullable) */
+
+  LpDeadline deadline;          /* (pool) its time-out, then its grace */
+
+  GList link;                   /* (executor) in its queue or its running list */
+  LpJobPlace place;             /* (executor) */
+  gboolean armed;               /* (executor) its deadline has been set */
+  gboolean detached;            /* (executor) deferred, and its function has returned */
+  struct _LpCommand *command;   /* (service thread) */
+
+  int state;                    /* (atomic) LpJobState; changed under lock */
+  int submitted;                /* (atomic) a submit has claimed it */
+  gint64 queued_at;             /* (executor) */
+  gint64 started_at;            /* (executor) */
+  gint64 ended_at;              /* (lock) */
+
+  GMutex lock;                  /* a leaf */
+  LpInterrupt interrupt;        /* (lock) */
+  gboolean deferred;            /* (lock) */
+  GCancellable *cancellable;    /* (lock) made on demand, constant then */
+  GQueue waiters;               /* (lock) of LpCompletion */
+  GVariant *result;             /* (lock) */
+  GError *error;                /* (lock) */
+  double progress;              /* (lock) */
+  char *status;                 /* (lock) */
+  gboolean progress_posted;     /* (lock) */
+};
+
+gboolean    lp_job_claim_for_submit     (LpJob *self, GError **error);
+void        lp_job_unclaim              (LpJob *self);
+gboolean    lp_job_set_queued           (LpJob *self);
+LpJob      *lp_job_new_for_task         (GTask *task, GTaskThreadFunc func);
+gboolean    lp_job_state_is_end         (LpJobState state);
+gboolean    lp_job_end                  (LpJob *self, LpOutcome *outcome, gboolean by_function, GQueue *waiters);
+void        lp_job_tell                 (LpJob *self, GQueue *waiters);
+gboolean    lp_job_interrupt            (LpJob *self, LpInterrupt reason);
+LpInterrupt lp_job_get_interrupt        (LpJob *self);
+GError     *lp_job_interrupt_error      (LpJob *self, LpInterrupt reason);
+void        lp_job_notify_progress      (LpJob *self);
+void        lp_job_add_waiter           (LpJob *self, LpCompletion *completion);
+LpCompletion *lp_job_drop_waiter        (LpJob *self, LpCompletion *completion);
+void        lp_job_drop_user_data       (LpJob *self);
+gboolean    lp_job_run                  (LpJob *self, LpOutcome *outcome);
+LpJob      *lp_job_get_current          (void);
+gboolean    lp_job_is_on_stack          (LpJob *self);
+gboolean    lp_job_stack_has_pool       (LpPool *pool);
+void        lp_job_arm                  (LpJob *self, gint64 when);
+void        lp_job_disarm               (LpJob *self);
+
+static inline LpJobState
+lp_job_peek_state (LpJob *self)
+{
+  return g_atomic_int_get (&self->state);
+}
+
+G_END_DECLS

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+/* A job while its function runs, and what the function may call. */
+
+#include "config.h"
+
+#include "lp-job-private.h"
+
+#include <math.h>
+
+#include "lp-clock-private.h"
+#include "lp-executor-private.h"
+#include "lp-pool-private.h"
+
+/* The jobs that run on this thread, innermost first: waiting for a queued job
+ * of the same executor runs it on top of the one that waits. */
+typedef struct _Frame Frame;
+
+struct _Frame
+{
+  LpJob *job;
+  Frame *below;
+};
+
+static GPrivate top_frame;
+
+LpJob *
+lp_job_get_current (void)
+{
+  Frame *frame = g_private_get (&top_frame);
+
+  return frame != NULL ? frame->job : NULL;
+}
+
+gboolean
+lp_job_is_on_stack (LpJob *self)
+{
+  for (Frame *frame = g_private_get (&top_frame); frame != NULL; frame = frame->below)
+    if (frame->job == self)
+      return TRUE;
+
+  return FALSE;
+}
+
+gboolean
+lp_job_stack_has_pool (LpPool *pool)
+{
+  for (Frame *frame = g_private_get (&top_frame); frame != NULL; frame = frame->below)
+    if (frame->job->pool == pool)
+      return TRUE;
+
+  return FALSE;
+}
+
+static void
+run_task (LpJob *self, LpOutcome *outcome)
+{
+  GTask *task = self->task;
+
+  self->task_func (task, g_task_get_source_object (task), g_task_get_task_data (task),
+                   lp_job_get_cancellable (self));
+  outcome->result = g_variant_ref_sink (g_variant_new ("()"));
+}
+
+static void
+run_func (LpJob *self, LpOutcome *outcome)
+{
+  LpFunction *function = self->function;
+
+  if (self->kind == LP_JOB_TASK)
+    run_task (self, outcome);
+  else if (function != NULL)
+    function->func (self, &outcome->result, function->user_data, &outcome->error);
+  else if (self->func != NULL)
+    self->func (self, &outcome->result, self->user_data, &outcome->error);
+  else
+    g_set_error (&outcome->error, LP_ERROR, LP_ERROR_NOT_SUPPORTED,
+                 "The function “%s” is not one of this process", self->name);
+}
+
+/* Makes exactly one of result and error set, and the result of its type. */
+static void
+check_outcome (LpJob *self, LpOutcome *outcome)
+{
+  const GVariantType *type = self->function != NULL ? self->function->result_type : NULL;
+
+  if (outcome->error != NULL)
+    g_clear_pointer (&outcome->result, g_variant_unref);
+  else if (outcome->result == NULL)
+    g_set_error (&outcome->error, LP_ERROR, LP_ERROR_FAILED,
+                 "The function%s%s returned no value and set no error; “no result” is the value ()",
+                 self->name != NULL ? " " : "", self->name != NULL ? self->name : "");
+  else if (type != NULL && !g_variant_is_of_type (outcome->result, type))
+    {
+      g_autofree char *declared = g_variant_type_dup_string (type);
+
+      g_set_error (&outcome->error, LP_ERROR, LP_ERROR_FAILED,
+                   "The function %s returned a value of type %s, but is declared to return %s",
+                   self->name, g_variant_get_type_string (outcome->result), declared);
+      g_clear_pointer (&outcome->result, g_variant_unref);
+    }
+}
+
+/* Runs the function on this thread. FALSE: it deferred its end, OUTCOME is
+ * empty, and lp_job_return_value() or lp_job_return_error() comes later. */
+gboolean
+lp_job_run (LpJob *self, LpOutcome *outcome)
+{
+  Frame frame = { self, g_private_get (&top_frame) };
+  gboolean deferred;
+
+  *outcome = (LpOutcome) { NULL, NULL };
+
+  g_private_set (&top_frame, &frame);
+  run_func (self, outcome);
+  g_private_set (&top_frame, frame.below);
+
+  if (outcome->result != NULL)
+    g_variant_take_ref (outcome->result);
+
+  g_mutex_lock (&self->lock);
+  deferred = self->deferred;
+  g_mutex_unlock (&self->lock);
+
+  if (deferred && outcome->result == NULL && outcome->error == NULL)
+    return FALSE;
+
+  check_outcome (self, outcome);
+  return TRUE;
+}
+
+/**
+ * lp_job_defer:
+ * @self: the job that the calling function was given
+ *
+ * Inside a work function: the job does not end when the function returns
+ * without a value and an error, but when [method@Lp.Job.return_value] or
+ * [method@Lp.Job.return_error] is called, from any thread, before or after.
+ * Until then it occupies its worker slot, but not the thread.
+ *
+ * Since: 1.0
+ */
+void
+lp_job_defer (LpJob *self)
+{
+  g_return_if_fail (LP_IS_JOB (self));
+
+  g_mutex_lock (&self->lock);
+  self->deferred = TRUE;
+  g_mutex_unlock (&self->lock);
+}
+
+static void
+return_outcome (LpJob *self, LpOutcome *outcome)
+{
+  if (lp_job_peek_state (self) == LP_JOB_STATE_NEW)
+    g_critical ("lp_job_return_value() or lp_job_return_error() was called for a job that no executor has begun");
+  else
+    {
+      check_outcome (self, outcome);
+      lp_executor_job_returned (self->executor, self, outcome);
+    }
+
+  g_clear_pointer (&outcome->result, g_variant_unref);
+  g_clear_error (&outcome->error);
+}
+
+/**
+ * lp_job_return_value:
+ * @self: a running job
+ * @result: the result; a floating one is consumed
+ *
+ * Ends a job with a value: for an executor, on a job it was given, and for a
+ * work function that called [method@Lp.Job.defer]. It may be called from any
+ * thread. If the job has ended already, the value is dropped and counted.
+ *
+ * Since: 1.0
+ */
+void
+lp_job_return_value (LpJob *self, GVariant *result)
+{
+  LpOutcome outcome = { NULL, NULL };
+
+  g_return_if_fail (LP_IS_JOB (self));
+  g_return_if_fail (result != NULL);
+
+  outcome.result = g_variant_ref_sink (result);
+  return_outcome (self, &outcome);
+}
+
+/**
+ * lp_job_return_error:
+ * @self: a running job
+ * @error: why the job failed
+ *
+ * Ends a job with an error. See [method@Lp.Job.return_value].
+ *
+ * Since: 1.0
+ */
+void
+lp_job_return_error (LpJob *self, const GError *error)
+{
+  LpOutcome outcome = { NULL, NULL };
+
+  g_return_if_fail (LP_IS_JOB (self));
+  g_return_if_fail (error != NULL);
+
+  outcome.error = g_error_copy (error);
+  return_outcome (self, &outcome);
+}
+
+/**
+ * lp_job_execute:
+ * @self: a job that an executor was given
+ *
+ * Runs the function of the job on the calling thread and ends the job. For
+ * executors whose workers are threads of their own: they call it on one of
+ * those, never in [vfunc@Lp.Executor.submit] itself.
+ *
+ * Since: 1.0
+ */
+void
+lp_job_execute (LpJob *self)
+{
+  LpOutcome outcome;
+
+  g_return_if_fail (LP_IS_JOB (self));
+  g_return_if_fail (self->executor != NULL);
+
+  if (lp_job_run (self, &outcome))
+    return_outcome (self, &outcome);
+}
+
+static void
+notify_progress_cb (gpointer data, gpointer more)
+{
+  LpJob *self = data;
+
+  g_mutex_lock (&self->lock);
+  self->progress_posted = FALSE;
+  g_mutex_unlock (&self->lock);
+
+  g_object_freeze_notify (G_OBJECT (self));
+  lp_job_notify_progress (self);
+  g_object_thaw_notify (G_OBJECT (self));
+  g_object_unref (self);
+}
+
+/**
+ * lp_job_set_progress:
+ * @self: a job
+ * @progress: how much is done, from 0 to 1; -1 if it is not known
+ * @status: (nullable): what is being done; %NULL keeps the last one
+ *
+ * Tells how far the job is. It may be called from any thread. Both values are
+ * set before either notifies; the notifications come in the owner context of
+ * the manager, and those that come faster than it iterates are one.
+ *
+ * A @progress that is not a number is ignored with a critical.
+ *
+ * Since: 1.0
+ */
+void
+lp_job_set_progress (LpJob *self, double progress, const char *status)
+{
+  gboolean post;
+
+  g_return_if_fail (LP_IS_JOB (self));
+  g_return_if_fail (!isnan (progress));
+
+  g_mutex_lock (&self->lock);
+  self->progress = progress;
+  if (status != NULL)
+    {
+      g_free (self->status);
+      self->status = g_utf8_make_valid (status, -1);
+    }
+  post = !self->progress_posted && lp_job_peek_state (self) != LP_JOB_STATE_NEW
+         && g_signal_handler_find (self, G_SIGNAL_MATCH_UNBLOCKED, 0, 0, NULL, NULL, NULL) != 0;
+  if (post)
+    self->progress_posted = TRUE;
+  g_mutex_unlock (&self->lock);
+
+  if (post)
+    lp_pool_post_owner (self->pool, notify_progress_cb, g_object_ref (self), NULL);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+#pragma once
+
+#include <leasepool.h>
+
+#include "lp-pool-private.h"
+
+G_BEGIN_DECLS
+
+LpLease *lp_lease_new       (LpGrant *grant);
+LpGrant *lp_lease_get_grant (LpLease *self);
+
+G_END_DECLS

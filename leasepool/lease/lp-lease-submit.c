@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+/* How work gets from a lease to its executor. */
+
+#include "config.h"
+
+#include "lp-lease-private.h"
+
+#include "lp-functions-private.h"
+#include "lp-pool-private.h"
+
+static gboolean
+check_parameters (LpJob *job, LpFunction *function, GError **error)
+{
+  const GVariantType *declared = function->parameter_type;
+  g_autofree char *declared_text = NULL;
+
+  if (declared == NULL || (job->parameters != NULL && g_variant_is_of_type (job->parameters, declared))
+      || (job->parameters == NULL && g_variant_type_equal (declared, G_VARIANT_TYPE_UNIT)))
+    return TRUE;
+
+  declared_text = g_variant_type_dup_string (declared);
+  g_set_error (error, LP_ERROR, LP_ERROR_INVALID_ARGUMENT,
+               "The function “%s” takes parameters of type %s, but was given %s", job->name, declared_text,
+               job->parameters != NULL ? g_variant_get_type_string (job->parameters) : "none");
+  return FALSE;
+}
+
+/* A name is resolved where there is a table: on threads always, elsewhere the
+ * executor may know functions that this process does not. */
+static gboolean
+resolve_function (LpGrant *grant, LpJob *job, GError **error)
+{
+  LpFunctions *functions = lp_executor_get_functions (grant->executor);
+
+  if (job->kind != LP_JOB_CALL)
+    return TRUE;
+
+  if (functions != NULL)
+    job->function = lp_functions_ref_function (functions, job->name);
+
+  if (job->function != NULL)
+    return check_parameters (job, job->function, error);
+  if (functions == NULL && !lp_executor_get_ops (grant->executor)->holds_threads)
+    return TRUE;
+
+  g_set_error (error, LP_ERROR, LP_ERROR_UNKNOWN_FUNCTION,
+               "There is no function called “%s” in the functions of the manager", job->name);
+  return FALSE;
+}
+
+static gboolean
+enqueue (LpGrant *grant, LpJob *job, GError **error)
+{
+  GError *local_error = NULL;
+
+  job->executor = g_object_ref (grant->executor);
+  job->pool = lp_pool_ref (grant->pool);
+  job->owner = grant->owner != NULL ? g_ref_string_acquire (grant->owner) : NULL;
+
+  if (lp_executor_enqueue (grant->executor, grant, job, &local_error))
+    {
+      lp_owner_refresh (grant);
+      return TRUE;
+    }
+
+  if (local_error != NULL)
+    g_propagate_error (error, local_error);
+  else if (lp_grant_check (grant, lp_clock_now (), error))
+    g_set_error_literal (error, LP_ERROR, LP_ERROR_EXPIRED, "The lease takes no more jobs");
+
+  return FALSE;
+}
+
+/* The job was claimed for this submit; refused, it is as new. */
+static gboolean
+submit_claimed (LpLease *self, LpJob *job, GError **error)
+{
+  LpGrant *grant = lp_lease_get_grant (self);
+
+  if (resolve_function (grant, job, error) && enqueue (grant, job, error))
+    return TRUE;
+
+  lp_job_unclaim (job);
+  return FALSE;
+}
+
+static gboolean
+claim (LpLease *self, LpJob *job, GError **error)
+{
+  LpGrant *grant = lp_lease_get_grant (self);
+
+  /* Before anything of the pool is touched: its locks are not to be had there. */
+  if (lp_pool_is_forked (grant->pool))
+    return lp_grant_check (grant, 0, error);
+
+  return lp_job_claim_for_submit (job, error);
+}
+
+/**
+ * lp_lease_submit:
+ * @self: a lease
+ * @job: a job that was not submitted before
+ * @error: return location for a #GError
+ *
+ * Accepts a job and returns: it runs when a worker of the executor is free, in
+ * the order of the submissions. Keep the job to wait for it. A refused job is
+ * as new.
+ *
+ * Fails with %LP_ERROR_EXPIRED unless the lease is active (one past its hard
+ * expiry is revoked by this); with %LP_ERROR_NOT_STARTED while the manager
+ * stops or in a forked process; with %LP_ERROR_QUEUE_FULL if max-queued-jobs of
+ * the lease have not started; with %LP_ERROR_UNKNOWN_FUNCTION if there is no
+ * function of its name; with %LP_ERROR_INVALID_ARGUMENT if the job was submitted
+ * before, if its parameters are not of the type the function declares, or if
+ * its time-out is not finite and >= 0; with %G_IO_ERROR_CANCELLED if it was
+ * cancelled before.
+ *
+ * Returns: whether the job was accepted
+ *
+ * Since: 1.0
+ */
+gboolean
+lp_lease_submit (LpLease *self, LpJob *job, GError **error)
+{
+  g_return_val_if_fail (LP_IS_LEASE (self), FALSE);
+  g_return_val_if_fail (LP_IS_JOB (job), FALSE);
+
+  return claim (self, job, error) && submit_claimed (self, job, error);
+}
+
+static void
+cancel_job_cb (LpCompletion *completion, gpointer data)
+{
+  lp_job_cancel (data);
+}
+
+/* Submits with COMPLETION among the waiters of the job from before it can end,
+ * and CANCELLABLE cancelling it. FALSE: refused, nobody was told. */
+static gboolean
+submit_with_waiter (LpLease *self, LpJob *job, LpCompletion *completion, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (LpCompletion) held = g_object_ref (completion);
+  g_autoptr (LpCompletion) waiting = NULL;
+  GError *local_error = NULL;
+
+  if (g_cancellable_set_error_if_cancelled (cancellable, error) || !claim (self, job, error))
+    return FALSE;
+
+  lp_completion_watch (completion, cancellable, cancel_job_cb, g_object_ref (job), g_object_unref);
+  lp_job_add_waiter (job, g_object_ref (completion));
+  if (submit_claimed (self, job, &local_error))
+    return TRUE;
+
+  /* Unless it was cancelled meanwhile, and told so. */
+  waiting = lp_job_drop_waiter (job, completion);
+  if (waiting == NULL)
+    {
+      g_error_free (local_error);
+      return TRUE;
+    }
+
+  g_propagate_error (error, local_error);
+  return FALSE;
+}
+
+static void
+submit_and_wait (LpLease *self, LpJob *job, LpCompletion *completion, GCancellable *cancellable)
+{
+  GError *error = NULL;
+
+  if (submit_with_waiter (self, job, completion, cancellable, &error))
+    g_object_unref (completion);
+  else
+    lp_completion_fail (completion, error);
+}
+
+/**
+ * lp_lease_submit_async:
+ * @self: a lease
+ * @job: a job that was not submitted before
+ * @cancellable: (nullable): cancels the job
+ * @callback: (nullable): called in the thread-default main context of the
+ *   caller when the job has ended or was refused
+ * @user_data: data for @callback
+ *
+ * Submits a job and waits for its end.
+ *
+ * Since: 1.0
+ */
+void
+lp_lease_submit_async (LpLease *self, LpJob *job, GCancellable *cancellable, GAsyncReadyCallback callback,
+                       gpointer user_data)
+{
+  LpCompletion *completion;
+
+  g_return_if_fail (LP_IS_LEASE (self));
+  g_return_if_fail (LP_IS_JOB (job));
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  completion = lp_completion_new (self, lp_lease_submit_async, cancellable, callback, user_data);
+  submit_and_wait (self, job, completion, cancellable);
+}
+
+/**
+ * lp_lease_submit_finish:
+ * @self: a lease
+ * @result: the result given to the callback
+ * @error: return location for a #GError
+ *
+ * Finishes [method@Lp.Lease.submit_async].
+ *
+ * Fails with the errors of [method@Lp.Lease.submit] if the job was refused, and
+ * with the error of the job if it failed or was cancelled: its own, or
+ * %G_IO_ERROR_CANCELLED, %G_IO_ERROR_TIMED_OUT, %LP_ERROR_BROKEN_EXECUTOR.
+ *
+ * Returns: (transfer full): the result of the job
+ *
+ * Since: 1.0
+ */
+GVariant *
+lp_lease_submit_finish (LpLease *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (LP_IS_LEASE (self), NULL);
+  g_return_val_if_fail (lp_completion_is_valid (result, self, lp_lease_submit_async), NULL);
+
+  return lp_completion_propagate (LP_COMPLETION (result), error);
+}
+
+/**
+ * lp_lease_call_async:
+ * @self: a lease
+ * @name: the name of a function
+ * @parameters: (nullable): its parameters; a floating value is consumed, also
+ *   when the call is refused
+ * @cancellable: (nullable): cancels the job
+ * @callback: (nullable): called in the thread-default main context of the
+ *   caller when the job has ended or was refused
+ * @user_data: data for @callback
+ *
+ * Calls a named function on the executor. The same as
+ * [method@Lp.Lease.submit_async] with a job of [ctor@Lp.Job.new_for_call].
+ *
+ * Since: 1.0
+ */
+void
+lp_lease_call_async (LpLease *self, const char *name, GVariant *parameters, GCancellable *cancellable,
+                     GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_autoptr (LpJob) job = NULL;
+  LpCompletion *completion;
+
+  g_return_if_fail (LP_IS_LEASE (self));
+  g_return_if_fail (name != NULL);
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  job = lp_job_new_for_call (name, parameters);
+  completion = lp_completion_new (self, lp_lease_call_async, cancellable, callback, user_data);
+  submit_and_wait (self, job, completion, cancellable);
+}
+
+/**
+ * lp_lease_call_finish:
+ * @self: a lease
+ * @result: the result given to the callback
+ * @error: return location for a #GError
+ *
+ * Finishes [method@Lp.Lease.call_async]. Fails as
+ * [method@Lp.Lease.submit_finish] does.
+ *
+ * Returns: (transfer full): the result of the function
+ *
+ * Since: 1.0
+ */
+GVariant *
+lp_lease_call_finish (LpLease *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (LP_IS_LEASE (self), NULL);
+  g_return_val_if_fail (lp_completion_is_valid (result, self, lp_lease_call_async), NULL);
+
+  return lp_completion_propagate (LP_COMPLETION (result), error);
+}
+
+/* A function that ran has returned through its task; one that never did cannot. */
+static void
+task_job_ended_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  LpJob *job = LP_JOB (source);
+  g_autoptr (GTask) task = user_data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) value = lp_completion_propagate (LP_COMPLETION (result), &error);
+
+  if (value == NULL && lp_job_get_started_at (job) == 0)
+    g_task_return_error (task, g_steal_pointer (&error));
+}
+
+/**
+ * lp_lease_run_task: (skip)
+ * @self: a lease
+ * @task: a task
+ * @func: the function to run
+ *
+ * Runs a function of a task on the executor: the drop-in for
+ * [method@Gio.Task.run_in_thread]. @func returns through the task; it is given
+ * the cancellable of the job, which fires when that of the task does, when the
+ * lease is revoked, and when the manager stops. If the job is refused, or
+ * cancelled before it started, the task returns the error; see
+ * [method@Lp.Lease.submit] for those.
+ *
+ * As with its model, the task is returned by @func alone once that has started,
+ * however long it takes.
+ *
+ * Since: 1.0
+ */
+void
+lp_lease_run_task (LpLease *self, GTask *task, GTaskThreadFunc func)
+{
+  g_autoptr (LpJob) job = NULL;
+  g_autoptr (LpCompletion) completion = NULL;
+  GError *error = NULL;
+
+  g_return_if_fail (LP_IS_LEASE (self));
+  g_return_if_fail (G_IS_TASK (task));
+  g_return_if_fail (func != NULL);
+
+  if (!lp_executor_get_ops (lp_lease_get_grant (self)->executor)->holds_threads)
+    {
+      g_task_return_new_error (task, LP_ERROR, LP_ERROR_NOT_SUPPORTED,
+                               "The function of a task needs an executor of threads");
+      return;
+    }
+
+  job = lp_job_new_for_task (task, func);
+  completion = lp_completion_new (job, lp_lease_run_task, NULL, task_job_ended_cb, g_object_ref (task));
+  if (submit_with_waiter (self, job, completion, g_task_get_cancellable (task), &error))
+    return;
+
+  g_task_return_error (task, error);
+  g_object_unref (task);
+}

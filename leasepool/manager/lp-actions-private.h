@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+#pragma once
+
+#include "lp-completion-private.h"
+#include "lp-deadlines-private.h"
+#include "lp-log-private.h"
+
+G_BEGIN_DECLS
+
+/* What was decided under the pool's mutex and is done after it. Lives on the
+ * stack of whoever takes the mutex; costs nothing while it is empty. */
+
+typedef struct _LpAction LpAction;
+
+typedef void (*LpActionFunc) (gpointer data, gpointer more);
+
+struct _LpActions
+{
+  GQueue completions;           /* settled, by their own links */
+  LpAction *first;
+  LpAction *last;
+};
+
+#define LP_ACTIONS_INIT { G_QUEUE_INIT, NULL, NULL }
+
+void lp_actions_deliver (LpActions *self, LpCompletion *completion);
+void lp_actions_add     (LpActions *self, LpActionFunc func, gpointer data, gpointer more);
+void lp_actions_unref   (LpActions *self, gpointer object);
+void lp_actions_log     (LpActions *self, const char *domain, GLogLevelFlags level, LpDebugFlags subject,
+                         const char *event, const LpLogField *fields, const char *format, ...) G_GNUC_PRINTF (7, 8);
+void lp_actions_run     (LpActions *self);
+
+G_END_DECLS

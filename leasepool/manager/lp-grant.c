@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+/* A lease as the pool sees it, from the grant to its end. */
+
+#include "config.h"
+
+#include <stdio.h>
+
+#include "lp-pool-private.h"
+
+static guint64 last_number;     /* (atomic) */
+
+LpGrant *
+lp_grant_ref (LpGrant *self)
+{
+  g_atomic_ref_count_inc (&self->ref_count);
+  return self;
+}
+
+void
+lp_grant_unref (LpGrant *self)
+{
+  if (!g_atomic_ref_count_dec (&self->ref_count))
+    return;
+
+  g_clear_pointer (&self->owner, g_ref_string_release);
+  g_free (self->id);
+  g_clear_object (&self->executor);
+  lp_pool_unref (self->pool);
+  g_free (self);
+}
+
+/* Lends the executor of SLOT. The slot keeps one reference while the lease
+ * lasts, the other is the caller's. */
+LpGrant *
+lp_grant_new_locked (LpSlot *slot, GRefString *owner, double seconds, gint64 now)
+{
+  LpPool *pool = slot->pool;
+  LpGrant *self = g_new0 (LpGrant, 1);
+
+  g_atomic_ref_count_init (&self->ref_count);
+  self->pool = lp_pool_ref (pool);
+  self->executor = g_object_ref (slot->executor);
+  self->slot = slot;
+  self->slot_index = slot->index;
+  self->number = __atomic_add_fetch (&last_number, 1, __ATOMIC_RELAXED);
+  self->owner = owner != NULL ? g_ref_string_acquire (owner) : NULL;
+  self->seconds = seconds > 0 ? seconds : pool->settings->default_lease_seconds;
+  self->grace = pool->settings->lease_grace_seconds;
+  self->leased_at = now;
+  self->soft = lp_clock_add (now, self->seconds);
+  self->hard = lp_clock_add (self->soft, self->grace);
+  self->deadline.fire = lp_grant_due;
+
+  slot->grant = lp_grant_ref (self);
+  lp_slot_set_state_locked (slot, LP_SLOT_LEASED);
+  lp_executor_open (slot->executor, self);
+  lp_pool_arm_locked (pool, &self->deadline, self->soft);
+  pool->counters.acquired++;
+
+  return self;
+}
+
+/* Made when somebody asks: most leases are never asked. */
+const char *
+lp_grant_get_id (LpGrant *self)
+{
+  char *id = g_atomic_pointer_get (&self->id);
+
+  if (id == NULL)
+    {
+      id = g_strdup_printf ("lease-%" G_GUINT64_FORMAT ".%u", self->number, self->slot_index);
+      if (!g_atomic_pointer_compare_and_exchange (&self->id, NULL, id))
+        {
+          g_free (id);
+          id = g_atomic_pointer_get (&self->id);
+        }
+    }
+
+  return id;
+}
+
+LpLeaseState
+lp_grant_get_state (LpGrant *self)
+{
+  return g_atomic_int_get (&self->state);
+}
+
+static const char *
+owner_of (LpGrant *self)
+{
+  return self->owner != NULL ? self->owner : "nobody in particular";
+}
+
+static GError *
+state_error (LpGrant *self)
+{
+  const char *id = lp_grant_get_id (self);
+
+  switch (lp_grant_get_state (self))
+    {
+    case LP_LEASE_STATE_BROKEN:
+      return g_error_new (LP_ERROR, LP_ERROR_EXPIRED, "The executor of %s (“%s”) broke; acquire another lease",
+                          id, owner_of (self));
+    case LP_LEASE_STATE_STOPPED:
+      return g_error_new (LP_ERROR, LP_ERROR_EXPIRED, "The lease %s (“%s”) ended when its manager stopped", id,
+                          owner_of (self));
+    case LP_LEASE_STATE_EXPIRED:
+      return g_error_new (LP_ERROR, LP_ERROR_EXPIRED,
+                          "The lease %s (“%s”) expired; acquire another one, or renew in time", id, owner_of (self));
+    case LP_LEASE_STATE_ACTIVE:
+    case LP_LEASE_STATE_DRAINING:
+    case LP_LEASE_STATE_RELEASED:
+    default:
+      return g_error_new (LP_ERROR, LP_ERROR_EXPIRED, "The lease %s (“%s”) was released", id, owner_of (self));
+    }
+}
+
+static void
+settle_drains_locked (LpGrant *self, LpActions *actions)
+{
+  GList *link;
+
+  while ((link = g_queue_pop_head_link (&self->drains)) != NULL)
+    {
+      if (lp_grant_get_state (self) == LP_LEASE_STATE_RELEASED)
+        lp_completion_settle (link->data, GINT_TO_POINTER (TRUE), NULL);
+      else
+        lp_completion_settle_error (link->data, state_error (self));
+      lp_actions_deliver (actions, link->data);
+    }
+}
+
+static void
+unref_cb (gpointer data, gpointer more)
+{
+  lp_grant_unref (data);
+}
+
+/* The lease is over as STATE. What becomes of the executor and of its jobs is
+ * the caller's. */
+void
+lp_grant_end_locked (LpGrant *self, LpLeaseState state, gint64 now, LpActions *actions)
+{
+  LpSlot *slot = self->slot;
+  LpPool *pool = self->pool;
+  LpExecutorLoad load;
+
+  lp_executor_close (self->executor, &load);
+  lp_deadlines_remove (&pool->deadlines, &self->deadline);
+  lp_histogram_add (&pool->hold_time, now, now - self->leased_at);
+  g_atomic_int_set (&self->state, state);
+  self->slot = NULL;
+  slot->grant = NULL;
+
+  settle_drains_locked (self, actions);
+  lp_owner_lease_locked (self, "lease-ended", actions);
+  lp_actions_add (actions, unref_cb, self, NULL);
+}
+
+static void
+expire_locked (LpGrant *self, gint64 now, LpActions *actions)
+{
+  LpSlot *slot = self->slot;
+  const char *id = lp_grant_get_id (self);
+  LpLogField fields[] = { { "LEASE_ID", id }, { "OWNER", self->owner }, { NULL, NULL } };
+
+  self->pool->counters.revoked++;
+  lp_actions_log (actions, self->pool->settings->log_domain, G_LOG_LEVEL_MESSAGE, LP_DEBUG_LEASE, "lease-revoked",
+                  fields, "The lease %s of “%s” was revoked: it was held for %.1f s, its hard expiry has passed", id,
+                  owner_of (self), lp_clock_seconds (now - self->leased_at));
+
+  lp_grant_end_locked (self, LP_LEASE_STATE_EXPIRED, now, actions);
+  lp_slot_end_jobs_locked (slot, LP_INTERRUPT_REVOKE, actions);
+  lp_slot_leave_locked (slot, LP_RETIRE_REASON_EXPIRED, now, actions);
+  lp_pool_rebalance_locked (self->pool, now, actions);
+  lp_owner_counts_locked (self->pool, actions);
+}
+
+void
+lp_grant_due (LpDeadline *deadline, gint64 now, LpActions *actions)
+{
+  LpGrant *self = (LpGrant *) ((char *) deadline - G_STRUCT_OFFSET (LpGrant, deadline));
+
+  if (now >= self->hard)
+    {
+      expire_locked (self, now, actions);
+      return;
+    }
+
+  if (!self->told_soft && lp_grant_get_state (self) == LP_LEASE_STATE_ACTIVE)
+    {
+      self->told_soft = TRUE;
+      lp_owner_lease_locked (self, "lease-expiring", actions);
+    }
+  lp_pool_arm_locked (self->pool, deadline, self->hard);
+}
+
+/* Ends the submissions; with jobs pending it drains until its hard expiry. */
+void
+lp_grant_release_locked (LpGrant *self, gint64 now, LpActions *actions)
+{
+  LpSlot *slot = self->slot;
+  LpExecutorLoad load;
+
+  if (now >= self->hard)
+    {
+      expire_locked (self, now, actions);
+      return;
+    }
+
+  self->pool->counters.released++;
+  lp_executor_close (self->executor, &load);
+
+  if (load.queued + load.running == 0)
+    {
+      lp_grant_end_locked (self, LP_LEASE_STATE_RELEASED, now, actions);
+      lp_slot_return_locked (slot, now, actions);
+      return;
+    }
+
+  g_atomic_int_set (&self->state, LP_LEASE_STATE_DRAINING);
+  lp_slot_set_state_locked (slot, LP_SLOT_DRAINING);
+  lp_pool_arm_locked (self->pool, &self->deadline, self->hard);
+  lp_owner_lease_locked (self, NULL, actions);
+}
+
+static void
+log_release_locked (LpGrant *self, gboolean dropped, LpActions *actions)
+{
+  GLogLevelFlags level = dropped ? G_LOG_LEVEL_MESSAGE : G_LOG_LEVEL_DEBUG;
+  const char *domain = self->pool->settings->log_domain;
+  LpLogField fields[] = { { "LEASE_ID", NULL }, { "OWNER", self->owner }, { NULL, NULL } };
+
+  if (!lp_log_wants (domain, level, LP_DEBUG_LEASE))
+    return;
+
+  fields[0].value = lp_grant_get_id (self);
+  if (dropped)
+    lp_actions_log (actions, domain, level, LP_DEBUG_LEASE, "lease-dropped", fields,
+                    "The lease %s of “%s” was dropped without being released; it is released now", fields[0].value,
+                    owner_of (self));
+  else
+    lp_actions_log (actions, domain, level, LP_DEBUG_LEASE, "lease-released", fields,
+                    "The lease %s of “%s” was released", fields[0].value, owner_of (self));
+}
+
+/* Returns whether the lease was active. DROPPED: nobody holds it any more. */
+gboolean
+lp_grant_release (LpGrant *self, gboolean dropped)
+{
+  LpPool *pool = self->pool;
+  LpActions actions = LP_ACTIONS_INIT;
+  gint64 now;
+  gboolean active;
+
+  if (lp_pool_is_forked (pool) || lp_grant_get_state (self) != LP_LEASE_STATE_ACTIVE)
+    return FALSE;
+
+  now = lp_clock_now ();
+  g_mutex_lock (&pool->lock);
+  lp_pool_run_due_locked (pool, now, &actions);
+  active = self->slot != NULL && lp_grant_get_state (self) == LP_LEASE_STATE_ACTIVE;
+  if (active)
+    {
+      log_release_locked (self, dropped, &actions);
+      lp_grant_release_locked (self, now, &actions);
+      lp_pool_rebalance_locked (pool, now, &actions);
+      lp_owner_counts_locked (pool, &actions);
+    }
+  lp_pool_unlock (pool, &actions);
+
+  return active;
+}
+
+/* Destroy function of a grant on its way to a caller who does not fetch it. */
+void
+lp_grant_give_back (gpointer grant)
+{
+  lp_grant_release (grant, FALSE);
+  lp_grant_unref (grant);
+}
+
+/* Whether a job may be submitted; a lease past its hard expiry is revoked here
+ * if the timer has not done it yet. */
+gboolean
+lp_grant_check (LpGrant *self, gint64 now, GError **error)
+{
+  LpPool *pool = self->pool;
+  LpActions actions = LP_ACTIONS_INIT;
+  gboolean stopping;
+  gboolean active;
+
+  if (lp_pool_is_forked (pool))
+    {
+      g_set_error_literal (error, LP_ERROR, LP_ERROR_NOT_STARTED,
+                           "The lease belongs to the parent of this forked process");
+      return FALSE;
+    }
+
+  g_mutex_lock (&pool->lock);
+  if (self->slot != NULL && now >= self->hard)
+    expire_locked (self, now, &actions);
+  active = lp_grant_get_state (self) == LP_LEASE_STATE_ACTIVE;
+  stopping = pool->state == LP_POOL_STOPPING;
+  lp_pool_unlock (pool, &actions);
+
+  if (stopping)
+    g_set_error_literal (error, LP_ERROR, LP_ERROR_NOT_STARTED, "The manager is stopping and takes no more jobs");
+  else if (!active)
+    g_propagate_error (error, state_error (self));
+
+  return active && !stopping;
+}
+
+/* New times, counted from now. SECONDS of -1: as long as before. */
+gboolean
+lp_grant_renew (LpGrant *self, double seconds, GError **error)
+{
+  LpPool *pool = self->pool;
+  GMutex *executor_lock = lp_executor_get_lock (self->executor);
+  gint64 now = lp_clock_now ();
+
+  if (!lp_grant_check (self, now, error))
+    return FALSE;
+
+  g_mutex_lock (&pool->lock);
+  if (lp_grant_get_state (self) != LP_LEASE_STATE_ACTIVE)
+    {
+      g_mutex_unlock (&pool->lock);
+      g_propagate_error (error, state_error (self));
+      return FALSE;
+    }
+
+  g_mutex_lock (executor_lock);
+  if (seconds > 0)
+    self->seconds = seconds;
+  self->soft = lp_clock_add (now, self->seconds);
+  self->hard = lp_clock_add (self->soft, self->grace);
+  g_mutex_unlock (executor_lock);
+
+  self->told_soft = FALSE;
+  lp_pool_arm_locked (pool, &self->deadline, self->soft);
+  {
+    LpActions actions = LP_ACTIONS_INIT;
+
+    lp_owner_lease_locked (self, NULL, &actions);
+    lp_pool_unlock (pool, &actions);
+  }
+
+  return TRUE;
+}
+
+/* Releases, and tells COMPLETION, whose reference is taken, when no job is left. */
+void
+lp_grant_drain (LpGrant *self, LpCompletion *completion)
+{
+  LpPool *pool = self->pool;
+  LpActions actions = LP_ACTIONS_INIT;
+
+  lp_grant_release (self, FALSE);
+
+  g_mutex_lock (&pool->lock);
+  g_queue_push_tail_link (&self->drains, lp_completion_get_link (completion));
+  if (self->slot == NULL)
+    settle_drains_locked (self, &actions);
+  lp_pool_unlock (pool, &actions);
+}
+
+/* Releases the lease called ID; TRUE if it was active. */
+gboolean
+lp_pool_release_id (LpPool *self, const char *id)
+{
+  LpGrant *grant = NULL;
+  guint64 number;
+  guint index;
+  char end;
+  gboolean released;
+
+  if (lp_pool_is_forked (self)
+      || sscanf (id, "lease-%" G_GUINT64_FORMAT ".%u%c", &number, &index, &end) != 2)
+    return FALSE;
+
+  g_mutex_lock (&self->lock);
+  if (index < self->slots->len && self->slots->pdata[index] != NULL)
+    {
+      LpSlot *slot = self->slots->pdata[index];
+
+      if (slot->grant != NULL && slot->grant->number == number)
+        grant = lp_grant_ref (slot->grant);
+    }
+  g_mutex_unlock (&self->lock);
+
+  if (grant == NULL)
+    return FALSE;
+
+  released = lp_grant_release (grant, FALSE);
+  lp_grant_unref (grant);
+
+  return released;
+}

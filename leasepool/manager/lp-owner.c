@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+/* What the owner context is told: posted under the pool's mutex, so that the
+ * order is that of the decisions, and only if somebody listens. */
+
+#include "config.h"
+
+#include "lp-pool-private.h"
+
+typedef struct
+{
+  LpDeliveryItem item;
+  LpPool *pool;                 /* (owned) */
+  LpGrant *grant;               /* (owned) (nullable) */
+  const char *signal;           /* (nullable) */
+  LpLeaseSnapshot snapshot;
+  guint64 seq;
+  LpRetireReason reason;
+} Event;
+
+/* Any handler of any signal, or the list model. */
+static gboolean
+is_watched_locked (LpPool *self)
+{
+  if (self->listener == NULL)
+    return FALSE;
+
+  return g_atomic_int_get (&self->list_wanted)
+         || g_signal_handler_find (self->listener, G_SIGNAL_MATCH_UNBLOCKED, 0, 0, NULL, NULL, NULL) != 0;
+}
+
+static Event *
+event_new (LpPool *pool, LpDeliveryItemFunc run)
+{
+  Event *self = g_new0 (Event, 1);
+
+  self->item.run = run;
+  self->pool = lp_pool_ref (pool);
+
+  return self;
+}
+
+static void
+event_free (Event *self)
+{
+  g_clear_pointer (&self->grant, lp_grant_unref);
+  lp_pool_unref (self->pool);
+  g_free (self);
+}
+
+static void
+counts_run (LpDeliveryItem *item)
+{
+  Event *self = (Event *) item;
+  g_autoptr (LpManager) manager = g_weak_ref_get (&self->pool->manager);
+
+  g_mutex_lock (&self->pool->lock);
+  self->pool->counts_posted = FALSE;
+  g_mutex_unlock (&self->pool->lock);
+
+  if (manager != NULL)
+    lp_manager_counts_changed (manager);
+  event_free (self);
+}
+
+/* The counts may have changed; notified once per dispatch of the owner. */
+void
+lp_owner_counts_locked (LpPool *self, LpActions *actions)
+{
+  if (self->counts_posted || self->owner == NULL || !is_watched_locked (self))
+    return;
+
+  self->counts_posted = TRUE;
+  lp_delivery_post (self->owner, &event_new (self, counts_run)->item);
+}
+
+static void
+lease_run (LpDeliveryItem *item)
+{
+  Event *self = (Event *) item;
+  g_autoptr (LpManager) manager = g_weak_ref_get (&self->pool->manager);
+  gboolean over = self->snapshot.state != LP_LEASE_STATE_ACTIVE && self->snapshot.state != LP_LEASE_STATE_DRAINING;
+
+  if (manager != NULL)
+    lp_manager_lease_changed (manager, self->grant, &self->snapshot, self->signal);
+
+  if (over || manager == NULL)
+    g_clear_object (&self->grant->info);
+
+  event_free (self);
+}
+
+/* SIGNAL is a literal, or NULL if only the info changed. */
+void
+lp_owner_lease_locked (LpGrant *grant, const char *signal, LpActions *actions)
+{
+  LpPool *pool = grant->pool;
+  LpExecutorLoad load;
+  Event *event;
+
+  if (!is_watched_locked (pool))
+    return;
+
+  lp_executor_get_load (grant->executor, &load);
+  event = event_new (pool, lease_run);
+  event->grant = lp_grant_ref (grant);
+  event->signal = signal;
+  event->snapshot = (LpLeaseSnapshot) { lp_grant_get_state (grant), grant->soft, grant->hard,
+                                        load.queued + load.running };
+  lp_delivery_post (pool->owner, &event->item);
+}
+
+static void
+refresh_run (LpDeliveryItem *item)
+{
+  Event *self = (Event *) item;
+  LpActions actions = LP_ACTIONS_INIT;
+
+  g_atomic_int_set (&self->grant->refresh_posted, FALSE);
+  g_mutex_lock (&self->pool->lock);
+  if (self->grant->slot != NULL)
+    lp_owner_lease_locked (self->grant, NULL, &actions);
+  lp_pool_unlock (self->pool, &actions);
+
+  event_free (self);
+}
+
+/* The jobs of the lease have changed; for those who look at the list model. */
+void
+lp_owner_refresh (LpGrant *grant)
+{
+  LpPool *pool = grant->pool;
+  Event *event;
+
+  if (!g_atomic_int_get (&pool->list_wanted)
+      || !g_atomic_int_compare_and_exchange (&grant->refresh_posted, FALSE, TRUE))
+    return;
+
+  event = event_new (pool, refresh_run);
+  event->grant = lp_grant_ref (grant);
+  g_mutex_lock (&pool->lock);
+  lp_delivery_post (pool->owner, &event->item);
+  g_mutex_unlock (&pool->lock);
+}
+
+static void
+executor_run (LpDeliveryItem *item)
+{
+  Event *self = (Event *) item;
+  g_autoptr (LpManager) manager = g_weak_ref_get (&self->pool->manager);
+
+  if (manager != NULL)
+    lp_manager_executor_changed (manager, self->signal, self->seq, self->reason);
+  event_free (self);
+}
+
+static void
+post_executor_locked (LpSlot *slot, const char *signal, LpActions *actions)
+{
+  LpPool *pool = slot->pool;
+  g_autofree char *seq = g_strdup_printf ("%" G_GUINT64_FORMAT, slot->seq);
+  LpLogField fields[] = { { "EXECUTOR_SEQ", seq }, { NULL, NULL } };
+  Event *event;
+
+  lp_actions_log (actions, pool->settings->log_domain, G_LOG_LEVEL_INFO, LP_DEBUG_EXECUTOR, signal, fields,
+                  "%s: %s", signal, seq);
+
+  if (!is_watched_locked (pool))
+    return;
+
+  event = event_new (pool, executor_run);
+  event->signal = signal;
+  event->seq = slot->seq;
+  event->reason = slot->reason;
+  lp_delivery_post (pool->owner, &event->item);
+}
+
+void
+lp_owner_created_locked (LpSlot *slot, LpActions *actions)
+{
+  post_executor_locked (slot, "executor-created", actions);
+}
+
+void
+lp_owner_retired_locked (LpSlot *slot, LpActions *actions)
+{
+  post_executor_locked (slot, "executor-retired", actions);
+}
+
+static void
+ask_size_cb (gpointer data, gpointer more)
+{
+  LpPool *pool = data;
+  g_autoptr (LpManager) manager = g_weak_ref_get (&pool->manager);
+
+  if (manager != NULL)
+    lp_manager_ask_size (manager);
+  lp_pool_unref (pool);
+}
+
+/* Has the size provider called, in the owner context. */
+void
+lp_owner_ask_size (LpPool *self)
+{
+  lp_pool_post_owner (self, ask_size_cb, lp_pool_ref (self), NULL);
+}

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+/* A run of the pool: start, and stop in its modes. */
+
+#include "config.h"
+
+#include "lp-pool-private.h"
+
+#include "lp-functions-private.h"
+#include "lp-module-private.h"
+
+/* The check is no faster than this, however short its interval. */
+#define MIN_CHECK_USEC 1000
+
+static LpFunctions *
+load_functions (const LpSettings *settings, GError **error)
+{
+  g_autoptr (LpFunctions) functions = NULL;
+
+  if (settings->function_module == NULL)
+    return settings->functions != NULL ? g_object_ref (settings->functions) : NULL;
+
+  functions = lp_functions_new ();
+  if (settings->functions != NULL)
+    lp_functions_share (functions, settings->functions);
+  if (!lp_module_load (settings->function_module, functions, error))
+    return NULL;
+
+  return g_steal_pointer (&functions);
+}
+
+static gboolean
+check_init_function (const LpSettings *settings, LpFunctions *functions, GError **error)
+{
+  if (settings->worker_init_function == NULL || functions == NULL
+      || lp_functions_lookup (functions, settings->worker_init_function, NULL, NULL))
+    return TRUE;
+
+  g_set_error (error, LP_ERROR, LP_ERROR_UNKNOWN_FUNCTION,
+               "worker-init-function is “%s”, but there is no function of that name", settings->worker_init_function);
+  return FALSE;
+}
+
+static gboolean
+check_places_locked (LpPool *self, GError **error)
+{
+  guint desired = lp_pool_desired_locked (self);
+  guint stuck = lp_pool_total_locked (self);
+
+  if (stuck + desired <= (guint) self->settings->max_pools)
+    return TRUE;
+
+  g_set_error (error, LP_ERROR, LP_ERROR_UNAVAILABLE,
+               "%u executors are to be started, but %u of max-pools (%d) are still occupied by functions of the last "
+               "run that have not returned", desired, stuck, self->settings->max_pools);
+  return FALSE;
+}
+
+static void
+log_run_locked (LpPool *self, const char *event, const char *text, LpActions *actions)
+{
+  lp_actions_log (actions, self->settings->log_domain, G_LOG_LEVEL_INFO, LP_DEBUG_EXECUTOR, event, NULL, "%s", text);
+}
+
+static void
+unref_settings_cb (gpointer data, gpointer more)
+{
+  lp_settings_unref (data);
+}
+
+static void
+adopt_locked (LpPool *self, LpSettings *settings, LpFunctions *functions, LpService *service, LpActions *actions)
+{
+  if (self->settings != NULL)
+    lp_actions_add (actions, unref_settings_cb, self->settings, NULL);
+  if (self->functions != NULL)
+    lp_actions_unref (actions, self->functions);
+
+  self->settings = lp_settings_ref (settings);
+  self->executor_type = lp_settings_resolve_executor_type (settings, NULL);
+  self->functions = functions;
+  self->service = service;
+  self->n_start_failures = 0;
+  self->backoff_until = 0;
+  self->stop_mode = 0;
+  g_clear_error (&self->last_start_error);
+}
+
+static void
+begin_locked (LpPool *self, gint64 now, LpActions *actions)
+{
+  guint desired = lp_pool_desired_locked (self);
+
+  self->state = LP_POOL_STARTING;
+  self->n_start_missing = desired;
+  lp_pool_attach_timer_locked (self);
+  for (guint i = 0; i < desired; i++)
+    lp_slot_new_locked (self, now, actions);
+}
+
+static gboolean
+try_begin (LpPool *self, LpSettings *settings, gint64 units, LpCompletion *completion, GError **error)
+{
+  LpActions actions = LP_ACTIONS_INIT;
+  g_autoptr (LpFunctions) functions = NULL;
+  LpService *service;
+  LpDelivery *old_owner;
+  gboolean begun;
+  GError *local_error = NULL;
+
+  functions = load_functions (settings, &local_error);
+  if (local_error != NULL || !check_init_function (settings, functions, &local_error))
+    {
+      g_propagate_error (error, local_error);
+      return FALSE;
+    }
+
+  /* What is left of the last run, if its owner never iterated. */
+  lp_pool_drop_service (self);
+
+  service = lp_service_acquire (error);
+  if (service == NULL)
+    return FALSE;
+
+  g_mutex_lock (&self->lock);
+  old_owner = self->owner;
+  self->owner = lp_delivery_ref_current ();
+  self->owner_thread = g_thread_self ();
+  adopt_locked (self, settings, g_steal_pointer (&functions), service, &actions);
+  self->units = MAX (units, 0);
+  begun = check_places_locked (self, error);
+  if (begun)
+    {
+      g_queue_push_tail_link (&self->start_waiters, lp_completion_get_link (completion));
+      begin_locked (self, lp_clock_now (), &actions);
+    }
+  else
+    self->service_due = TRUE;
+  lp_pool_unlock (self, &actions);
+
+  if (!begun)
+    lp_pool_drop_service (self);
+  g_clear_pointer (&old_owner, lp_delivery_unref);
+
+  return begun;
+}
+
+LpPoolState
+lp_pool_get_state (LpPool *self)
+{
+  LpPoolState state;
+
+  g_mutex_lock (&self->lock);
+  state = self->state;
+  g_mutex_unlock (&self->lock);
+
+  return state;
+}
+
+/* So that stats and the desired count go by the settings as they are while the
+ * manager does not run. */
+void
+lp_pool_preview (LpPool *self, LpSettings *settings, gint64 units)
+{
+  LpSettings *old = NULL;
+
+  g_mutex_lock (&self->lock);
+  if (self->state == LP_POOL_STOPPED)
+    {
+      old = self->settings;
+      self->settings = lp_settings_ref (settings);
+      self->units = MAX (units, 0);
+    }
+  g_mutex_unlock (&self->lock);
+
+  g_clear_pointer (&old, lp_settings_unref);
+}
+
+/* Settles COMPLETION, whose reference is taken, when `desired` executors are
+ * there, or with why not. SETTINGS are validated ones; they are kept. */
+void
+lp_pool_start (LpPool *self, LpSettings *settings, gint64 units, LpCompletion *completion)
+{
+  GError *error = NULL;
+  LpPoolState state;
+
+  g_mutex_lock (&self->lock);
+  state = self->state;
+  if (state == LP_POOL_STARTING)
+    g_queue_push_tail_link (&self->start_waiters, lp_completion_get_link (completion));
+  g_mutex_unlock (&self->lock);
+
+  if (state == LP_POOL_STARTING)
+    return;
+
+  if (state == LP_POOL_RUNNING)
+    lp_completion_return (completion, GINT_TO_POINTER (TRUE), NULL);
+  else if (state == LP_POOL_STOPPING)
+    lp_completion_fail (completion, g_error_new_literal (LP_ERROR, LP_ERROR_UNAVAILABLE,
+                                                         "The manager is still stopping; start it when it has"));
+  else if (!try_begin (self, settings, units, completion, &error))
+    lp_completion_fail (completion, error);
+}
+
+static void
+settle_all_locked (GQueue *waiters, const GError *error, LpActions *actions)
+{
+  GList *link;
+
+  while ((link = g_queue_pop_head_link (waiters)) != NULL)
+    {
+      gboolean settled;
+
+      if (error != NULL)
+        settled = lp_completion_settle_error (link->data, g_error_copy (error));
+      else
+        settled = lp_completion_settle (link->data, GINT_TO_POINTER (TRUE), NULL);
+
+      /* One whose wait was cancelled has been told. */
+      if (settled)
+        lp_actions_deliver (actions, link->data);
+      else
+        lp_actions_unref (actions, link->data);
+    }
+}
+
+/* The last of the executors that the start waits for is there. */
+void
+lp_pool_started_locked (LpPool *self, gint64 now, LpActions *actions)
+{
+  gint64 interval = lp_clock_add (now, self->settings->check_interval);
+
+  self->state = LP_POOL_RUNNING;
+  lp_pool_arm_locked (self, &self->check_deadline, MAX (interval, now + MIN_CHECK_USEC));
+  settle_all_locked (&self->start_waiters, NULL, actions);
+  log_run_locked (self, "started", "The manager has started", actions);
+  lp_owner_counts_locked (self, actions);
+}
+
+static void
+abandon_cb (gpointer data, gpointer more)
+{
+  lp_executor_abandon_all (data);
+  g_object_unref (data);
+}
+
+static void
+end_lease_locked (LpSlot *slot, gint64 now, LpActions *actions)
+{
+  lp_grant_end_locked (slot->grant, LP_LEASE_STATE_STOPPED, now, actions);
+  lp_slot_end_jobs_locked (slot, LP_INTERRUPT_STOP, actions);
+  lp_slot_leave_locked (slot, LP_RETIRE_REASON_STOPPED, now, actions);
+}
+
+static void
+drain_lease_locked (LpSlot *slot, gint64 now, LpActions *actions)
+{
+  LpExecutorLoad load;
+
+  lp_executor_get_load (slot->executor, &load);
+  if (load.queued + load.running == 0)
+    end_lease_locked (slot, now, actions);
+  else if (slot->state == LP_SLOT_LEASED)
+    lp_grant_release_locked (slot->grant, now, actions);
+}
+
+static void
+stop_slot_locked (LpPool *self, LpSlot *slot, gint64 now, LpActions *actions)
+{
+  LpExecutor *executor = slot->executor;
+
+  if (slot->grant != NULL && self->stop_mode == LP_STOP_MODE_DRAIN)
+    drain_lease_locked (slot, now, actions);
+  else if (slot->grant != NULL)
+    end_lease_locked (slot, now, actions);
+  else if (!slot->leaving)
+    lp_slot_leave_locked (slot, LP_RETIRE_REASON_STOPPED, now, actions);
+  else if (slot->state == LP_SLOT_REVOKING && executor != NULL && self->stop_mode != LP_STOP_MODE_DRAIN)
+    lp_slot_end_jobs_locked (slot, LP_INTERRUPT_STOP, actions);
+
+  if (self->stop_mode == LP_STOP_MODE_KILL && slot->state == LP_SLOT_REVOKING && executor != NULL)
+    lp_actions_add (actions, abandon_cb, g_object_ref (executor), NULL);
+}
+
+static void
+stop_slots_locked (LpPool *self, gint64 now, LpActions *actions)
+{
+  for (guint i = 0; i < self->slots->len; i++)
+    if (self->slots->pdata[i] != NULL)
+      stop_slot_locked (self, self->slots->pdata[i], now, actions);
+
+  lp_pool_settle_locked (self, actions);
+}
+
+/* The start has failed with ERROR (taken): what there is of it ends first. */
+void
+lp_pool_undo_start_locked (LpPool *self, GError *error, gint64 now, LpActions *actions)
+{
+  self->start_error = error;
+  self->state = LP_POOL_STOPPING;
+  self->stop_mode = LP_STOP_MODE_KILL;
+  stop_slots_locked (self, now, actions);
+  lp_owner_counts_locked (self, actions);
+}
+
+/* Takes ERROR. */
+void
+lp_pool_abort_start (LpPool *self, GError *error)
+{
+  LpActions actions = LP_ACTIONS_INIT;
+
+  g_mutex_lock (&self->lock);
+  if (self->state == LP_POOL_STARTING)
+    lp_pool_undo_start_locked (self, g_steal_pointer (&error), lp_clock_now (), &actions);
+  lp_pool_unlock (self, &actions);
+
+  g_clear_error (&error);
+}
+
+/* DRAIN, CANCEL, KILL: from the softest to the hardest. */
+static int
+hardness (LpStopMode mode)
+{
+  return mode == LP_STOP_MODE_KILL ? 2 : mode == LP_STOP_MODE_CANCEL ? 1 : 0;
+}
+
+static void
+harden_locked (LpPool *self, LpStopMode mode, gint64 now, LpActions *actions)
+{
+  if (self->stop_mode != 0 && hardness (mode) <= hardness (self->stop_mode))
+    return;
+
+  self->stop_mode = mode;
+  stop_slots_locked (self, now, actions);
+}
+
+static void
+set_stop_timeout_locked (LpPool *self, double timeout, gint64 now)
+{
+  gint64 when;
+
+  if (timeout < 0 || self->state != LP_POOL_STOPPING)
+    return;
+
+  when = lp_clock_add (now, timeout);
+  if (!lp_deadline_is_set (&self->stop_deadline) || when < self->stop_due)
+    {
+      self->stop_due = when;
+      lp_pool_arm_locked (self, &self->stop_deadline, when);
+    }
+}
+
+/* The stop's time is over: DRAIN becomes CANCEL, CANCEL becomes KILL. */
+void
+lp_pool_stop_due (LpDeadline *deadline, gint64 now, LpActions *actions)
+{
+  LpPool *self = (LpPool *) ((char *) deadline - G_STRUCT_OFFSET (LpPool, stop_deadline));
+
+  if (self->state == LP_POOL_STOPPING)
+    harden_locked (self, self->stop_mode == LP_STOP_MODE_DRAIN ? LP_STOP_MODE_CANCEL : LP_STOP_MODE_KILL, now,
+                   actions);
+}
+
+static void
+stop_locked (LpPool *self, LpStopMode mode, double timeout, gint64 now, LpActions *actions)
+{
+  if (self->state == LP_POOL_STARTING)
+    lp_pool_undo_start_locked (self, g_error_new_literal (LP_ERROR, LP_ERROR_NOT_STARTED,
+                                                          "The manager was stopped while it started"),
+                               now, actions);
+  else if (self->state == LP_POOL_RUNNING)
+    {
+      self->state = LP_POOL_STOPPING;
+      lp_pool_fail_waiters_locked (self, actions);
+      harden_locked (self, mode, now, actions);
+    }
+  else if (self->state == LP_POOL_STOPPING)
+    harden_locked (self, mode, now, actions);
+
+  set_stop_timeout_locked (self, timeout, now);
+  lp_owner_counts_locked (self, actions);
+}
+
+/* Settles COMPLETION, whose reference is taken, when everything has ended. */
+void
+lp_pool_stop (LpPool *self, LpStopMode mode, double timeout, LpCompletion *completion)
+{
+  LpActions actions = LP_ACTIONS_INIT;
+
+  g_mutex_lock (&self->lock);
+  g_queue_push_tail_link (&self->stop_waiters, lp_completion_get_link (completion));
+  if (self->state == LP_POOL_STOPPED)
+    settle_all_locked (&self->stop_waiters, NULL, &actions);
+  else
+    stop_locked (self, mode, timeout, lp_clock_now (), &actions);
+  lp_pool_unlock (self, &actions);
+}
+
+static void
+drop_service_cb (gpointer data, gpointer more)
+{
+  lp_pool_drop_service (data);
+  lp_pool_unref (data);
+}
+
+/* A stop ends when all that is left are functions that do not return. */
+void
+lp_pool_settle_locked (LpPool *self, LpActions *actions)
+{
+  guint n_left = self->n_slots[LP_SLOT_QUARANTINED] + self->n_slots[LP_SLOT_STUCK];
+  guint n_all = lp_pool_total_locked (self) + self->n_slots[LP_SLOT_QUARANTINED];
+
+  if (self->state != LP_POOL_STOPPING || n_all != n_left)
+    return;
+
+  self->state = LP_POOL_STOPPED;
+  self->service_due = TRUE;
+  lp_deadlines_remove (&self->deadlines, &self->check_deadline);
+  lp_deadlines_remove (&self->deadlines, &self->backoff_deadline);
+  lp_deadlines_remove (&self->deadlines, &self->stop_deadline);
+  log_run_locked (self, "stopped", "The manager has stopped", actions);
+
+  /* In the owner context and before the stop is told there: its thread can join
+   * the service thread, which this may be. */
+  if (self->orphaned)
+    lp_actions_add (actions, drop_service_cb, lp_pool_ref (self), NULL);
+  else
+    lp_delivery_post_func (self->owner, drop_service_cb, lp_pool_ref (self), NULL);
+
+  settle_all_locked (&self->start_waiters, self->start_error, actions);
+  g_clear_error (&self->start_error);
+  settle_all_locked (&self->stop_waiters, NULL, actions);
+  lp_owner_counts_locked (self, actions);
+}
+
+/* Start and stop belong to the owner context of the run, if there is one. */
+gboolean
+lp_pool_check_owner (LpPool *self, const char *what, GError **error)
+{
+  gboolean allowed;
+
+  g_mutex_lock (&self->lock);
+  allowed = self->state == LP_POOL_STOPPED || lp_delivery_is_current (self->owner);
+  g_mutex_unlock (&self->lock);
+
+  if (!allowed)
+    g_set_error (error, LP_ERROR, LP_ERROR_WRONG_CONTEXT,
+                 "%s was called under another thread-default main context than the one the manager was started in",
+                 what);
+  return allowed;
+}
+
+/* The manager goes. A running pool is killed, and nobody waits for it. */
+void
+lp_pool_orphan (LpPool *self)
+{
+  LpActions actions = LP_ACTIONS_INIT;
+  gboolean running;
+
+  g_mutex_lock (&self->lock);
+  self->listener = NULL;
+  self->orphaned = TRUE;
+  running = self->state != LP_POOL_STOPPED;
+  if (running)
+    stop_locked (self, LP_STOP_MODE_KILL, -1, lp_clock_now (), &actions);
+  lp_pool_unlock (self, &actions);
+
+  if (!running)
+    lp_pool_drop_service (self);
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+/* How many executors there are, and who gets them. */
+
+#include "config.h"
+
+#include "lp-pool-private.h"
+
+#include "lp-thread-executor-private.h"
+
+/* The first wait after a failed start, and the longest. */
+#define BACKOFF_FIRST_SECONDS 0.1
+#define BACKOFF_MAX_SECONDS 30.0
+
+/* Those that have a place within max-pools. */
+guint
+lp_pool_total_locked (LpPool *self)
+{
+  guint total = 0;
+
+  for (int state = 0; state < LP_N_SLOT_STATES; state++)
+    if (lp_slot_counts (state))
+      total += self->n_slots[state];
+
+  return total;
+}
+
+/* min (max-pools, max (min-pools, ceil (units / units-per-pool))) */
+guint
+lp_pool_desired_locked (LpPool *self)
+{
+  const LpSettings *settings = self->settings;
+  gint64 units = MAX (self->units, 0);
+  gint64 per_pool = MAX (settings->units_per_pool, 1); /* not validated before the start */
+  gint64 wanted = units / per_pool + (units % per_pool != 0);
+
+  return MIN ((gint64) settings->max_pools, MAX ((gint64) settings->min_pools, wanted));
+}
+
+static guint
+staying_locked (LpPool *self)
+{
+  return lp_pool_total_locked (self) - self->n_leaving;
+}
+
+static void
+vet_cb (gpointer data, gpointer more)
+{
+  LpSlot *slot = data;
+
+  lp_slot_vetted (slot, lp_executor_is_dead (slot->executor));
+  lp_slot_unref (slot);
+}
+
+/* The class of the executor wants to be asked, on the service thread, before
+ * it is handed out. */
+static void
+vet_locked (LpPool *self, LpSlot *slot, LpActions *actions)
+{
+  lp_slot_set_state_locked (slot, LP_SLOT_VETTING);
+  lp_service_post (slot->service, vet_cb, lp_slot_ref (slot), NULL);
+}
+
+static void
+hand_out_locked (LpPool *self, gint64 now, LpActions *actions)
+{
+  guint n_asked = self->n_slots[LP_SLOT_VETTING];
+
+  while (self->waiters.n_waiters > n_asked && self->idle.length > 0)
+    {
+      LpSlot *slot = g_queue_peek_head (&self->idle);
+
+      if (lp_executor_checks_death (slot->executor))
+        {
+          vet_locked (self, slot, actions);
+          n_asked++;
+        }
+      else
+        lp_pool_grant_locked (self, slot, lp_waiters_peek (&self->waiters), now, actions);
+    }
+}
+
+static void
+start_locked (LpPool *self, gint64 now, LpActions *actions)
+{
+  guint desired = lp_pool_desired_locked (self);
+
+  if (now < self->backoff_until)
+    return;
+
+  /* One start per waiter without one, and no start behind another. */
+  while (lp_pool_total_locked (self) < (guint) self->settings->max_pools
+         && (staying_locked (self) < desired
+             || self->n_slots[LP_SLOT_STARTING] + self->n_slots[LP_SLOT_VETTING] < self->waiters.n_waiters))
+    lp_slot_new_locked (self, now, actions);
+}
+
+/* The least recently used goes first; each lingers from when it became idle. */
+static void
+shrink_locked (LpPool *self, gint64 now, LpActions *actions)
+{
+  guint desired = lp_pool_desired_locked (self);
+  double linger = lp_settings_idle_linger (self->settings);
+
+  while (self->idle.length > 0 && self->waiters.n_waiters == 0 && staying_locked (self) > desired)
+    {
+      LpSlot *slot = g_queue_peek_tail (&self->idle);
+      gint64 when = lp_clock_add (slot->idle_since, linger);
+
+      if (now < when)
+        {
+          lp_pool_arm_locked (self, &slot->deadline, when);
+          return;
+        }
+
+      lp_slot_leave_locked (slot, LP_RETIRE_REASON_SURPLUS, now, actions);
+    }
+}
+
+/* The one answer to every change: the head waiter gets what is idle, what is
+ * missing is started, what is too much goes. */
+void
+lp_pool_rebalance_locked (LpPool *self, gint64 now, LpActions *actions)
+{
+  if (self->state != LP_POOL_RUNNING)
+    return;
+
+  hand_out_locked (self, now, actions);
+  start_locked (self, now, actions);
+  shrink_locked (self, now, actions);
+}
+
+/* An executor made after the start failed: the next one waits. Takes ERROR. */
+void
+lp_pool_back_off_locked (LpPool *self, gint64 now, GError *error)
+{
+  double seconds = BACKOFF_FIRST_SECONDS * (1u << MIN (self->n_start_failures, 10));
+
+  self->n_start_failures++;
+  g_clear_error (&self->last_start_error);
+  self->last_start_error = error;
+  self->backoff_until = lp_clock_add (now, MIN (seconds, BACKOFF_MAX_SECONDS));
+  lp_pool_arm_locked (self, &self->backoff_deadline, self->backoff_until);
+}
+
+void
+lp_pool_backoff_due (LpDeadline *deadline, gint64 now, LpActions *actions)
+{
+  LpPool *self = (LpPool *) ((char *) deadline - G_STRUCT_OFFSET (LpPool, backoff_deadline));
+
+  lp_pool_rebalance_locked (self, now, actions);
+}
+
+static void
+check_idle_cb (gpointer data, gpointer more)
+{
+  LpSlot *slot = data;
+
+  if (lp_executor_is_dead (slot->executor))
+    {
+      g_autoptr (GError) error = g_error_new_literal (LP_ERROR, LP_ERROR_BROKEN_EXECUTOR,
+                                                      "The executor was found dead by the check");
+
+      lp_slot_died (slot, error);
+    }
+  lp_slot_unref (slot);
+}
+
+static void
+ask_size_cb (gpointer data, gpointer more)
+{
+  lp_owner_ask_size (data);
+  lp_pool_unref (data);
+}
+
+/* The check: asks each class that wants it whether its executors live, has the
+ * size asked for in the owner context, and rebalances. Expiry needs no check. */
+void
+lp_pool_check_due (LpDeadline *deadline, gint64 now, LpActions *actions)
+{
+  LpPool *self = (LpPool *) ((char *) deadline - G_STRUCT_OFFSET (LpPool, check_deadline));
+
+  if (self->state != LP_POOL_RUNNING)
+    return;
+
+  for (guint i = 0; i < self->slots->len; i++)
+    {
+      LpSlot *slot = self->slots->pdata[i];
+
+      if (slot != NULL && !slot->leaving && slot->made && lp_executor_checks_death (slot->executor))
+        lp_service_post (slot->service, check_idle_cb, lp_slot_ref (slot), NULL);
+    }
+
+  lp_actions_add (actions, ask_size_cb, lp_pool_ref (self), NULL);
+  lp_pool_arm_locked (self, deadline, lp_clock_add (now, self->settings->check_interval));
+  lp_pool_rebalance_locked (self, now, actions);
+}
+
+/* What sizing goes by has changed. Any thread. */
+void
+lp_pool_set_units (LpPool *self, gint64 units)
+{
+  LpActions actions = LP_ACTIONS_INIT;
+
+  g_mutex_lock (&self->lock);
+  self->units = MAX (units, 0);
+  lp_pool_rebalance_locked (self, lp_clock_now (), &actions);
+  lp_owner_counts_locked (self, &actions);
+  lp_pool_unlock (self, &actions);
+}
+
+/* Retires what is idle now and what is leased when it is released. */
+void
+lp_pool_recycle (LpPool *self)
+{
+  LpActions actions = LP_ACTIONS_INIT;
+  gint64 now = lp_clock_now ();
+
+  g_mutex_lock (&self->lock);
+  for (guint i = 0; i < self->slots->len; i++)
+    {
+      LpSlot *slot = self->slots->pdata[i];
+
+      if (slot == NULL || slot->leaving)
+        continue;
+
+      if (slot->state == LP_SLOT_IDLE)
+        lp_slot_leave_locked (slot, LP_RETIRE_REASON_RECYCLED, now, &actions);
+      else
+        slot->recycle = TRUE;
+    }
+  lp_pool_rebalance_locked (self, now, &actions);
+  lp_pool_unlock (self, &actions);
+}
+
+/* What is true after every change; aborts if it is not. For tests and for
+ * LP_DEBUG=check. */
+void
+lp_pool_check_locked (LpPool *self)
+{
+  guint n_slots[LP_N_SLOT_STATES] = { 0 };
+  guint n_leaving = 0;
+  guint max_pools = self->settings != NULL ? self->settings->max_pools : 0;
+  guint max_quarantined = self->settings != NULL ? lp_settings_max_quarantined (self->settings) : 0;
+
+  for (guint i = 0; i < self->slots->len; i++)
+    {
+      LpSlot *slot = self->slots->pdata[i];
+
+      if (slot == NULL)
+        continue;
+
+      n_slots[slot->state]++;
+      n_leaving += slot->leaving && lp_slot_counts (slot->state);
+      g_assert_true ((slot->grant != NULL) == (slot->state == LP_SLOT_LEASED || slot->state == LP_SLOT_DRAINING));
+      g_assert_true (slot->grant == NULL || slot->grant->slot == slot);
+    }
+
+  for (int state = 0; state < LP_N_SLOT_STATES; state++)
+    g_assert_cmpuint (self->n_slots[state], ==, n_slots[state]);
+  g_assert_cmpuint (self->n_leaving, ==, n_leaving);
+  g_assert_cmpuint (self->idle.length, ==, n_slots[LP_SLOT_IDLE]);
+  g_assert_cmpuint (lp_pool_total_locked (self), <=, max_pools);
+  g_assert_cmpuint (n_slots[LP_SLOT_QUARANTINED], <=, max_quarantined);
+
+  if (self->state == LP_POOL_RUNNING)
+    g_assert_true (self->waiters.n_waiters == 0 || self->idle.length == 0);
+  else
+    g_assert_cmpuint (self->waiters.n_waiters, ==, 0);
+  if (self->state == LP_POOL_STOPPED)
+    g_assert_cmpuint (n_slots[LP_SLOT_LEASED] + n_slots[LP_SLOT_IDLE] + n_slots[LP_SLOT_STARTING], ==, 0);
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+/* How an executor ends: it leaves for a reason, its jobs end, it shuts down,
+ * and reports that nothing is left. */
+
+#include "config.h"
+
+#include "lp-pool-private.h"
+
+/* How much longer than the cancel grace a shutdown may take before the executor
+ * is given up; for executors of other hands, ours report. */
+#define SHUTDOWN_SECONDS 5.0
+
+static void
+shutdown_cb (gpointer data, gpointer more)
+{
+  LpSlot *self = data;
+
+  lp_executor_shutdown (self->executor, GPOINTER_TO_INT (more));
+  lp_slot_unref (self);
+}
+
+static void
+post_shutdown_locked (LpSlot *self, gint64 now, gboolean hard)
+{
+  LpPool *pool = self->pool;
+  LpStopMode mode = hard || pool->stop_mode == LP_STOP_MODE_KILL ? LP_STOP_MODE_KILL : LP_STOP_MODE_CANCEL;
+
+  if (self->shutdown_posted)
+    return;
+
+  self->shutdown_posted = TRUE;
+  lp_service_post (self->service, shutdown_cb, lp_slot_ref (self), GINT_TO_POINTER (mode));
+  lp_pool_arm_locked (pool, &self->deadline,
+                      lp_clock_add (now, pool->settings->cancel_grace_seconds + SHUTDOWN_SECONDS));
+}
+
+static gboolean
+quarantine_has_room (LpPool *pool)
+{
+  return pool->n_slots[LP_SLOT_QUARANTINED] < (guint) lp_settings_max_quarantined (pool->settings);
+}
+
+static void
+quarantine_locked (LpSlot *self, guint n_stuck, LpActions *actions)
+{
+  LpPool *pool = self->pool;
+  gboolean room = quarantine_has_room (pool);
+  g_autofree char *seq = g_strdup_printf ("%" G_GUINT64_FORMAT, self->seq);
+  LpLogField fields[] = { { "EXECUTOR_SEQ", seq }, { NULL, NULL } };
+
+  if (self->state == LP_SLOT_QUARANTINED || self->state == LP_SLOT_STUCK)
+    return;
+
+  lp_slot_set_state_locked (self, room ? LP_SLOT_QUARANTINED : LP_SLOT_STUCK);
+  lp_actions_log (actions, pool->settings->log_domain, G_LOG_LEVEL_MESSAGE, LP_DEBUG_EXECUTOR,
+                  "executor-quarantined", fields,
+                  "The executor %s is quarantined: %u of its jobs have ended, but do not return%s", seq, n_stuck,
+                  room ? "" : "; there is no room in quarantine, so it keeps its place in the pool");
+}
+
+/* Moves a leaving executor on as far as its jobs let it. */
+void
+lp_slot_settle_locked (LpSlot *self, gint64 now, LpActions *actions)
+{
+  LpExecutorLoad load;
+
+  if (self->executor == NULL || self->state == LP_SLOT_RETIRED)
+    return;
+
+  lp_executor_get_load (self->executor, &load);
+
+  if (load.queued + load.running > 0)
+    return;
+
+  if (load.stuck > 0 && lp_executor_get_ops (self->executor)->holds_threads)
+    quarantine_locked (self, load.stuck, actions);
+  else
+    {
+      if (self->state != LP_SLOT_QUARANTINED && self->state != LP_SLOT_STUCK)
+        lp_slot_set_state_locked (self, LP_SLOT_CLOSING);
+      post_shutdown_locked (self, now, load.stuck > 0);
+    }
+
+  lp_pool_settle_locked (self->pool, actions);
+}
+
+/* Takes the executor out of use for good. Its lease, if any, has ended. */
+void
+lp_slot_leave_locked (LpSlot *self, LpRetireReason reason, gint64 now, LpActions *actions)
+{
+  if (self->leaving)
+    return;
+
+  lp_deadlines_remove (&self->pool->deadlines, &self->deadline);
+  self->reason = reason;
+  lp_slot_set_state_locked (self, LP_SLOT_REVOKING);
+  self->leaving = TRUE;
+  self->pool->n_leaving++;
+
+  lp_slot_settle_locked (self, now, actions);
+}
+
+typedef struct
+{
+  LpExecutor *executor;
+  LpInterrupt reason;
+} EndJobs;
+
+static void
+end_jobs_cb (gpointer data, gpointer more)
+{
+  EndJobs *end = data;
+  g_autoptr (GError) error = NULL;
+
+  g_set_error_literal (&error, G_IO_ERROR, G_IO_ERROR_CANCELLED,
+                       end->reason == LP_INTERRUPT_STOP
+                         ? "The manager stopped before the job started"
+                         : "The lease expired or was revoked before the job started");
+  lp_executor_end_queued (end->executor, error);
+  lp_executor_interrupt_all (end->executor, end->reason);
+
+  g_object_unref (end->executor);
+  g_free (end);
+}
+
+/* Has the jobs of the executor cancelled, queued and running ones. */
+void
+lp_slot_end_jobs_locked (LpSlot *self, LpInterrupt reason, LpActions *actions)
+{
+  EndJobs *end = g_new (EndJobs, 1);
+
+  *end = (EndJobs) { g_object_ref (self->executor), reason };
+  lp_actions_add (actions, end_jobs_cb, end, NULL);
+}
+
+static void
+fail_jobs_cb (gpointer data, gpointer more)
+{
+  LpExecutor *executor = data;
+  GError *error = more;
+
+  lp_executor_end_queued (executor, error);
+
+  /* Threads outlive what broke their executor, and finish what they run. */
+  if (!lp_executor_get_ops (executor)->holds_threads)
+    lp_executor_fail_running (executor, error);
+
+  g_object_unref (executor);
+  g_error_free (error);
+}
+
+static void
+died_locked (LpSlot *self, const GError *error, gint64 now, LpActions *actions)
+{
+  LpPool *pool = self->pool;
+  g_autofree char *seq = g_strdup_printf ("%" G_GUINT64_FORMAT, self->seq);
+  LpLogField fields[] = { { "EXECUTOR_SEQ", seq }, { NULL, NULL } };
+
+  lp_actions_log (actions, pool->settings->log_domain, G_LOG_LEVEL_MESSAGE, LP_DEBUG_EXECUTOR,
+                  "executor-broken", fields, "The executor %s is broken: %s", seq, error->message);
+
+  if (self->grant != NULL)
+    lp_grant_end_locked (self->grant, LP_LEASE_STATE_BROKEN, now, actions);
+
+  lp_actions_add (actions, fail_jobs_cb, g_object_ref (self->executor),
+                  g_error_new (LP_ERROR, LP_ERROR_BROKEN_EXECUTOR, "The executor %s is broken: %s", seq,
+                               error->message));
+  lp_slot_leave_locked (self, LP_RETIRE_REASON_BROKEN, now, actions);
+}
+
+void
+lp_slot_died (LpSlot *self, const GError *error)
+{
+  LpPool *pool = self->pool;
+  LpActions actions = LP_ACTIONS_INIT;
+  gint64 now = lp_clock_now ();
+
+  g_mutex_lock (&pool->lock);
+  if (self->state == LP_SLOT_STARTING)
+    {
+      g_mutex_unlock (&pool->lock);
+      lp_slot_start_failed (self, g_error_copy (error));
+      return;
+    }
+
+  if (!self->leaving && self->state != LP_SLOT_RETIRED)
+    {
+      died_locked (self, error, now, &actions);
+      lp_pool_rebalance_locked (pool, now, &actions);
+      lp_owner_counts_locked (pool, &actions);
+    }
+  lp_pool_unlock (pool, &actions);
+}
+
+/* Its shutdown does not report. What is left of it is not known: it is taken
+ * for quarantined, so that nobody waits for it for ever. */
+void
+lp_slot_shutdown_due_locked (LpSlot *self, LpActions *actions)
+{
+  quarantine_locked (self, 0, actions);
+  lp_pool_settle_locked (self->pool, actions);
+  lp_owner_counts_locked (self->pool, actions);
+}
+
+/* Gives a place in quarantine that became free to one that waits for it. */
+static void
+move_into_quarantine_locked (LpPool *pool)
+{
+  if (pool->n_slots[LP_SLOT_STUCK] == 0 || !quarantine_has_room (pool))
+    return;
+
+  for (guint i = 0; i < pool->slots->len; i++)
+    {
+      LpSlot *slot = pool->slots->pdata[i];
+
+      if (slot != NULL && slot->state == LP_SLOT_STUCK)
+        {
+          lp_slot_set_state_locked (slot, LP_SLOT_QUARANTINED);
+          return;
+        }
+    }
+}
+
+static void
+release_service_cb (gpointer data, gpointer more)
+{
+  lp_service_release (data);
+}
+
+static void
+unref_slot_cb (gpointer data, gpointer more)
+{
+  lp_slot_unref (data);
+}
+
+static void
+retire_locked (LpSlot *self, gint64 now, LpActions *actions)
+{
+  LpPool *pool = self->pool;
+
+  lp_deadlines_remove (&pool->deadlines, &self->deadline);
+  lp_slot_set_state_locked (self, LP_SLOT_RETIRED);
+  pool->n_slots[LP_SLOT_RETIRED]--;
+  pool->slots->pdata[self->index] = NULL;
+  g_array_append_val (pool->free_indexes, self->index);
+  pool->counters.executors_retired++;
+  lp_owner_retired_locked (self, actions);
+
+  if (self->executor != NULL)
+    {
+      lp_executor_add_counters (self->executor, &pool->job_counters);
+      lp_executor_merge_run_time (self->executor, &pool->run_time);
+    }
+
+  lp_actions_unref (actions, g_steal_pointer (&self->executor));
+  lp_actions_add (actions, release_service_cb, g_steal_pointer (&self->service), NULL);
+  lp_actions_add (actions, unref_slot_cb, self, NULL);
+
+  move_into_quarantine_locked (pool);
+  lp_pool_settle_locked (pool, actions);
+  lp_pool_rebalance_locked (pool, now, actions);
+  lp_owner_counts_locked (pool, actions);
+}
+
+/* Nothing of the executor is left. Any thread. */
+void
+lp_slot_stopped (LpSlot *self)
+{
+  LpPool *pool = self->pool;
+  LpActions actions = LP_ACTIONS_INIT;
+  gboolean asked;
+
+  g_mutex_lock (&pool->lock);
+  asked = self->leaving;
+  g_mutex_unlock (&pool->lock);
+
+  if (!asked)
+    {
+      g_autoptr (GError) error = g_error_new_literal (LP_ERROR, LP_ERROR_BROKEN_EXECUTOR, "it stopped by itself");
+
+      lp_slot_died (self, error);
+    }
+
+  lp_slot_ref (self);
+  if (self->executor != NULL)
+    lp_executor_vacate_all (self->executor);
+
+  g_mutex_lock (&pool->lock);
+  if (self->state != LP_SLOT_RETIRED)
+    retire_locked (self, lp_clock_now (), &actions);
+  lp_pool_unlock (pool, &actions);
+  lp_slot_unref (self);
+}

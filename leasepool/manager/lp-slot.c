@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+#include "config.h"
+
+#include "lp-pool-private.h"
+
+/* The life of a place
+ *
+ *   STARTING -> IDLE <-> LEASED -> DRAINING -> IDLE
+ *                 |
+ *              VETTING (asked whether it lives, then IDLE or leased)
+ *
+ * From any of these it can leave, once and for one reason: REVOKING while jobs
+ * of it run and are being ended, then CLOSING until it reports that nothing of
+ * it is left, then RETIRED. If threads do not return from their jobs, it is
+ * QUARANTINED, outside the bound, or STUCK, inside, when there is no room in
+ * quarantine; it closes when they return.
+ *
+ * All states but QUARANTINED and RETIRED have a place within max-pools. */
+
+LpSlot *
+lp_slot_ref (LpSlot *self)
+{
+  g_atomic_ref_count_inc (&self->ref_count);
+  return self;
+}
+
+void
+lp_slot_unref (LpSlot *self)
+{
+  if (!g_atomic_ref_count_dec (&self->ref_count))
+    return;
+
+  lp_pool_unref (self->pool);
+  g_free (self);
+}
+
+gboolean
+lp_slot_counts (LpSlotState state)
+{
+  return state != LP_SLOT_QUARANTINED && state != LP_SLOT_RETIRED;
+}
+
+/* The one way to another state: keeps the counts and the list of idle ones. */
+void
+lp_slot_set_state_locked (LpSlot *self, LpSlotState state)
+{
+  LpPool *pool = self->pool;
+
+  if (self->state == LP_SLOT_IDLE)
+    {
+      g_queue_unlink (&pool->idle, &self->link);
+      lp_deadlines_remove (&pool->deadlines, &self->deadline);
+    }
+  if (self->leaving && lp_slot_counts (self->state))
+    pool->n_leaving--;
+  pool->n_slots[self->state]--;
+
+  self->state = state;
+
+  pool->n_slots[state]++;
+  if (self->leaving && lp_slot_counts (state))
+    pool->n_leaving++;
+  if (state == LP_SLOT_IDLE)
+    g_queue_push_head_link (&pool->idle, &self->link);
+}
+
+/* Calls FUNC (DATA) on the service thread. FALSE: the executor is retired. */
+gboolean
+lp_slot_post (LpSlot *self, GFunc func, gpointer data)
+{
+  gboolean posted;
+
+  g_mutex_lock (&self->pool->lock);
+  posted = self->service != NULL;
+  if (posted)
+    lp_service_post (self->service, func, data, NULL);
+  g_mutex_unlock (&self->pool->lock);
+
+  return posted;
+}
+
+/* The same with a reference to OBJECT, which FUNC drops. */
+void
+lp_slot_post_object (LpSlot *self, GFunc func, GObject *object)
+{
+  g_object_ref (object);
+  if (!lp_slot_post (self, func, object))
+    g_object_unref (object);
+}
+
+void
+lp_slot_due (LpDeadline *deadline, gint64 now, LpActions *actions)
+{
+  LpSlot *self = (LpSlot *) ((char *) deadline - G_STRUCT_OFFSET (LpSlot, deadline));
+
+  if (self->state == LP_SLOT_STARTING)
+    lp_slot_start_due_locked (self, now, actions);
+  else if (self->state == LP_SLOT_CLOSING)
+    lp_slot_shutdown_due_locked (self, actions);
+
+  lp_pool_rebalance_locked (self->pool, now, actions);
+}
+
+/* The lease has ended in the ordinary way and no job is left: what becomes of
+ * the executor. */
+void
+lp_slot_return_locked (LpSlot *self, gint64 now, LpActions *actions)
+{
+  LpExecutorLoad load;
+
+  lp_executor_get_load (self->executor, &load);
+
+  if (self->pool->state != LP_POOL_RUNNING)
+    lp_slot_leave_locked (self, LP_RETIRE_REASON_STOPPED, now, actions);
+  else if (self->recycle)
+    lp_slot_leave_locked (self, LP_RETIRE_REASON_RECYCLED, now, actions);
+  else if (load.stuck > 0)
+    lp_slot_leave_locked (self, LP_RETIRE_REASON_BROKEN, now, actions);
+  else
+    {
+      self->idle_since = now;
+      lp_slot_set_state_locked (self, LP_SLOT_IDLE);
+    }
+}
+
+/* The load of an executor nobody may submit to has changed. The caller runs
+ * ACTIONS, after it has prepared what it tells itself. */
+void
+lp_slot_load_changed (LpSlot *self, LpActions *actions)
+{
+  LpPool *pool = self->pool;
+  gint64 now = lp_clock_now ();
+  LpExecutorLoad load;
+
+  g_mutex_lock (&pool->lock);
+  if (self->state == LP_SLOT_DRAINING)
+    {
+      lp_executor_get_load (self->executor, &load);
+      if (load.queued + load.running == 0)
+        {
+          LpLeaseState end = pool->state == LP_POOL_RUNNING ? LP_LEASE_STATE_RELEASED : LP_LEASE_STATE_STOPPED;
+
+          lp_grant_end_locked (self->grant, end, now, actions);
+          lp_slot_return_locked (self, now, actions);
+        }
+    }
+  else if (self->leaving)
+    lp_slot_settle_locked (self, now, actions);
+
+  lp_pool_rebalance_locked (pool, now, actions);
+  lp_owner_counts_locked (pool, actions);
+  if (lp_debug_enabled (LP_DEBUG_CHECK))
+    lp_pool_check_locked (pool);
+  g_mutex_unlock (&pool->lock);
+}
+
+void
+lp_slot_vetted (LpSlot *self, gboolean dead)
+{
+  LpPool *pool = self->pool;
+  LpActions actions = LP_ACTIONS_INIT;
+  gint64 now = lp_clock_now ();
+
+  g_mutex_lock (&pool->lock);
+  if (self->state == LP_SLOT_VETTING && dead)
+    lp_slot_leave_locked (self, LP_RETIRE_REASON_BROKEN, now, &actions);
+  else if (self->state == LP_SLOT_VETTING && pool->waiters.n_waiters > 0)
+    lp_pool_grant_locked (pool, self, lp_waiters_peek (&pool->waiters), now, &actions);
+  else if (self->state == LP_SLOT_VETTING)
+    lp_slot_set_state_locked (self, LP_SLOT_IDLE);
+  lp_pool_rebalance_locked (pool, now, &actions);
+  lp_owner_counts_locked (pool, &actions);
+  lp_pool_unlock (pool, &actions);
+}
