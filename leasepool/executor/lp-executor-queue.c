@@ -24,6 +24,7 @@
 typedef struct
 {
   LpJob *job;                   /* (owned) */
+  LpGrant *grant;               /* (owned) (nullable) whose list entry is to be refreshed */
   GQueue waiters;
   gboolean gone;                /* its function can no longer run */
   gboolean disarm;
@@ -74,6 +75,15 @@ move_locked (LpExecutorPrivate *priv, LpJob *job, LpJobPlace place)
     g_queue_push_tail_link (list_of (priv, place), &job->link);
 }
 
+/* After a change of the load: whom it concerns. */
+static void
+note_load_locked (LpExecutorPrivate *priv, Aftermath *aftermath)
+{
+  aftermath->load_changed = priv->grant == NULL;
+  if (priv->grant != NULL && g_atomic_int_get (&priv->pool->list_wanted))
+    aftermath->grant = lp_grant_ref (priv->grant);
+}
+
 static void
 aftermath_run (LpExecutor *self, Aftermath *aftermath)
 {
@@ -93,6 +103,11 @@ aftermath_run (LpExecutor *self, Aftermath *aftermath)
 
   if (aftermath->wake)
     priv->ops->wake (self);
+  if (aftermath->grant != NULL)
+    {
+      lp_owner_refresh (aftermath->grant);
+      lp_grant_unref (aftermath->grant);
+    }
   if (aftermath->gone)
     g_object_unref (job);
 }
@@ -120,7 +135,7 @@ return_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, Aftermath *afte
   move_locked (priv, job, LP_PLACE_NONE);
   aftermath->gone = TRUE;
   aftermath->disarm = job->armed;
-  aftermath->load_changed = priv->grant == NULL;
+  note_load_locked (priv, aftermath);
 }
 
 /* Ends JOB with OUTCOME although its function, if it runs, has not returned. */
@@ -137,7 +152,7 @@ end_early_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, Aftermath *a
   move_locked (priv, job, stuck ? LP_PLACE_STUCK : LP_PLACE_NONE);
   aftermath->gone = !stuck;
   aftermath->disarm = job->armed;
-  aftermath->load_changed = priv->grant == NULL;
+  note_load_locked (priv, aftermath);
 }
 
 static void
@@ -212,12 +227,12 @@ lp_executor_merge_run_time (LpExecutor *self, LpHistogram **into)
 }
 
 static gboolean
-accept_locked (LpExecutorPrivate *priv, LpGrant *grant, LpJob *job, GError **error)
+accept_locked (LpExecutorPrivate *priv, LpGrant *grant, LpJob *job, gint64 now, GError **error)
 {
   int max_queued = priv->settings->max_queued_jobs;
 
-  if (priv->grant != grant)
-    return FALSE;               /* the caller knows why */
+  if (priv->grant != grant || now >= grant->hard)
+    return FALSE;               /* the caller finds out why */
 
   if (max_queued > 0 && priv->queued.length >= (guint) max_queued)
     {
@@ -241,15 +256,16 @@ gboolean
 lp_executor_enqueue (LpExecutor *self, LpGrant *grant, LpJob *job, GError **error)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
+  gint64 now = lp_clock_now ();
   gboolean accepted;
   gboolean wake = FALSE;
 
   g_mutex_lock (&priv->lock);
-  accepted = accept_locked (priv, grant, job, error);
+  accepted = accept_locked (priv, grant, job, now, error);
   if (accepted)
     {
       g_object_ref (job);
-      job->queued_at = lp_clock_now ();
+      job->queued_at = now;
       move_locked (priv, job, LP_PLACE_QUEUED);
       wake = priv->ops->kick_locked (self);
     }

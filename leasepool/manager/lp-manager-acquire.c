@@ -273,7 +273,7 @@ preview (LpManager *self)
 {
   g_autoptr (LpSettings) settings = NULL;
 
-  if (lp_pool_get_state (self->pool) != LP_POOL_STOPPED)
+  if (lp_pool_is_forked (self->pool) || lp_pool_get_state (self->pool) != LP_POOL_STOPPED)
     return;
 
   settings = lp_settings_copy (self->settings);
@@ -285,7 +285,8 @@ preview (LpManager *self)
  * @self: a manager
  *
  * Gets a snapshot of the counts, the leases and the counters, as a dictionary.
- * Any thread while the manager runs. The size provider is not called.
+ * Any thread while the manager runs. The size provider is not called. In a
+ * forked process it is empty.
  *
  * Returns: (transfer full): a value of type `a{sv}`
  *
@@ -295,6 +296,9 @@ GVariant *
 lp_manager_dup_stats (LpManager *self)
 {
   g_return_val_if_fail (LP_IS_MANAGER (self), NULL);
+
+  if (lp_pool_is_forked (self->pool))
+    return g_variant_ref_sink (g_variant_new_array (G_VARIANT_TYPE ("{sv}"), NULL, 0));
 
   preview (self);
   return lp_pool_dup_stats (self->pool);
@@ -319,6 +323,9 @@ lp_manager_get_desired_executor_count (LpManager *self)
   guint desired = 0;
 
   g_return_val_if_fail (LP_IS_MANAGER (self), 0);
+
+  if (lp_pool_is_forked (self->pool))
+    return 0;
 
   preview (self);
   g_mutex_lock (&self->pool->lock);

@@ -156,19 +156,16 @@ gboolean
 lp_manager_start (LpManager *self, GCancellable *cancellable, GError **error)
 {
   g_autoptr (LpCompletion) completion = NULL;
+  GError *local_error = NULL;
 
   g_return_val_if_fail (LP_IS_MANAGER (self), FALSE);
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
 
   completion = lp_completion_new_blocking ();
-  if (!begin_start (self, g_object_ref (completion), cancellable, error))
-    {
-      g_object_unref (completion);
-      return FALSE;
-    }
-
-  lp_completion_wait (completion, LP_TIME_NEVER);
-  lp_pool_drop_service (self->pool);
+  lp_pool_block (self->pool);
+  if (!begin_start (self, g_object_ref (completion), cancellable, &local_error))
+    lp_completion_fail (completion, local_error);
+  lp_pool_wait (self->pool, completion);
 
   return lp_completion_propagate (completion, error) != NULL;
 }
@@ -309,10 +306,9 @@ lp_manager_stop (LpManager *self, LpStopMode mode, double timeout_seconds, GCanc
 
   completion = lp_completion_new_blocking ();
   lp_completion_watch (completion, cancellable, stop_cancelled_cb, NULL, NULL);
+  lp_pool_block (self->pool);
   lp_pool_stop (self->pool, mode, timeout_seconds, g_object_ref (completion));
-  lp_completion_wait (completion, LP_TIME_NEVER);
-  lp_pool_drop_service (self->pool);
-  lp_pool_reap (self->pool);
+  lp_pool_wait (self->pool, completion);
 
   return lp_completion_propagate (completion, error) != NULL;
 }

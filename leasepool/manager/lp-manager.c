@@ -81,6 +81,10 @@ get_counts (LpManager *self, guint counts[N_COUNTS])
   LpPool *pool = self->pool;
   guint starting;
 
+  memset (counts, 0, N_COUNTS * sizeof counts[0]);
+  if (lp_pool_is_forked (pool))
+    return;
+
   g_mutex_lock (&pool->lock);
   lp_pool_get_counts_locked (pool, &counts[0], &counts[1], &starting);
   counts[2] = counts[0] + counts[1] + starting;

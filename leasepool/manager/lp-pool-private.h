@@ -149,6 +149,7 @@ struct _LpPool
   GQueue stop_waiters;          /* of LpCompletion */
   gint64 stop_due;              /* when stop_deadline is, while it is set */
   gboolean orphaned;            /* the manager is gone */
+  guint n_blocked;              /* threads that block until a start or stop has ended */
   gboolean service_due;         /* the run is over, its service use is to be dropped */
 
   LpPoolCounters counters;
@@ -247,6 +248,8 @@ gboolean  lp_pool_release_id         (LpPool *self, const char *id);
 
 /* lp-pool-run.c */
 void      lp_pool_start              (LpPool *self, LpSettings *settings, gint64 units, LpCompletion *completion);
+void      lp_pool_block              (LpPool *self);
+void      lp_pool_wait               (LpPool *self, LpCompletion *completion);
 gboolean  lp_pool_check_owner        (LpPool *self, const char *what, GError **error);
 void      lp_pool_orphan             (LpPool *self);
 void      lp_pool_abort_start        (LpPool *self, GError *error);

@@ -151,6 +151,9 @@ lp_pool_get_state (LpPool *self)
 {
   LpPoolState state;
 
+  if (lp_pool_is_forked (self))
+    return LP_POOL_STOPPED;
+
   g_mutex_lock (&self->lock);
   state = self->state;
   g_mutex_unlock (&self->lock);
@@ -422,16 +425,39 @@ lp_pool_settle_locked (LpPool *self, LpActions *actions)
   log_run_locked (self, "stopped", "The manager has stopped", actions);
 
   /* In the owner context and before the stop is told there: its thread can join
-   * the service thread, which this may be. */
+   * the service thread, which this may be. One that blocks does it itself. */
   if (self->orphaned)
     lp_actions_add (actions, drop_service_cb, lp_pool_ref (self), NULL);
-  else
+  else if (self->n_blocked == 0)
     lp_delivery_post_func (self->owner, drop_service_cb, lp_pool_ref (self), NULL);
 
   settle_all_locked (&self->start_waiters, self->start_error, actions);
   g_clear_error (&self->start_error);
   settle_all_locked (&self->stop_waiters, NULL, actions);
   lp_owner_counts_locked (self, actions);
+}
+
+/* Before a start or a stop that the calling thread will wait for. */
+void
+lp_pool_block (LpPool *self)
+{
+  g_mutex_lock (&self->lock);
+  self->n_blocked++;
+  g_mutex_unlock (&self->lock);
+}
+
+/* Blocks until COMPLETION was delivered; lp_pool_block() came before. */
+void
+lp_pool_wait (LpPool *self, LpCompletion *completion)
+{
+  lp_completion_wait (completion, LP_TIME_NEVER);
+
+  g_mutex_lock (&self->lock);
+  self->n_blocked--;
+  g_mutex_unlock (&self->lock);
+
+  lp_pool_drop_service (self);
+  lp_pool_reap (self);
 }
 
 /* Start and stop belong to the owner context of the run, if there is one. */

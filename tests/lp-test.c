@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+#include "config.h"
+
+#include "lp-test.h"
+
+#include <string.h>
+
+#include "lp-manager-private.h"
+
+#define PATIENCE_SECONDS 30
+
+struct _LpTestGate
+{
+  gatomicrefcount ref_count;
+  GMutex lock;
+  GCond cond;
+  guint n_entered;
+  gboolean open;
+};
+
+LpTestGate *
+lp_test_gate_new (void)
+{
+  LpTestGate *gate = g_new0 (LpTestGate, 1);
+
+  g_atomic_ref_count_init (&gate->ref_count);
+  g_mutex_init (&gate->lock);
+  g_cond_init (&gate->cond);
+
+  return gate;
+}
+
+LpTestGate *
+lp_test_gate_ref (LpTestGate *gate)
+{
+  g_atomic_ref_count_inc (&gate->ref_count);
+  return gate;
+}
+
+void
+lp_test_gate_unref (LpTestGate *gate)
+{
+  if (!g_atomic_ref_count_dec (&gate->ref_count))
+    return;
+
+  g_mutex_clear (&gate->lock);
+  g_cond_clear (&gate->cond);
+  g_free (gate);
+}
+
+static void
+enter (LpTestGate *gate)
+{
+  g_mutex_lock (&gate->lock);
+  gate->n_entered++;
+  g_cond_broadcast (&gate->cond);
+}
+
+static void
+gate_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  LpTestGate *gate = user_data;
+
+  enter (gate);
+  while (!gate->open)
+    g_cond_wait (&gate->cond, &gate->lock);
+  g_mutex_unlock (&gate->lock);
+
+  *result = g_variant_new ("()");
+}
+
+static void
+wake_gate_cb (GCancellable *cancellable, gpointer user_data)
+{
+  LpTestGate *gate = user_data;
+
+  g_mutex_lock (&gate->lock);
+  g_cond_broadcast (&gate->cond);
+  g_mutex_unlock (&gate->lock);
+}
+
+static void
+polite_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  LpTestGate *gate = user_data;
+  GCancellable *cancellable = lp_job_get_cancellable (job);
+  gulong id = g_cancellable_connect (cancellable, G_CALLBACK (wake_gate_cb), gate, NULL);
+
+  enter (gate);
+  while (!gate->open && !g_cancellable_is_cancelled (cancellable))
+    g_cond_wait (&gate->cond, &gate->lock);
+  g_mutex_unlock (&gate->lock);
+
+  g_cancellable_disconnect (cancellable, id);
+  if (!g_cancellable_set_error_if_cancelled (cancellable, error))
+    *result = g_variant_new ("()");
+}
+
+LpJob *
+lp_test_gate_job (LpTestGate *gate)
+{
+  return lp_job_new_for_func (gate_func, lp_test_gate_ref (gate), (GDestroyNotify) lp_test_gate_unref);
+}
+
+LpJob *
+lp_test_gate_polite_job (LpTestGate *gate)
+{
+  return lp_job_new_for_func (polite_func, lp_test_gate_ref (gate), (GDestroyNotify) lp_test_gate_unref);
+}
+
+void
+lp_test_gate_wait_entered (LpTestGate *gate, guint n)
+{
+  gint64 end = g_get_monotonic_time () + PATIENCE_SECONDS * G_TIME_SPAN_SECOND;
+
+  g_mutex_lock (&gate->lock);
+  while (gate->n_entered < n)
+    g_assert_true (g_cond_wait_until (&gate->cond, &gate->lock, end));
+  g_mutex_unlock (&gate->lock);
+}
+
+guint
+lp_test_gate_get_entered (LpTestGate *gate)
+{
+  guint n_entered;
+
+  g_mutex_lock (&gate->lock);
+  n_entered = gate->n_entered;
+  g_mutex_unlock (&gate->lock);
+
+  return n_entered;
+}
+
+void
+lp_test_gate_open (LpTestGate *gate)
+{
+  g_mutex_lock (&gate->lock);
+  gate->open = TRUE;
+  g_cond_broadcast (&gate->cond);
+  g_mutex_unlock (&gate->lock);
+}
+
+static void
+value_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  *result = g_variant_new ("(i)", GPOINTER_TO_INT (user_data));
+}
+
+LpJob *
+lp_test_value_job (int value)
+{
+  return lp_job_new_for_func (value_func, GINT_TO_POINTER (value), NULL);
+}
+
+static void
+error_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_EXISTS, "as asked");
+}
+
+LpJob *
+lp_test_error_job (void)
+{
+  return lp_job_new_for_func (error_func, NULL, NULL);
+}
+
+void
+lp_test_result_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  GAsyncResult **out = user_data;
+
+  g_assert_null (*out);
+  *out = g_object_ref (result);
+}
+
+static gboolean
+has_result (gpointer data)
+{
+  return *(GAsyncResult **) data != NULL;
+}
+
+GAsyncResult *
+lp_test_wait_result (GAsyncResult **result)
+{
+  lp_test_wait_for (has_result, result, "an asynchronous result");
+  return *result;
+}
+
+static gboolean
+tick_cb (gpointer user_data)
+{
+  return G_SOURCE_CONTINUE;
+}
+
+/* The state may change on a thread that does not wake this context, so it is
+ * looked at every millisecond, too. */
+void
+lp_test_wait_for (LpTestCondition condition, gpointer data, const char *what)
+{
+  GMainContext *context = g_main_context_get_thread_default ();
+  gint64 end = g_get_monotonic_time () + PATIENCE_SECONDS * G_TIME_SPAN_SECOND;
+  GSource *tick = g_timeout_source_new (1);
+
+  g_source_set_callback (tick, tick_cb, NULL, NULL);
+  g_source_attach (tick, context);
+  while (!condition (data))
+    {
+      if (g_get_monotonic_time () > end)
+        g_error ("waited %d s in vain for %s", PATIENCE_SECONDS, what);
+      g_main_context_iteration (context, TRUE);
+    }
+  g_source_destroy (tick);
+  g_source_unref (tick);
+}
+
+void
+lp_test_block_for (LpTestCondition condition, gpointer data, const char *what)
+{
+  gint64 end = g_get_monotonic_time () + PATIENCE_SECONDS * G_TIME_SPAN_SECOND;
+
+  while (!condition (data))
+    {
+      if (g_get_monotonic_time () > end)
+        g_error ("waited %d s in vain for %s", PATIENCE_SECONDS, what);
+      g_thread_yield ();
+    }
+}
+
+guint
+lp_test_stat (LpManager *manager, const char *name)
+{
+  g_autoptr (GVariant) stats = lp_manager_dup_stats (manager);
+  guint value;
+
+  g_assert_true (g_variant_lookup (stats, name, "u", &value));
+  return value;
+}
+
+guint64
+lp_test_counter (LpManager *manager, const char *name)
+{
+  g_autoptr (GVariant) stats = lp_manager_dup_stats (manager);
+  guint64 value;
+
+  g_assert_true (g_variant_lookup (stats, name, "t", &value));
+  return value;
+}
+
+typedef struct
+{
+  LpManager *manager;
+  const char *name;
+  guint value;
+} StatCondition;
+
+static gboolean
+stat_is (gpointer data)
+{
+  StatCondition *condition = data;
+
+  return lp_test_stat (condition->manager, condition->name) == condition->value;
+}
+
+void
+lp_test_wait_stat (LpManager *manager, const char *name, guint value)
+{
+  StatCondition condition = { manager, name, value };
+
+  lp_test_wait_for (stat_is, &condition, name);
+}
+
+void
+lp_test_block_stat (LpManager *manager, const char *name, guint value)
+{
+  StatCondition condition = { manager, name, value };
+
+  lp_test_block_for (stat_is, &condition, name);
+}
+
+LpManager *
+lp_test_start (int max_pools, const char *first_property, ...)
+{
+  g_autoptr (GError) error = NULL;
+  LpManager *manager;
+  va_list args;
+
+  va_start (args, first_property);
+  manager = LP_MANAGER (g_object_new_valist (LP_TYPE_MANAGER, first_property, args));
+  va_end (args);
+  lp_manager_set_max_pools (manager, max_pools);
+
+  lp_manager_start (manager, NULL, &error);
+  g_assert_no_error (error);
+
+  return manager;
+}
+
+LpLease *
+lp_test_acquire (LpManager *manager, const char *owner)
+{
+  g_autoptr (LpRequest) request = lp_request_new ();
+  g_autoptr (GError) error = NULL;
+  LpLease *lease;
+
+  lp_request_set_owner (request, owner);
+  lp_request_set_timeout (request, PATIENCE_SECONDS);
+  lease = lp_manager_acquire (manager, request, NULL, &error);
+  g_assert_no_error (error);
+
+  return lease;
+}
+
+void
+lp_test_submit (LpLease *lease, LpJob *job)
+{
+  g_autoptr (GError) error = NULL;
+
+  lp_lease_submit (lease, job, &error);
+  g_assert_no_error (error);
+}
+
+void
+lp_test_finish (LpManager *manager)
+{
+  g_autoptr (GError) error = NULL;
+
+  lp_test_check (manager);
+  lp_manager_stop (manager, LP_STOP_MODE_KILL, -1, NULL, &error);
+  g_assert_no_error (error);
+  lp_test_check (manager);
+  g_assert_cmpuint (lp_test_stat (manager, "waiting"), ==, 0);
+
+  /* What was posted to the owner is dropped with its references. */
+  while (g_main_context_iteration (g_main_context_get_thread_default (), FALSE))
+    ;
+  g_assert_finalize_object (manager);
+}
+
+guint
+lp_test_count_threads (const char *prefix)
+{
+  g_autoptr (GDir) dir = g_dir_open ("/proc/self/task", 0, NULL);
+  const char *name;
+  guint n_threads = 0;
+
+  g_assert_nonnull (dir);
+  while ((name = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *path = g_build_filename ("/proc/self/task", name, "comm", NULL);
+      g_autofree char *comm = NULL;
+
+      if (g_file_get_contents (path, &comm, NULL, NULL) && g_str_has_prefix (comm, prefix))
+        n_threads++;
+    }
+
+  return n_threads;
+}
+
+void
+lp_test_check (LpManager *manager)
+{
+  LpPool *pool = manager->pool;
+
+  g_mutex_lock (&pool->lock);
+  lp_pool_check_locked (pool);
+  g_mutex_unlock (&pool->lock);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+#pragma once
+
+#include <leasepool.h>
+
+G_BEGIN_DECLS
+
+/* What most of the C tests need. Nothing here sleeps to synchronise: a gate
+ * says when a job has entered, and waiting for a state ends in a failure. */
+
+/* Work functions that enter and stay until the gate is opened. */
+typedef struct _LpTestGate LpTestGate;
+
+LpTestGate *lp_test_gate_new          (void);
+LpTestGate *lp_test_gate_ref          (LpTestGate *gate);
+void        lp_test_gate_unref        (LpTestGate *gate);
+LpJob      *lp_test_gate_job          (LpTestGate *gate);        /* waits for the gate, whatever happens: a stuck thread */
+LpJob      *lp_test_gate_polite_job   (LpTestGate *gate);        /* returns G_IO_ERROR_CANCELLED when it is cancelled */
+void        lp_test_gate_wait_entered (LpTestGate *gate, guint n);
+guint       lp_test_gate_get_entered  (LpTestGate *gate);
+void        lp_test_gate_open         (LpTestGate *gate);
+
+LpJob      *lp_test_value_job         (int value);               /* returns (i) */
+LpJob      *lp_test_error_job         (void);                    /* fails with G_IO_ERROR_EXISTS */
+
+/* A GAsyncReadyCallback that keeps its result; USER_DATA is the address of a
+ * GAsyncResult pointer that is NULL. */
+void          lp_test_result_cb       (GObject *source, GAsyncResult *result, gpointer user_data);
+GAsyncResult *lp_test_wait_result     (GAsyncResult **result);   /* iterates the thread-default context; transfer none */
+
+/* Iterates the thread-default context until CONDITION holds; fails after 30 s. */
+typedef gboolean (*LpTestCondition) (gpointer data);
+void          lp_test_wait_for        (LpTestCondition condition, gpointer data, const char *what);
+/* Blocks without iterating any context until CONDITION holds; fails after 30 s. */
+void          lp_test_block_for       (LpTestCondition condition, gpointer data, const char *what);
+
+/* lp_test_wait_stat (manager, "available", 2): iterates until the stat has the value. */
+guint         lp_test_stat            (LpManager *manager, const char *name);      /* a 'u' of the stats */
+guint64       lp_test_counter         (LpManager *manager, const char *name);      /* a 't' of the stats */
+void          lp_test_wait_stat       (LpManager *manager, const char *name, guint value);
+void          lp_test_block_stat      (LpManager *manager, const char *name, guint value);
+
+/* A manager of threads that has been started; more properties as for g_object_new. */
+LpManager    *lp_test_start           (int max_pools, const char *first_property, ...) G_GNUC_NULL_TERMINATED;
+LpLease      *lp_test_acquire         (LpManager *manager, const char *owner);     /* asserts that it succeeds */
+void          lp_test_submit          (LpLease *lease, LpJob *job);                /* asserts that it succeeds */
+/* Stops with KILL, checks that nothing is left, and asserts that it is finalized. */
+void          lp_test_finish          (LpManager *manager);
+
+/* Threads of this process whose name begins with PREFIX. */
+guint         lp_test_count_threads   (const char *prefix);
+/* The pool's invariants, at any moment. */
+void          lp_test_check           (LpManager *manager);
+
+G_END_DECLS
