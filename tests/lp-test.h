@@ -43,7 +43,7 @@ void          lp_test_wait_stat       (LpManager *manager, const char *name, gui
 void          lp_test_block_stat      (LpManager *manager, const char *name, guint value);
 
 /* A manager of threads that has been started; more properties as for g_object_new. */
-LpManager    *lp_test_start           (int max_pools, const char *first_property, ...) G_GNUC_NULL_TERMINATED;
+LpManager    *lp_test_start           (int max_pools, const char *first_property, ...);
 LpLease      *lp_test_acquire         (LpManager *manager, const char *owner);     /* asserts that it succeeds */
 void          lp_test_submit          (LpLease *lease, LpJob *job);                /* asserts that it succeeds */
 /* Stops with KILL, checks that nothing is left, and asserts that it is finalized. */

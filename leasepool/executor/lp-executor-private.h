@@ -64,6 +64,7 @@ typedef struct
   GQueue running;               /* (lock) of LpJob, the same reference */
   GQueue stuck;                 /* (lock) of LpJob, the same reference */
   gboolean pump_posted;         /* (lock) */
+  gboolean worked;              /* (lock) a job has begun */
   gboolean shut_down;           /* (service thread) no vfunc is called any more */
   LpJobCounters counters;       /* (lock) */
   LpHistogram *run_time; /* (lock) */
@@ -100,6 +101,8 @@ void        lp_executor_abandon_all      (LpExecutor *self);
 gboolean    lp_executor_cancel_queued    (LpExecutor *self, LpJob *job);
 void        lp_executor_abandon_job      (LpExecutor *self, LpJob *job);
 void        lp_executor_job_returned     (LpExecutor *self, LpJob *job, LpOutcome *outcome);
+void        lp_executor_job_given        (LpExecutor *self, LpJob *job, LpOutcome *outcome);
+gboolean    lp_executor_has_worked       (LpExecutor *self);
 LpJob      *lp_executor_run_and_claim    (LpExecutor *self, LpJob *job);
 gboolean    lp_executor_claim_this       (LpExecutor *self, LpJob *job);
 LpJob      *lp_executor_claim_locked     (LpExecutor *self);

@@ -138,16 +138,17 @@ return_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, Aftermath *afte
   note_load_locked (priv, aftermath);
 }
 
-/* Ends JOB with OUTCOME although its function, if it runs, has not returned. */
+/* Ends JOB with OUTCOME although its function, if it runs, has not returned:
+ * then it stays, as stuck, until it does. */
 static void
-end_early_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, Aftermath *aftermath)
+end_early_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, gboolean by_function, Aftermath *aftermath)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
   gboolean stuck = job->place == LP_PLACE_RUNNING && !job->detached;
 
   *aftermath = (Aftermath) { .job = job };
 
-  lp_job_end (job, outcome, FALSE, &aftermath->waiters);
+  lp_job_end (job, outcome, by_function, &aftermath->waiters);
   count_end_locked (priv, job);
   move_locked (priv, job, stuck ? LP_PLACE_STUCK : LP_PLACE_NONE);
   aftermath->gone = !stuck;
@@ -215,6 +216,20 @@ lp_executor_add_counters (LpExecutor *self, LpJobCounters *counters)
   g_mutex_unlock (&priv->lock);
 }
 
+/* Whether any job has begun on it. */
+gboolean
+lp_executor_has_worked (LpExecutor *self)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+  gboolean worked;
+
+  g_mutex_lock (&priv->lock);
+  worked = priv->worked;
+  g_mutex_unlock (&priv->lock);
+
+  return worked;
+}
+
 void
 lp_executor_merge_run_time (LpExecutor *self, LpHistogram **into)
 {
@@ -277,6 +292,15 @@ lp_executor_enqueue (LpExecutor *self, LpGrant *grant, LpJob *job, GError **erro
   return accepted;
 }
 
+static void
+begin_locked (LpExecutorPrivate *priv, LpJob *job)
+{
+  move_locked (priv, job, LP_PLACE_RUNNING);
+  priv->worked = TRUE;
+  job->started_at = lp_clock_now ();
+  g_atomic_int_set (&job->state, LP_JOB_STATE_RUNNING);
+}
+
 /* Takes the next job if a worker is free for it. */
 LpJob *
 lp_executor_claim_locked (LpExecutor *self)
@@ -288,9 +312,7 @@ lp_executor_claim_locked (LpExecutor *self)
     return NULL;
 
   job = g_queue_peek_head (&priv->queued);
-  move_locked (priv, job, LP_PLACE_RUNNING);
-  job->started_at = lp_clock_now ();
-  g_atomic_int_set (&job->state, LP_JOB_STATE_RUNNING);
+  begin_locked (priv, job);
 
   return job;
 }
@@ -310,9 +332,7 @@ lp_executor_claim_this (LpExecutor *self, LpJob *job)
   claimed = job->place == LP_PLACE_QUEUED;
   if (claimed)
     {
-      move_locked (priv, job, LP_PLACE_RUNNING);
-      job->started_at = lp_clock_now ();
-      g_atomic_int_set (&job->state, LP_JOB_STATE_RUNNING);
+      begin_locked (priv, job);
     }
   g_mutex_unlock (&priv->lock);
 
@@ -381,19 +401,37 @@ lp_executor_run_and_claim (LpExecutor *self, LpJob *job)
   return next;
 }
 
-/* The job has ended elsewhere than on a worker that goes on by itself. */
-void
-lp_executor_job_returned (LpExecutor *self, LpJob *job, LpOutcome *outcome)
+static void
+job_returned (LpExecutor *self, LpJob *job, LpOutcome *outcome, gboolean from_outside)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
   Aftermath aftermath;
 
   g_mutex_lock (&priv->lock);
-  return_locked (self, job, outcome, &aftermath);
+  if (from_outside && job->place == LP_PLACE_RUNNING && !job->detached && g_atomic_int_get (&job->entered))
+    end_early_locked (self, job, outcome, TRUE, &aftermath);
+  else
+    return_locked (self, job, outcome, &aftermath);
   aftermath.wake = priv->queued.length > 0 && priv->ops->kick_locked (self);
   g_mutex_unlock (&priv->lock);
 
   aftermath_run (self, &aftermath);
+}
+
+/* The function of JOB has returned with OUTCOME, elsewhere than on a worker that
+ * goes on by itself; or the job had none here. */
+void
+lp_executor_job_returned (LpExecutor *self, LpJob *job, LpOutcome *outcome)
+{
+  job_returned (self, job, outcome, FALSE);
+}
+
+/* OUTCOME was given by lp_job_return_value() or lp_job_return_error(): the
+ * function may still be running, and use what belongs to it. */
+void
+lp_executor_job_given (LpExecutor *self, LpJob *job, LpOutcome *outcome)
+{
+  job_returned (self, job, outcome, TRUE);
 }
 
 /* The function returned without an end: its thread is free, its slot is not. */
@@ -430,7 +468,7 @@ lp_executor_cancel_queued (LpExecutor *self, LpJob *job)
   g_mutex_lock (&priv->lock);
   queued = job->place == LP_PLACE_QUEUED;
   if (queued)
-    end_early_locked (self, job, &outcome, &aftermath);
+    end_early_locked (self, job, &outcome, FALSE, &aftermath);
   g_mutex_unlock (&priv->lock);
 
   if (queued)
@@ -457,7 +495,7 @@ lp_executor_abandon_job (LpExecutor *self, LpJob *job)
       g_mutex_lock (&job->lock);
       outcome.error = lp_job_interrupt_error (job, job->interrupt);
       g_mutex_unlock (&job->lock);
-      end_early_locked (self, job, &outcome, &aftermath);
+      end_early_locked (self, job, &outcome, FALSE, &aftermath);
     }
   g_mutex_unlock (&priv->lock);
 
@@ -479,7 +517,7 @@ end_one (LpExecutor *self, GQueue *list, const GError *error)
   if (job != NULL)
     {
       outcome.error = g_error_copy (error);
-      end_early_locked (self, job, &outcome, &aftermath);
+      end_early_locked (self, job, &outcome, FALSE, &aftermath);
     }
   g_mutex_unlock (&priv->lock);
 

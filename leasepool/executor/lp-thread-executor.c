@@ -203,9 +203,9 @@ initialise (LpThreadExecutor *self, Worker *worker)
       last = --self->n_initialising == 0;
       if (self->init_error == NULL)
         self->init_error = g_steal_pointer (&error);
-      if (last)
-        g_set_error_literal (&error, LP_ERROR, LP_ERROR_START_FAILED,
-                             self->init_error != NULL ? self->init_error->message : "");
+      g_clear_error (&error);
+      if (last && self->init_error != NULL)
+        error = g_error_copy (self->init_error);
       self->ready = last && self->init_error == NULL;
       last = last && !self->closing;
       g_mutex_unlock (lock_of (self));

@@ -255,11 +255,30 @@ lp_job_wait_finish (LpJob *self, GAsyncResult *result, GError **error)
   return lp_completion_propagate (LP_COMPLETION (result), error);
 }
 
+static gboolean
+is_unfinished (LpJob *self)
+{
+  LpJobState state = lp_job_peek_state (self);
+
+  return state == LP_JOB_STATE_QUEUED || state == LP_JOB_STATE_RUNNING;
+}
+
+/* Its end would come in the parent. */
+static gboolean
+check_fork (LpJob *self, GError **error)
+{
+  if (!is_unfinished (self) || !lp_pool_is_forked (self->pool))
+    return TRUE;
+
+  g_set_error_literal (error, LP_ERROR, LP_ERROR_NOT_STARTED, "The job belongs to the parent of this forked process");
+  return FALSE;
+}
+
 /* Runs a job that waits in the queue of the executor the calling thread works
  * for, on this thread: whoever waits for it would otherwise hold the worker it
  * needs. FALSE with an error if waiting could never end. */
 static gboolean
-wait_in_worker (LpJob *self, GError **error)
+wait_in_worker (LpJob *self, double timeout_seconds, GError **error)
 {
   LpJob *current = lp_job_get_current ();
 
@@ -271,9 +290,18 @@ wait_in_worker (LpJob *self, GError **error)
       return FALSE;
     }
 
-  if (current != NULL && lp_job_peek_state (self) != LP_JOB_STATE_NEW
-      && current->executor == self->executor && self->executor != NULL
-      && lp_executor_claim_this (self->executor, self))
+  if (current == NULL || timeout_seconds == 0 || !is_unfinished (self) || current->executor != self->executor)
+    return TRUE;
+
+  if (!lp_executor_get_ops (self->executor)->holds_threads)
+    {
+      g_set_error_literal (error, LP_ERROR, LP_ERROR_WOULD_DEADLOCK,
+                           "A job cannot wait for another one of its own executor, which may need the same worker; "
+                           "return, and wait from elsewhere");
+      return FALSE;
+    }
+
+  if (lp_executor_claim_this (self->executor, self))
     lp_executor_begin_claimed (self->executor, self);
 
   return TRUE;
@@ -290,13 +318,15 @@ wait_in_worker (LpJob *self, GError **error)
  * for that, in any thread.
  *
  * Inside a job, waiting for a job that is still queued on the same executor of
- * threads runs that job in place.
+ * threads runs that job in place, on this thread, for as long as it takes: the
+ * time-out and @cancellable count from when it returns. A time-out of 0 only
+ * looks.
  *
  * Fails with the error of the job; with %G_IO_ERROR_TIMED_OUT after
  * @timeout_seconds; with %G_IO_ERROR_CANCELLED if the wait was cancelled; with
  * %LP_ERROR_WOULD_DEADLOCK if the job waits for itself; with
  * %LP_ERROR_INVALID_ARGUMENT if @timeout_seconds is neither -1 nor finite and
- * >= 0.
+ * >= 0; with %LP_ERROR_NOT_STARTED in a process forked since it was submitted.
  *
  * Returns: (transfer full): the result of the job
  *
@@ -318,7 +348,7 @@ lp_job_wait (LpJob *self, double timeout_seconds, GCancellable *cancellable, GEr
       return NULL;
     }
 
-  if (!wait_in_worker (self, error))
+  if (!check_fork (self, error) || !wait_in_worker (self, timeout_seconds, error))
     return NULL;
 
   if (timeout_seconds >= 0)

@@ -80,6 +80,7 @@ struct _LpJob
 
   int state;                    /* (atomic) LpJobState; changed under lock */
   int submitted;                /* (atomic) a submit has claimed it */
+  int entered;                  /* (atomic) its function has been called by lp_job_run() */
   gint64 queued_at;             /* (executor) */
   gint64 started_at;            /* (executor) */
   gint64 ended_at;              /* (lock) */

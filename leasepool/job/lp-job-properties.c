@@ -8,6 +8,7 @@
 #include "lp-job-private.h"
 
 #include "lp-executor-private.h"
+#include "lp-pool-private.h"
 
 /**
  * lp_job_get_name:
@@ -218,7 +219,7 @@ get_executor_time (LpJob *self, gint64 *time)
   GMutex *lock;
   gint64 value;
 
-  if (lp_job_peek_state (self) == LP_JOB_STATE_NEW || self->executor == NULL)
+  if (lp_job_peek_state (self) == LP_JOB_STATE_NEW || self->executor == NULL || lp_pool_is_forked (self->pool))
     return 0;
 
   lock = lp_executor_get_lock (self->executor);

@@ -112,6 +112,7 @@ lp_job_run (LpJob *self, LpOutcome *outcome)
 
   *outcome = (LpOutcome) { NULL, NULL };
 
+  g_atomic_int_set (&self->entered, TRUE);
   g_private_set (&top_frame, &frame);
   run_func (self, outcome);
   g_private_set (&top_frame, frame.below);
@@ -152,14 +153,14 @@ lp_job_defer (LpJob *self)
 }
 
 static void
-return_outcome (LpJob *self, LpOutcome *outcome)
+give_outcome (LpJob *self, LpOutcome *outcome)
 {
-  if (lp_job_peek_state (self) == LP_JOB_STATE_NEW)
+  if (lp_job_peek_state (self) == LP_JOB_STATE_NEW || self->executor == NULL)
     g_critical ("lp_job_return_value() or lp_job_return_error() was called for a job that no executor has begun");
   else
     {
       check_outcome (self, outcome);
-      lp_executor_job_returned (self->executor, self, outcome);
+      lp_executor_job_given (self->executor, self, outcome);
     }
 
   g_clear_pointer (&outcome->result, g_variant_unref);
@@ -186,7 +187,7 @@ lp_job_return_value (LpJob *self, GVariant *result)
   g_return_if_fail (result != NULL);
 
   outcome.result = g_variant_ref_sink (result);
-  return_outcome (self, &outcome);
+  give_outcome (self, &outcome);
 }
 
 /**
@@ -207,7 +208,7 @@ lp_job_return_error (LpJob *self, const GError *error)
   g_return_if_fail (error != NULL);
 
   outcome.error = g_error_copy (error);
-  return_outcome (self, &outcome);
+  give_outcome (self, &outcome);
 }
 
 /**
@@ -223,13 +224,21 @@ lp_job_return_error (LpJob *self, const GError *error)
 void
 lp_job_execute (LpJob *self)
 {
+  g_autoptr (LpJob) held = NULL;
   LpOutcome outcome;
 
   g_return_if_fail (LP_IS_JOB (self));
   g_return_if_fail (self->executor != NULL);
 
+  held = g_object_ref (self);
   if (lp_job_run (self, &outcome))
-    return_outcome (self, &outcome);
+    {
+      lp_executor_job_returned (self->executor, self, &outcome);
+      g_clear_pointer (&outcome.result, g_variant_unref);
+      g_clear_error (&outcome.error);
+    }
+  else
+    lp_executor_job_deferred (self->executor, self);
 }
 
 static void

@@ -89,11 +89,9 @@ submit_claimed (LpLease *self, LpJob *job, GError **error)
 static gboolean
 claim (LpLease *self, LpJob *job, GError **error)
 {
-  LpGrant *grant = lp_lease_get_grant (self);
-
-  /* Before anything of the pool is touched: its locks are not to be had there. */
-  if (lp_pool_is_forked (grant->pool))
-    return lp_grant_check (grant, 0, error);
+  /* Before anything of the pool is touched. */
+  if (!lp_lease_check_grant (self, error))
+    return FALSE;
 
   return lp_job_claim_for_submit (job, error);
 }
@@ -323,6 +321,12 @@ lp_lease_run_task (LpLease *self, GTask *task, GTaskThreadFunc func)
   g_return_if_fail (LP_IS_LEASE (self));
   g_return_if_fail (G_IS_TASK (task));
   g_return_if_fail (func != NULL);
+
+  if (!lp_lease_check_grant (self, &error))
+    {
+      g_task_return_error (task, error);
+      return;
+    }
 
   if (!lp_executor_get_ops (lp_lease_get_grant (self)->executor)->holds_threads)
     {

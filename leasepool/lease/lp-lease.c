@@ -50,7 +50,7 @@ struct _LpLease
 {
   GObject parent_instance;
 
-  LpGrant *grant;               /* (construct-only) */
+  LpGrant *grant;               /* (construct-only) NULL in one that no manager made: it is as released */
 };
 
 enum
@@ -220,6 +220,28 @@ lp_lease_init (LpLease *self)
 {
 }
 
+/* Whether the locks of the pool may be taken. */
+static gboolean
+is_usable (LpLease *self)
+{
+  return self->grant != NULL && !lp_pool_is_forked (self->grant->pool);
+}
+
+/* Whether there is a lease of this process to speak of. */
+gboolean
+lp_lease_check_grant (LpLease *self, GError **error)
+{
+  if (self->grant == NULL)
+    g_set_error_literal (error, LP_ERROR, LP_ERROR_EXPIRED, "The lease is not from a manager; acquire one");
+  else if (lp_pool_is_forked (self->grant->pool))
+    g_set_error_literal (error, LP_ERROR, LP_ERROR_NOT_STARTED,
+                         "The lease belongs to the parent of this forked process");
+  else
+    return TRUE;
+
+  return FALSE;
+}
+
 /* Takes the reference to GRANT. */
 LpLease *
 lp_lease_new (LpGrant *grant)
@@ -261,6 +283,9 @@ lp_lease_renew (LpLease *self, double seconds, GError **error)
       return FALSE;
     }
 
+  if (!lp_lease_check_grant (self, error))
+    return FALSE;
+
   return lp_grant_renew (self->grant, seconds, error);
 }
 
@@ -279,7 +304,8 @@ lp_lease_release (LpLease *self)
 {
   g_return_if_fail (LP_IS_LEASE (self));
 
-  lp_grant_release (self->grant, FALSE);
+  if (self->grant != NULL)
+    lp_grant_release (self->grant, FALSE);
 }
 
 /* Ends the wait; the drain keeps its own reference until the lease has ended. */
@@ -314,10 +340,8 @@ lp_lease_drain_async (LpLease *self, GCancellable *cancellable, GAsyncReadyCallb
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
   completion = lp_completion_new (self, lp_lease_drain_async, cancellable, callback, user_data);
-  if (lp_pool_is_forked (self->grant->pool))
+  if (!lp_lease_check_grant (self, &error))
     {
-      g_set_error_literal (&error, LP_ERROR, LP_ERROR_NOT_STARTED,
-                           "The lease belongs to the parent of this forked process");
       lp_completion_fail (completion, error);
       return;
     }
@@ -366,7 +390,7 @@ lp_lease_dup_manager (LpLease *self)
 {
   g_return_val_if_fail (LP_IS_LEASE (self), NULL);
 
-  return g_weak_ref_get (&self->grant->pool->manager);
+  return self->grant != NULL ? g_weak_ref_get (&self->grant->pool->manager) : NULL;
 }
 
 /**
@@ -384,7 +408,7 @@ lp_lease_get_id (LpLease *self)
 {
   g_return_val_if_fail (LP_IS_LEASE (self), NULL);
 
-  return lp_grant_get_id (self->grant);
+  return self->grant != NULL ? lp_grant_get_id (self->grant) : "";
 }
 
 /**
@@ -402,7 +426,7 @@ lp_lease_get_owner (LpLease *self)
 {
   g_return_val_if_fail (LP_IS_LEASE (self), NULL);
 
-  return self->grant->owner;
+  return self->grant != NULL ? self->grant->owner : NULL;
 }
 
 /**
@@ -420,7 +444,7 @@ lp_lease_get_state (LpLease *self)
 {
   g_return_val_if_fail (LP_IS_LEASE (self), LP_LEASE_STATE_STOPPED);
 
-  return lp_grant_get_state (self->grant);
+  return self->grant != NULL ? lp_grant_get_state (self->grant) : LP_LEASE_STATE_RELEASED;
 }
 
 /**
@@ -439,6 +463,9 @@ lp_lease_get_pending_jobs (LpLease *self)
   LpExecutorLoad load = { 0, 0, 0 };
 
   g_return_val_if_fail (LP_IS_LEASE (self), 0);
+
+  if (!is_usable (self))
+    return 0;
 
   /* Once the lease has ended, the load is somebody else's. */
   g_mutex_lock (&self->grant->pool->lock);
@@ -464,7 +491,7 @@ lp_lease_get_grace_seconds (LpLease *self)
 {
   g_return_val_if_fail (LP_IS_LEASE (self), 0);
 
-  return self->grant->grace;
+  return self->grant != NULL ? self->grant->grace : 0;
 }
 
 /**
@@ -482,7 +509,7 @@ lp_lease_get_leased_at (LpLease *self)
 {
   g_return_val_if_fail (LP_IS_LEASE (self), 0);
 
-  return self->grant->leased_at;
+  return self->grant != NULL ? self->grant->leased_at : 0;
 }
 
 /**
@@ -503,6 +530,9 @@ lp_lease_get_lease_seconds (LpLease *self)
 
   g_return_val_if_fail (LP_IS_LEASE (self), 0);
 
+  if (!is_usable (self))
+    return 0;
+
   g_mutex_lock (&self->grant->pool->lock);
   seconds = self->grant->seconds;
   g_mutex_unlock (&self->grant->pool->lock);
@@ -511,12 +541,15 @@ lp_lease_get_lease_seconds (LpLease *self)
 }
 
 static gint64
-get_time (LpLease *self, const gint64 *time)
+get_time (LpLease *self, gsize offset)
 {
   gint64 value;
 
+  if (!is_usable (self))
+    return 0;
+
   g_mutex_lock (&self->grant->pool->lock);
-  value = *time;
+  value = G_STRUCT_MEMBER (gint64, self->grant, offset);
   g_mutex_unlock (&self->grant->pool->lock);
 
   return value;
@@ -537,7 +570,7 @@ lp_lease_get_soft_expires_at (LpLease *self)
 {
   g_return_val_if_fail (LP_IS_LEASE (self), 0);
 
-  return get_time (self, &self->grant->soft);
+  return get_time (self, G_STRUCT_OFFSET (LpGrant, soft));
 }
 
 /**
@@ -555,7 +588,7 @@ lp_lease_get_hard_expires_at (LpLease *self)
 {
   g_return_val_if_fail (LP_IS_LEASE (self), 0);
 
-  return get_time (self, &self->grant->hard);
+  return get_time (self, G_STRUCT_OFFSET (LpGrant, hard));
 }
 
 LpGrant *

@@ -26,6 +26,7 @@ struct _LpActions
 #define LP_ACTIONS_INIT { G_QUEUE_INIT, NULL, NULL }
 
 void lp_actions_deliver (LpActions *self, LpCompletion *completion);
+void lp_actions_settle_all (LpActions *self, GQueue *completions, const GError *error);
 void lp_actions_add     (LpActions *self, LpActionFunc func, gpointer data, gpointer more);
 void lp_actions_unref   (LpActions *self, gpointer object);
 void lp_actions_log     (LpActions *self, const char *domain, GLogLevelFlags level, LpDebugFlags subject,

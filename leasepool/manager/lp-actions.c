@@ -30,6 +30,35 @@ lp_actions_deliver (LpActions *self, LpCompletion *completion)
   g_queue_push_tail_link (&self->completions, lp_completion_get_link (completion));
 }
 
+static void
+deliver_cb (gpointer data, gpointer more)
+{
+  lp_completion_deliver (data);
+}
+
+/* Settles all COMPLETIONS, with TRUE or with ERROR, and has them told after
+ * what was added before. One whose wait was cancelled has been told already. */
+void
+lp_actions_settle_all (LpActions *self, GQueue *completions, const GError *error)
+{
+  GList *link;
+
+  while ((link = g_queue_pop_head_link (completions)) != NULL)
+    {
+      gboolean settled;
+
+      if (error != NULL)
+        settled = lp_completion_settle_error (link->data, g_error_copy (error));
+      else
+        settled = lp_completion_settle (link->data, GINT_TO_POINTER (TRUE), NULL);
+
+      if (settled)
+        lp_actions_add (self, deliver_cb, link->data, NULL);
+      else
+        lp_actions_unref (self, link->data);
+    }
+}
+
 void
 lp_actions_add (LpActions *self, LpActionFunc func, gpointer data, gpointer more)
 {

@@ -54,6 +54,7 @@ lp_grant_new_locked (LpSlot *slot, GRefString *owner, double seconds, gint64 now
   self->deadline.fire = lp_grant_due;
 
   slot->grant = lp_grant_ref (self);
+  slot->on_demand = FALSE;
   lp_slot_set_state_locked (slot, LP_SLOT_LEASED);
   lp_executor_open (slot->executor, self);
   lp_pool_arm_locked (pool, &self->deadline, self->soft);
@@ -120,16 +121,11 @@ state_error (LpGrant *self)
 static void
 settle_drains_locked (LpGrant *self, LpActions *actions)
 {
-  GList *link;
+  g_autoptr (GError) error = NULL;
 
-  while ((link = g_queue_pop_head_link (&self->drains)) != NULL)
-    {
-      if (lp_grant_get_state (self) == LP_LEASE_STATE_RELEASED)
-        lp_completion_settle (link->data, GINT_TO_POINTER (TRUE), NULL);
-      else
-        lp_completion_settle_error (link->data, state_error (self));
-      lp_actions_deliver (actions, link->data);
-    }
+  if (self->drains.length > 0 && lp_grant_get_state (self) != LP_LEASE_STATE_RELEASED)
+    error = state_error (self);
+  lp_actions_settle_all (actions, &self->drains, error);
 }
 
 static void

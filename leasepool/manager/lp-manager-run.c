@@ -71,9 +71,17 @@ begin_start (LpManager *self, LpCompletion *completion, GCancellable *cancellabl
       lp_manager_call_size_func (self);
     }
 
+  /* The size provider may have cancelled. */
+  if (g_cancellable_set_error_if_cancelled (cancellable, error))
+    return FALSE;
+
   settings = lp_settings_copy (self->settings);
   lp_completion_watch (completion, cancellable, start_cancelled_cb, g_object_ref (self), g_object_unref);
   lp_pool_start (self->pool, settings, lp_manager_get_size (self), completion);
+
+  /* Between the watch and the start there was nothing to abort. */
+  if (g_cancellable_is_cancelled (cancellable))
+    start_cancelled_cb (completion, self);
 
   return TRUE;
 }

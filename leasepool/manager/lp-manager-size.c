@@ -97,6 +97,15 @@ lp_manager_set_size_provider (LpManager *self, LpSizeFunc func, gpointer user_da
   self->size_destroy = destroy;
   self->last_size = 0;
 
+  /* While it runs, what there is stands until the new one has answered. */
+  if (lp_manager_is_running (self))
+    {
+      g_mutex_lock (&self->pool->lock);
+      self->last_size = self->pool->units;
+      g_mutex_unlock (&self->pool->lock);
+      lp_manager_notify_scale_changed (self);
+    }
+
   if (old_destroy != NULL)
     lp_pool_destroy_in_owner (self->pool, old_destroy, old_data);
   if (func == NULL)

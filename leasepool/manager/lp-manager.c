@@ -360,9 +360,9 @@ lp_manager_settings_are_frozen (LpManager *self)
   return lp_pool_get_state (self->pool) != LP_POOL_STOPPED;
 }
 
-/* In the owner context: notifies the counts that have changed since. */
+/* In the owner context: notifies the counts that have changed since, or ALL. */
 void
-lp_manager_counts_changed (LpManager *self)
+lp_manager_counts_changed (LpManager *self, gboolean all)
 {
   guint counts[N_COUNTS];
   guint last[N_COUNTS];
@@ -373,7 +373,7 @@ lp_manager_counts_changed (LpManager *self)
 
   g_object_freeze_notify (G_OBJECT (self));
   for (guint i = 0; i < N_COUNTS; i++)
-    if (counts[i] != last[i])
+    if (all || counts[i] != last[i])
       g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_AVAILABLE_COUNT + i]);
   g_object_thaw_notify (G_OBJECT (self));
 }
@@ -425,6 +425,9 @@ list_present_leases (LpManager *self)
 {
   LpPool *pool = self->pool;
   g_autoptr (GPtrArray) grants = g_ptr_array_new_with_free_func ((GDestroyNotify) lp_grant_unref);
+
+  if (lp_pool_is_forked (pool))
+    return;
 
   /* What happens from here on is posted. */
   g_mutex_lock (&pool->lock);

@@ -55,12 +55,17 @@ counts_run (LpDeliveryItem *item)
   Event *self = (Event *) item;
   g_autoptr (LpManager) manager = g_weak_ref_get (&self->pool->manager);
 
+  gboolean all;
+
+  /* What was notified last is not what listeners have seen last: then all. */
   g_mutex_lock (&self->pool->lock);
+  all = self->pool->counts_unheard;
+  self->pool->counts_unheard = FALSE;
   self->pool->counts_posted = FALSE;
   g_mutex_unlock (&self->pool->lock);
 
   if (manager != NULL)
-    lp_manager_counts_changed (manager);
+    lp_manager_counts_changed (manager, all);
   event_free (self);
 }
 
@@ -68,8 +73,14 @@ counts_run (LpDeliveryItem *item)
 void
 lp_owner_counts_locked (LpPool *self, LpActions *actions)
 {
-  if (self->counts_posted || self->owner == NULL || !is_watched_locked (self))
+  if (self->counts_posted || self->owner == NULL)
     return;
+
+  if (!is_watched_locked (self))
+    {
+      self->counts_unheard = TRUE;
+      return;
+    }
 
   self->counts_posted = TRUE;
   lp_delivery_post (self->owner, &event_new (self, counts_run)->item);

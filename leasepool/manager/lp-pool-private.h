@@ -65,6 +65,7 @@ struct _LpSlot
   gboolean recycle;             /* retire when released */
   gboolean made;                /* reported ready once */
   gboolean shutdown_posted;
+  gboolean on_demand;           /* started for an acquire, above desired, and not lent yet */
   gint64 idle_since;
   LpService *service;           /* (owned) until it is retired */
 };
@@ -147,7 +148,8 @@ struct _LpPool
   GError *start_error;          /* why the start is being undone */
   LpStopMode stop_mode;
   GQueue stop_waiters;          /* of LpCompletion */
-  gint64 stop_due;              /* when stop_deadline is, while it is set */
+  gint64 cancel_at;             /* when a DRAIN becomes CANCEL */
+  gint64 kill_at;               /* when a CANCEL becomes KILL */
   gboolean orphaned;            /* the manager is gone */
   guint n_blocked;              /* threads that block until a start or stop has ended */
   gboolean service_due;         /* the run is over, its service use is to be dropped */
@@ -158,6 +160,7 @@ struct _LpPool
   LpHistogram *hold_time;
   LpHistogram *run_time;        /* of executors that are gone */
   gboolean counts_posted;       /* a notification of the counts is on its way */
+  gboolean counts_unheard;      /* they may have changed while nobody listened */
 };
 
 #define LP_POOL_ASSERT_LOCKED(pool) g_assert (!g_mutex_trylock (&(pool)->lock))
@@ -182,11 +185,13 @@ void      lp_pool_preview            (LpPool *self, LpSettings *settings, gint64
 /* lp-rebalance.c */
 guint     lp_pool_total_locked       (LpPool *self);
 guint     lp_pool_desired_locked     (LpPool *self);
+guint     lp_settings_desired        (const LpSettings *settings, gint64 units);
 void      lp_pool_rebalance_locked   (LpPool *self, gint64 now, LpActions *actions);
 void      lp_pool_check_locked       (LpPool *self);
 void      lp_pool_set_units          (LpPool *self, gint64 units);
 void      lp_pool_recycle            (LpPool *self);
 void      lp_pool_back_off_locked    (LpPool *self, gint64 now, GError *error);
+void      lp_pool_note_breakage_locked (LpPool *self, LpSlot *slot, const GError *error, gint64 now);
 void      lp_pool_check_due          (LpDeadline *deadline, gint64 now, LpActions *actions);
 void      lp_pool_backoff_due        (LpDeadline *deadline, gint64 now, LpActions *actions);
 
@@ -195,7 +200,7 @@ LpSlot   *lp_slot_ref                (LpSlot *self);
 void      lp_slot_unref              (LpSlot *self);
 gboolean  lp_slot_post               (LpSlot *self, GFunc func, gpointer data);
 void      lp_slot_post_object        (LpSlot *self, GFunc func, GObject *object);
-LpSlot   *lp_slot_new_locked         (LpPool *pool, gint64 now, LpActions *actions);
+LpSlot   *lp_slot_new_locked         (LpPool *pool, gboolean on_demand, gint64 now, LpActions *actions);
 void      lp_slot_set_state_locked   (LpSlot *self, LpSlotState state);
 gboolean  lp_slot_counts             (LpSlotState state);
 void      lp_slot_due                (LpDeadline *deadline, gint64 now, LpActions *actions);
@@ -205,11 +210,13 @@ void      lp_slot_leave_locked       (LpSlot *self, LpRetireReason reason, gint6
 void      lp_slot_return_locked      (LpSlot *self, gint64 now, LpActions *actions);
 void      lp_slot_end_jobs_locked    (LpSlot *self, LpInterrupt reason, LpActions *actions);
 void      lp_slot_settle_locked      (LpSlot *self, gint64 now, LpActions *actions);
+void      lp_pool_fit_quarantine_locked (LpPool *self);
 void      lp_slot_make               (LpSlot *self);
 void      lp_slot_ready              (LpSlot *self);
 void      lp_slot_start_failed       (LpSlot *self, GError *error);
 void      lp_slot_stopped            (LpSlot *self);
 void      lp_slot_died               (LpSlot *self, const GError *error);
+void      lp_slot_died_locked        (LpSlot *self, const GError *error, gint64 now, LpActions *actions);
 void      lp_slot_vetted             (LpSlot *self, gboolean dead);
 void      lp_slot_load_changed       (LpSlot *self, LpActions *actions);
 
@@ -283,7 +290,7 @@ typedef struct
   guint pending;
 } LpLeaseSnapshot;
 
-void      lp_manager_counts_changed  (LpManager *self);
+void      lp_manager_counts_changed  (LpManager *self, gboolean all);
 void      lp_manager_lease_changed   (LpManager *self, LpGrant *grant, const LpLeaseSnapshot *snapshot, const char *signal);
 void      lp_manager_executor_changed (LpManager *self, const char *signal, guint64 seq, LpRetireReason reason);
 void      lp_manager_ask_size        (LpManager *self);

@@ -42,18 +42,21 @@ check_init_function (const LpSettings *settings, LpFunctions *functions, GError 
   return FALSE;
 }
 
+/* Those left of the last run count as the new settings have it. */
 static gboolean
-check_places_locked (LpPool *self, GError **error)
+check_places_locked (LpPool *self, const LpSettings *settings, GError **error)
 {
-  guint desired = lp_pool_desired_locked (self);
-  guint stuck = lp_pool_total_locked (self);
+  guint desired = lp_settings_desired (settings, self->units);
+  guint room = lp_settings_max_quarantined (settings);
+  guint quarantined = self->n_slots[LP_SLOT_QUARANTINED];
+  guint stuck = lp_pool_total_locked (self) + (quarantined > room ? quarantined - room : 0);
 
-  if (stuck + desired <= (guint) self->settings->max_pools)
+  if (stuck + desired <= (guint) settings->max_pools)
     return TRUE;
 
   g_set_error (error, LP_ERROR, LP_ERROR_UNAVAILABLE,
                "%u executors are to be started, but %u of max-pools (%d) are still occupied by functions of the last "
-               "run that have not returned", desired, stuck, self->settings->max_pools);
+               "run that have not returned", desired, stuck, settings->max_pools);
   return FALSE;
 }
 
@@ -70,7 +73,7 @@ unref_settings_cb (gpointer data, gpointer more)
 }
 
 static void
-adopt_locked (LpPool *self, LpSettings *settings, LpFunctions *functions, LpService *service, LpActions *actions)
+adopt_locked (LpPool *self, LpSettings *settings, LpFunctions *functions, LpActions *actions)
 {
   if (self->settings != NULL)
     lp_actions_add (actions, unref_settings_cb, self->settings, NULL);
@@ -80,11 +83,13 @@ adopt_locked (LpPool *self, LpSettings *settings, LpFunctions *functions, LpServ
   self->settings = lp_settings_ref (settings);
   self->executor_type = lp_settings_resolve_executor_type (settings, NULL);
   self->functions = functions;
-  self->service = service;
   self->n_start_failures = 0;
   self->backoff_until = 0;
   self->stop_mode = 0;
+  self->cancel_at = LP_TIME_NEVER;
+  self->kill_at = LP_TIME_NEVER;
   g_clear_error (&self->last_start_error);
+  lp_pool_fit_quarantine_locked (self);
 }
 
 static void
@@ -96,7 +101,7 @@ begin_locked (LpPool *self, gint64 now, LpActions *actions)
   self->n_start_missing = desired;
   lp_pool_attach_timer_locked (self);
   for (guint i = 0; i < desired; i++)
-    lp_slot_new_locked (self, now, actions);
+    lp_slot_new_locked (self, FALSE, now, actions);
 }
 
 static gboolean
@@ -127,11 +132,12 @@ try_begin (LpPool *self, LpSettings *settings, gint64 units, LpCompletion *compl
   old_owner = self->owner;
   self->owner = lp_delivery_ref_current ();
   self->owner_thread = g_thread_self ();
-  adopt_locked (self, settings, g_steal_pointer (&functions), service, &actions);
   self->units = MAX (units, 0);
-  begun = check_places_locked (self, error);
+  self->service = service;
+  begun = check_places_locked (self, settings, error);
   if (begun)
     {
+      adopt_locked (self, settings, g_steal_pointer (&functions), &actions);
       g_queue_push_tail_link (&self->start_waiters, lp_completion_get_link (completion));
       begin_locked (self, lp_clock_now (), &actions);
     }
@@ -206,28 +212,6 @@ lp_pool_start (LpPool *self, LpSettings *settings, gint64 units, LpCompletion *c
     lp_completion_fail (completion, error);
 }
 
-static void
-settle_all_locked (GQueue *waiters, const GError *error, LpActions *actions)
-{
-  GList *link;
-
-  while ((link = g_queue_pop_head_link (waiters)) != NULL)
-    {
-      gboolean settled;
-
-      if (error != NULL)
-        settled = lp_completion_settle_error (link->data, g_error_copy (error));
-      else
-        settled = lp_completion_settle (link->data, GINT_TO_POINTER (TRUE), NULL);
-
-      /* One whose wait was cancelled has been told. */
-      if (settled)
-        lp_actions_deliver (actions, link->data);
-      else
-        lp_actions_unref (actions, link->data);
-    }
-}
-
 /* The last of the executors that the start waits for is there. */
 void
 lp_pool_started_locked (LpPool *self, gint64 now, LpActions *actions)
@@ -236,7 +220,7 @@ lp_pool_started_locked (LpPool *self, gint64 now, LpActions *actions)
 
   self->state = LP_POOL_RUNNING;
   lp_pool_arm_locked (self, &self->check_deadline, MAX (interval, now + MIN_CHECK_USEC));
-  settle_all_locked (&self->start_waiters, NULL, actions);
+  lp_actions_settle_all (actions, &self->start_waiters, NULL);
   log_run_locked (self, "started", "The manager has started", actions);
   lp_owner_counts_locked (self, actions);
 }
@@ -339,30 +323,41 @@ harden_locked (LpPool *self, LpStopMode mode, gint64 now, LpActions *actions)
 }
 
 static void
-set_stop_timeout_locked (LpPool *self, double timeout, gint64 now)
+arm_stop_locked (LpPool *self)
 {
-  gint64 when;
-
-  if (timeout < 0 || self->state != LP_POOL_STOPPING)
-    return;
-
-  when = lp_clock_add (now, timeout);
-  if (!lp_deadline_is_set (&self->stop_deadline) || when < self->stop_due)
-    {
-      self->stop_due = when;
-      lp_pool_arm_locked (self, &self->stop_deadline, when);
-    }
+  if (self->state == LP_POOL_STOPPING)
+    lp_pool_arm_locked (self, &self->stop_deadline, MIN (self->cancel_at, self->kill_at));
 }
 
-/* The stop's time is over: DRAIN becomes CANCEL, CANCEL becomes KILL. */
+/* Each stop may only bring its own step, DRAIN to CANCEL or CANCEL to KILL,
+ * sooner. */
+static void
+set_stop_timeout_locked (LpPool *self, LpStopMode mode, double timeout, gint64 now)
+{
+  gint64 when = timeout < 0 ? LP_TIME_NEVER : lp_clock_add (now, timeout);
+
+  if (mode == LP_STOP_MODE_DRAIN)
+    self->cancel_at = MIN (self->cancel_at, when);
+  else
+    self->kill_at = MIN (self->kill_at, when);
+  arm_stop_locked (self);
+}
+
 void
 lp_pool_stop_due (LpDeadline *deadline, gint64 now, LpActions *actions)
 {
   LpPool *self = (LpPool *) ((char *) deadline - G_STRUCT_OFFSET (LpPool, stop_deadline));
+  LpStopMode mode = now >= self->kill_at ? LP_STOP_MODE_KILL : LP_STOP_MODE_CANCEL;
 
-  if (self->state == LP_POOL_STOPPING)
-    harden_locked (self, self->stop_mode == LP_STOP_MODE_DRAIN ? LP_STOP_MODE_CANCEL : LP_STOP_MODE_KILL, now,
-                   actions);
+  if (self->state != LP_POOL_STOPPING)
+    return;
+
+  if (now >= self->cancel_at)
+    self->cancel_at = LP_TIME_NEVER;
+  if (now >= self->kill_at)
+    self->kill_at = LP_TIME_NEVER;
+  harden_locked (self, mode, now, actions);
+  arm_stop_locked (self);
 }
 
 static void
@@ -381,7 +376,7 @@ stop_locked (LpPool *self, LpStopMode mode, double timeout, gint64 now, LpAction
   else if (self->state == LP_POOL_STOPPING)
     harden_locked (self, mode, now, actions);
 
-  set_stop_timeout_locked (self, timeout, now);
+  set_stop_timeout_locked (self, mode, timeout, now);
   lp_owner_counts_locked (self, actions);
 }
 
@@ -394,7 +389,7 @@ lp_pool_stop (LpPool *self, LpStopMode mode, double timeout, LpCompletion *compl
   g_mutex_lock (&self->lock);
   g_queue_push_tail_link (&self->stop_waiters, lp_completion_get_link (completion));
   if (self->state == LP_POOL_STOPPED)
-    settle_all_locked (&self->stop_waiters, NULL, &actions);
+    lp_actions_settle_all (&actions, &self->stop_waiters, NULL);
   else
     stop_locked (self, mode, timeout, lp_clock_now (), &actions);
   lp_pool_unlock (self, &actions);
@@ -405,6 +400,12 @@ drop_service_cb (gpointer data, gpointer more)
 {
   lp_pool_drop_service (data);
   lp_pool_unref (data);
+}
+
+static void
+post_drop_service_cb (gpointer data, gpointer more)
+{
+  lp_pool_post_owner (data, drop_service_cb, data, NULL);
 }
 
 /* A stop ends when all that is left are functions that do not return. */
@@ -425,15 +426,16 @@ lp_pool_settle_locked (LpPool *self, LpActions *actions)
   log_run_locked (self, "stopped", "The manager has stopped", actions);
 
   /* In the owner context and before the stop is told there: its thread can join
-   * the service thread, which this may be. One that blocks does it itself. */
+   * the service thread, which this may be. One that blocks does it itself. Both
+   * come after what is still to be dropped here, so that the join is the last. */
   if (self->orphaned)
     lp_actions_add (actions, drop_service_cb, lp_pool_ref (self), NULL);
   else if (self->n_blocked == 0)
-    lp_delivery_post_func (self->owner, drop_service_cb, lp_pool_ref (self), NULL);
+    lp_actions_add (actions, post_drop_service_cb, lp_pool_ref (self), NULL);
 
-  settle_all_locked (&self->start_waiters, self->start_error, actions);
+  lp_actions_settle_all (actions, &self->start_waiters, self->start_error);
   g_clear_error (&self->start_error);
-  settle_all_locked (&self->stop_waiters, NULL, actions);
+  lp_actions_settle_all (actions, &self->stop_waiters, NULL);
   lp_owner_counts_locked (self, actions);
 }
 

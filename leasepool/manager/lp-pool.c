@@ -231,7 +231,7 @@ acquire_owner (LpPool *self, LpDelivery *owner)
 void
 lp_pool_reap (LpPool *self)
 {
-  LpDelivery *owner = ref_owner (self);
+  LpDelivery *owner = lp_pool_is_forked (self) ? NULL : ref_owner (self);
 
   if (owner == NULL)
     return;

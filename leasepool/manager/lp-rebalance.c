@@ -13,6 +13,10 @@
 #define BACKOFF_FIRST_SECONDS 0.1
 #define BACKOFF_MAX_SECONDS 30.0
 
+/* How long one that was started for an acquire that did not wait is kept for
+ * the next try, however short the linger. */
+#define ON_DEMAND_SECONDS 5.0
+
 /* Those that have a place within max-pools. */
 guint
 lp_pool_total_locked (LpPool *self)
@@ -26,22 +30,36 @@ lp_pool_total_locked (LpPool *self)
   return total;
 }
 
-/* min (max-pools, max (min-pools, ceil (units / units-per-pool))) */
 guint
 lp_pool_desired_locked (LpPool *self)
 {
-  const LpSettings *settings = self->settings;
-  gint64 units = MAX (self->units, 0);
+  return lp_settings_desired (self->settings, self->units);
+}
+
+/* min (max-pools, max (min-pools, ceil (units / units-per-pool))) */
+guint
+lp_settings_desired (const LpSettings *settings, gint64 last_units)
+{
+  gint64 units = MAX (last_units, 0);
   gint64 per_pool = MAX (settings->units_per_pool, 1); /* not validated before the start */
   gint64 wanted = units / per_pool + (units % per_pool != 0);
 
-  return MIN ((gint64) settings->max_pools, MAX ((gint64) settings->min_pools, wanted));
+  return MAX (0, MIN ((gint64) settings->max_pools, MAX ((gint64) settings->min_pools, wanted)));
 }
 
 static guint
 staying_locked (LpPool *self)
 {
   return lp_pool_total_locked (self) - self->n_leaving;
+}
+
+/* An executor that is ready and breaks before any job has begun is no better
+ * than one that does not start: the next one waits, too. */
+void
+lp_pool_note_breakage_locked (LpPool *self, LpSlot *slot, const GError *error, gint64 now)
+{
+  if (!lp_executor_has_worked (slot->executor))
+    lp_pool_back_off_locked (self, now, g_error_copy (error));
 }
 
 static void
@@ -93,7 +111,7 @@ start_locked (LpPool *self, gint64 now, LpActions *actions)
   while (lp_pool_total_locked (self) < (guint) self->settings->max_pools
          && (staying_locked (self) < desired
              || self->n_slots[LP_SLOT_STARTING] + self->n_slots[LP_SLOT_VETTING] < self->waiters.n_waiters))
-    lp_slot_new_locked (self, now, actions);
+    lp_slot_new_locked (self, staying_locked (self) >= desired, now, actions);
 }
 
 /* The least recently used goes first; each lingers from when it became idle. */
@@ -106,7 +124,7 @@ shrink_locked (LpPool *self, gint64 now, LpActions *actions)
   while (self->idle.length > 0 && self->waiters.n_waiters == 0 && staying_locked (self) > desired)
     {
       LpSlot *slot = g_queue_peek_tail (&self->idle);
-      gint64 when = lp_clock_add (slot->idle_since, linger);
+      gint64 when = lp_clock_add (slot->idle_since, slot->on_demand ? MAX (linger, ON_DEMAND_SECONDS) : linger);
 
       if (now < when)
         {
@@ -261,8 +279,11 @@ lp_pool_check_locked (LpPool *self)
     g_assert_cmpuint (self->n_slots[state], ==, n_slots[state]);
   g_assert_cmpuint (self->n_leaving, ==, n_leaving);
   g_assert_cmpuint (self->idle.length, ==, n_slots[LP_SLOT_IDLE]);
-  g_assert_cmpuint (lp_pool_total_locked (self), <=, max_pools);
-  g_assert_cmpuint (n_slots[LP_SLOT_QUARANTINED], <=, max_quarantined);
+  if (self->state != LP_POOL_STOPPED)
+    {
+      g_assert_cmpuint (lp_pool_total_locked (self), <=, max_pools);
+      g_assert_cmpuint (n_slots[LP_SLOT_QUARANTINED], <=, max_quarantined);
+    }
 
   if (self->state == LP_POOL_RUNNING)
     g_assert_true (self->waiters.n_waiters == 0 || self->idle.length == 0);

@@ -43,7 +43,7 @@ quarantine_has_room (LpPool *pool)
 }
 
 static void
-quarantine_locked (LpSlot *self, guint n_stuck, LpActions *actions)
+quarantine_locked (LpSlot *self, const char *why, LpActions *actions)
 {
   LpPool *pool = self->pool;
   gboolean room = quarantine_has_room (pool);
@@ -56,7 +56,7 @@ quarantine_locked (LpSlot *self, guint n_stuck, LpActions *actions)
   lp_slot_set_state_locked (self, room ? LP_SLOT_QUARANTINED : LP_SLOT_STUCK);
   lp_actions_log (actions, pool->settings->log_domain, G_LOG_LEVEL_MESSAGE, LP_DEBUG_EXECUTOR,
                   "executor-quarantined", fields,
-                  "The executor %s is quarantined: %u of its jobs have ended, but do not return%s", seq, n_stuck,
+                  "The executor %s is quarantined: %s%s", seq, why,
                   room ? "" : "; there is no room in quarantine, so it keeps its place in the pool");
 }
 
@@ -75,7 +75,11 @@ lp_slot_settle_locked (LpSlot *self, gint64 now, LpActions *actions)
     return;
 
   if (load.stuck > 0 && lp_executor_get_ops (self->executor)->holds_threads)
-    quarantine_locked (self, load.stuck, actions);
+    {
+      g_autofree char *why = g_strdup_printf ("%u of its jobs have ended, but do not return", load.stuck);
+
+      quarantine_locked (self, why, actions);
+    }
   else
     {
       if (self->state != LP_SLOT_QUARANTINED && self->state != LP_SLOT_STUCK)
@@ -151,8 +155,9 @@ fail_jobs_cb (gpointer data, gpointer more)
   g_error_free (error);
 }
 
-static void
-died_locked (LpSlot *self, const GError *error, gint64 now, LpActions *actions)
+/* Any state but STARTING, and not leaving. */
+void
+lp_slot_died_locked (LpSlot *self, const GError *error, gint64 now, LpActions *actions)
 {
   LpPool *pool = self->pool;
   g_autofree char *seq = g_strdup_printf ("%" G_GUINT64_FORMAT, self->seq);
@@ -161,6 +166,7 @@ died_locked (LpSlot *self, const GError *error, gint64 now, LpActions *actions)
   lp_actions_log (actions, pool->settings->log_domain, G_LOG_LEVEL_MESSAGE, LP_DEBUG_EXECUTOR,
                   "executor-broken", fields, "The executor %s is broken: %s", seq, error->message);
 
+  lp_pool_note_breakage_locked (pool, self, error, now);
   if (self->grant != NULL)
     lp_grant_end_locked (self->grant, LP_LEASE_STATE_BROKEN, now, actions);
 
@@ -187,7 +193,7 @@ lp_slot_died (LpSlot *self, const GError *error)
 
   if (!self->leaving && self->state != LP_SLOT_RETIRED)
     {
-      died_locked (self, error, now, &actions);
+      lp_slot_died_locked (self, error, now, &actions);
       lp_pool_rebalance_locked (pool, now, &actions);
       lp_owner_counts_locked (pool, &actions);
     }
@@ -199,28 +205,36 @@ lp_slot_died (LpSlot *self, const GError *error)
 void
 lp_slot_shutdown_due_locked (LpSlot *self, LpActions *actions)
 {
-  quarantine_locked (self, 0, actions);
+  quarantine_locked (self, "it was shut down, and has not reported that it stopped", actions);
   lp_pool_settle_locked (self->pool, actions);
   lp_owner_counts_locked (self->pool, actions);
 }
 
-/* Gives a place in quarantine that became free to one that waits for it. */
-static void
-move_into_quarantine_locked (LpPool *pool)
+static LpSlot *
+find_slot (LpPool *pool, LpSlotState state)
 {
-  if (pool->n_slots[LP_SLOT_STUCK] == 0 || !quarantine_has_room (pool))
-    return;
-
   for (guint i = 0; i < pool->slots->len; i++)
     {
       LpSlot *slot = pool->slots->pdata[i];
 
-      if (slot != NULL && slot->state == LP_SLOT_STUCK)
-        {
-          lp_slot_set_state_locked (slot, LP_SLOT_QUARANTINED);
-          return;
-        }
+      if (slot != NULL && slot->state == state)
+        return slot;
     }
+
+  return NULL;
+}
+
+/* As many of the executors that do not end as there is room for are in
+ * quarantine, the others keep their places. */
+void
+lp_pool_fit_quarantine_locked (LpPool *pool)
+{
+  guint room = lp_settings_max_quarantined (pool->settings);
+
+  while (pool->n_slots[LP_SLOT_STUCK] > 0 && pool->n_slots[LP_SLOT_QUARANTINED] < room)
+    lp_slot_set_state_locked (find_slot (pool, LP_SLOT_STUCK), LP_SLOT_QUARANTINED);
+  while (pool->n_slots[LP_SLOT_QUARANTINED] > room)
+    lp_slot_set_state_locked (find_slot (pool, LP_SLOT_QUARANTINED), LP_SLOT_STUCK);
 }
 
 static void
@@ -258,7 +272,7 @@ retire_locked (LpSlot *self, gint64 now, LpActions *actions)
   lp_actions_add (actions, release_service_cb, g_steal_pointer (&self->service), NULL);
   lp_actions_add (actions, unref_slot_cb, self, NULL);
 
-  move_into_quarantine_locked (pool);
+  lp_pool_fit_quarantine_locked (pool);
   lp_pool_settle_locked (pool, actions);
   lp_pool_rebalance_locked (pool, now, actions);
   lp_owner_counts_locked (pool, actions);

@@ -44,7 +44,7 @@ take_index_locked (LpPool *pool, LpSlot *slot)
 /* Takes a place and has an executor made: by the calling thread if that is done
  * at once, else on the service thread. */
 LpSlot *
-lp_slot_new_locked (LpPool *pool, gint64 now, LpActions *actions)
+lp_slot_new_locked (LpPool *pool, gboolean on_demand, gint64 now, LpActions *actions)
 {
   LpSlot *self = g_new0 (LpSlot, 1);
 
@@ -56,6 +56,7 @@ lp_slot_new_locked (LpPool *pool, gint64 now, LpActions *actions)
   self->link.data = self;
   self->deadline.fire = lp_slot_due;
   self->state = LP_SLOT_STARTING;
+  self->on_demand = on_demand;
   pool->n_slots[LP_SLOT_STARTING]++;
 
   lp_pool_arm_locked (pool, &self->deadline, lp_clock_add (now, pool->settings->start_timeout_seconds));
@@ -123,8 +124,6 @@ lp_slot_ready (LpSlot *self)
       lp_deadlines_remove (&pool->deadlines, &self->deadline);
       lp_slot_set_state_locked (self, LP_SLOT_IDLE);
       pool->counters.executors_created++;
-      pool->n_start_failures = 0;
-      g_clear_error (&pool->last_start_error);
       lp_owner_created_locked (self, &actions);
 
       if (pool->state == LP_POOL_STARTING && --pool->n_start_missing == 0)
@@ -149,20 +148,29 @@ start_failed_locked (LpSlot *self, GError *error, gint64 now, LpActions *actions
       lp_pool_back_off_locked (pool, now, g_error_copy (error));
       lp_actions_log (actions, pool->settings->log_domain, G_LOG_LEVEL_MESSAGE, LP_DEBUG_EXECUTOR,
                       "executor-start-failed", fields,
-                      "The executor %s did not start: %s; the next start is in %.1f s", seq, error->message,
-                      lp_clock_seconds (pool->backoff_until - now));
+                      "A start failed, the next one is in %.1f s: %s", lp_clock_seconds (pool->backoff_until - now),
+                      error->message);
     }
 
   lp_slot_leave_locked (self, LP_RETIRE_REASON_START_FAILED, now, actions);
 }
 
-/* Takes ERROR. */
+/* Takes ERROR, which may be of any domain: what comes out is START_FAILED. */
 void
 lp_slot_start_failed (LpSlot *self, GError *error)
 {
   LpPool *pool = self->pool;
   LpActions actions = LP_ACTIONS_INIT;
   gint64 now = lp_clock_now ();
+
+  if (!g_error_matches (error, LP_ERROR, LP_ERROR_START_FAILED))
+    {
+      GError *cause = error;
+
+      error = g_error_new (LP_ERROR, LP_ERROR_START_FAILED, "The executor %" G_GUINT64_FORMAT " did not start: %s",
+                           self->seq, cause->message);
+      g_error_free (cause);
+    }
 
   g_mutex_lock (&pool->lock);
   if (self->state == LP_SLOT_STARTING)

@@ -122,6 +122,8 @@ lp_slot_return_locked (LpSlot *self, gint64 now, LpActions *actions)
     {
       self->idle_since = now;
       lp_slot_set_state_locked (self, LP_SLOT_IDLE);
+      self->pool->n_start_failures = 0;
+      g_clear_error (&self->pool->last_start_error);
     }
 }
 
@@ -165,7 +167,14 @@ lp_slot_vetted (LpSlot *self, gboolean dead)
 
   g_mutex_lock (&pool->lock);
   if (self->state == LP_SLOT_VETTING && dead)
-    lp_slot_leave_locked (self, LP_RETIRE_REASON_BROKEN, now, &actions);
+    {
+      g_autoptr (GError) error = g_error_new_literal (LP_ERROR, LP_ERROR_BROKEN_EXECUTOR,
+                                                      "it was found dead before it was handed out");
+
+      lp_slot_died_locked (self, error, now, &actions);
+    }
+  else if (self->state == LP_SLOT_VETTING && self->recycle)
+    lp_slot_leave_locked (self, LP_RETIRE_REASON_RECYCLED, now, &actions);
   else if (self->state == LP_SLOT_VETTING && pool->waiters.n_waiters > 0)
     lp_pool_grant_locked (pool, self, lp_waiters_peek (&pool->waiters), now, &actions);
   else if (self->state == LP_SLOT_VETTING)

@@ -30,9 +30,9 @@ add_settings_locked (LpPool *self, GVariantDict *dict)
 
   g_variant_dict_insert (dict, "backend", "s", settings->backend);
   g_variant_dict_insert (dict, "desired", "u", lp_pool_desired_locked (self));
-  g_variant_dict_insert (dict, "max_pools", "u", (guint) settings->max_pools);
-  g_variant_dict_insert (dict, "min_pools", "u", (guint) settings->min_pools);
-  g_variant_dict_insert (dict, "workers_per_pool", "u", (guint) settings->workers_per_pool);
+  g_variant_dict_insert (dict, "max_pools", "u", (guint) MAX (settings->max_pools, 0));
+  g_variant_dict_insert (dict, "min_pools", "u", (guint) MAX (settings->min_pools, 0));
+  g_variant_dict_insert (dict, "workers_per_pool", "u", (guint) MAX (settings->workers_per_pool, 0));
 }
 
 static void
