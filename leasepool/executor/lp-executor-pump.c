@@ -13,7 +13,6 @@ static void
 submit_claimed (LpExecutor *self, LpJob *job)
 {
   LpOutcome outcome = { NULL, NULL };
-  g_autoptr (GError) breakage = NULL;
 
   if (job->timeout_seconds > 0)
     lp_job_arm (job, lp_clock_add (job->started_at, job->timeout_seconds));
@@ -31,12 +30,14 @@ submit_claimed (LpExecutor *self, LpJob *job)
     outcome.error = g_error_new (LP_ERROR, LP_ERROR_FAILED, "%s.submit returned FALSE and set no error",
                                  G_OBJECT_TYPE_NAME (self));
 
-  /* Its own error is the job's; what breaks with it gets one that says so. */
+  /* The death ends the job with the others, once its lease is BROKEN. */
   if (g_error_matches (outcome.error, LP_ERROR, LP_ERROR_BROKEN_EXECUTOR))
-    breakage = g_error_copy (outcome.error);
-  lp_executor_job_returned (self, job, &outcome);
-  if (breakage != NULL)
-    lp_executor_report_died (self, breakage);
+    lp_executor_report_died (self, outcome.error);
+
+  if (lp_job_state_is_end (lp_job_peek_state (job)))
+    lp_executor_job_deferred (self, job);
+  else
+    lp_executor_job_returned (self, job, &outcome);
   g_clear_error (&outcome.error);
 }
 

@@ -28,8 +28,15 @@
  * tells. The reports may come from any thread, also from within the function
  * that begins. The virtual functions run on the service thread of the library,
  * with no lock held, and never after shutdown: they must not block, or nothing
- * expires on time meanwhile. GJS cannot derive, because its functions cannot
- * run on another thread.
+ * expires on time meanwhile. Objects are made on the service thread, too, and
+ * may be finalized on any. GJS cannot derive, because its functions cannot run
+ * on another thread.
+ *
+ * A job that submit accepts stays alive until it has ended and its function has
+ * returned. Commands do not come to the virtual functions: the library runs
+ * them itself, within the number of workers. worker-init-function and
+ * max-jobs-per-worker are for the library's own executors. After a start that
+ * fails, shutdown is called, too.
  *
  * Since: 1.0
  */
@@ -341,8 +348,8 @@ lp_executor_report_stopped (LpExecutor *self)
  * @self: an executor
  * @error: what happened
  *
- * Tells the manager that the executor is broken. Its unfinished jobs end with
- * %LP_ERROR_BROKEN_EXECUTOR, its lease becomes %LP_LEASE_STATE_BROKEN, and it
+ * Tells the manager that the executor is broken. Its unfinished jobs, running
+ * ones included, end with %LP_ERROR_BROKEN_EXECUTOR, its lease becomes %LP_LEASE_STATE_BROKEN, and it
  * is retired and replaced. To be called by the implementation, from any thread;
  * before [method@Lp.Executor.report_ready] it means that the start failed.
  *

@@ -214,7 +214,8 @@ wait_cancelled_cb (LpCompletion *completion, gpointer data)
  * @user_data: data for @callback
  *
  * Waits for the job to end. It may be called in any state, any number of
- * times, from any thread, also before the job is submitted.
+ * times, from any thread, also before the job is submitted; one that never is
+ * does not end.
  *
  * Since: 1.0
  */

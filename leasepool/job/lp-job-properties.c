@@ -110,7 +110,8 @@ lp_job_get_timeout_seconds (LpJob *self)
  * it ends with %G_IO_ERROR_TIMED_OUT when its function returns an error, or the
  * cancel-grace-seconds of the manager later.
  *
- * Any value but a finite one >= 0 is refused by the submit.
+ * Any value but a finite one >= 0 is refused by the submit. To be called by the
+ * thread that submits the job, or before it has it.
  *
  * Since: 1.0
  */

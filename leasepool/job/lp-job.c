@@ -323,8 +323,9 @@ lp_job_notify_progress (LpJob *self)
  *   when the function can no longer run; in the thread that drops the job if it
  *   was never submitted
  *
- * Creates a job that calls a function of this program. It needs an executor
- * of threads; elsewhere it is refused with %LP_ERROR_NOT_SUPPORTED.
+ * Creates a job that calls a function of this program. Executors of threads run
+ * it; another class runs it if it has threads in this process, and otherwise
+ * ends it with %LP_ERROR_NOT_SUPPORTED.
  *
  * Returns: (transfer full): a new job
  *

@@ -391,7 +391,8 @@ lp_pool_release_id (LpPool *self, const char *id)
   if (grant == NULL)
     return FALSE;
 
-  released = lp_grant_release (grant, FALSE);
+  /* Only as it was given out, not in another spelling of the numbers. */
+  released = g_str_equal (lp_grant_get_id (grant), id) && lp_grant_release (grant, FALSE);
   lp_grant_unref (grant);
 
   return released;

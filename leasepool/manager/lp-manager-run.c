@@ -89,14 +89,16 @@ begin_start (LpManager *self, LpCompletion *completion, GCancellable *cancellabl
 /**
  * lp_manager_start_async:
  * @self: a manager
- * @cancellable: (nullable): a cancellable; cancelling it undoes the start
+ * @cancellable: (nullable): a cancellable; cancelling it undoes the start, also
+ *   for those that wait with it
  * @callback: (nullable): called in the thread-default main context of the
  *   caller when the manager runs, or when the start has failed and is undone
  * @user_data: data for @callback
  *
  * Starts the manager. The thread-default main context of the caller becomes its
  * owner context: signals, notifications and the size provider come there, and
- * stop must be called there. Starting a manager that runs does nothing;
+ * stop must be called there; a thread without one counts as having the global
+ * default one. Starting a manager that runs does nothing;
  * starting one that is being started waits with the first.
  *
  * Since: 1.0
@@ -209,8 +211,9 @@ stop_cancelled_cb (LpCompletion *completion, gpointer data)
  * lp_manager_stop_async:
  * @self: a manager
  * @mode: how to stop
- * @timeout_seconds: seconds after which %LP_STOP_MODE_DRAIN becomes
- *   %LP_STOP_MODE_CANCEL, and that %LP_STOP_MODE_KILL; -1: never
+ * @timeout_seconds: seconds after which a stop with %LP_STOP_MODE_DRAIN becomes
+ *   one with %LP_STOP_MODE_CANCEL, or one with %LP_STOP_MODE_CANCEL one with
+ *   %LP_STOP_MODE_KILL; -1: never
  * @cancellable: (nullable): ends the wait, not the stop
  * @callback: (nullable): called in the thread-default main context of the
  *   caller when everything has ended
@@ -281,7 +284,8 @@ lp_manager_stop_finish (LpManager *self, GAsyncResult *result, GError **error)
  * lp_manager_stop:
  * @self: a manager
  * @mode: how to stop
- * @timeout_seconds: seconds after which the mode gets harder; -1: never
+ * @timeout_seconds: seconds after which the mode becomes the next harder one;
+ *   -1: never
  * @cancellable: (nullable): ends the wait, not the stop
  * @error: return location for a #GError
  *

@@ -231,7 +231,8 @@ install_counts (GObjectClass *object_class)
    * LpManager:leases: (getter get_leases)
    *
    * The leases that have not ended, as a list model of [class@Lp.LeaseInfo]. It
-   * changes in the owner context.
+   * changes in the owner context. Nothing is posted there while nobody has the
+   * list or a handler of a signal: what happened before is not told later.
    *
    * Since: 1.0
    */
@@ -266,8 +267,8 @@ install_signals (void)
    * @self: the manager
    * @lease: the lease
    *
-   * Emitted in the owner context after a lease passed its soft expiry: unless
-   * it is renewed or released, it is revoked when the grace is over.
+   * Emitted in the owner context after an active lease passed its soft expiry:
+   * unless it is renewed or released, it is revoked when the grace is over.
    *
    * Since: 1.0
    */
@@ -300,7 +301,7 @@ install_signals (void)
    * @reason: why it was retired
    *
    * Emitted in the owner context after an executor has left the pool and
-   * nothing of it is left.
+   * nothing of it is left. That includes those that never became ready.
    *
    * Since: 1.0
    */

@@ -395,6 +395,28 @@ acquire_at_once (LpPool *self, const LpAsk *ask, LpCompletion *completion)
   return TRUE;
 }
 
+/* One that does not wait. The cancellable is watched all the same: a grant that
+ * is not fetched yet is taken back when it fires. */
+static void
+acquire_without_waiting (LpPool *self, const LpAsk *ask, LpCompletion *completion, GCancellable *cancellable)
+{
+  g_autoptr (LpCompletion) held = g_object_ref (completion);
+  LpWaiter *waiter = waiter_new (self, ask, NULL);
+  GError *error = NULL;
+  LpGrant *grant;
+
+  waiter->state = LP_WAITER_DONE;
+  lp_completion_watch (completion, cancellable, cancelled_cb, lp_waiter_ref (waiter),
+                       (GDestroyNotify) lp_waiter_unref);
+  grant = lp_pool_try_acquire (self, ask, &error);
+  settle_and_deliver (completion, grant, error);
+
+  /* Cancelled before there was anything to take back. */
+  if (g_cancellable_is_cancelled (cancellable))
+    cancelled_cb (completion, waiter);
+  lp_waiter_unref (waiter);
+}
+
 /* Settles COMPLETION, whose reference is taken, with a grant, sooner or later.
  * CANCELLABLE ends the wait. With no lock held. */
 void
@@ -406,12 +428,8 @@ lp_pool_acquire (LpPool *self, const LpAsk *ask, LpCompletion *completion, GCanc
   if (!check_fork (self, &error))
     settle_and_deliver (completion, NULL, error);
   else if (!ask->wait || ask->timeout == 0)
-    {
-      LpGrant *grant = lp_pool_try_acquire (self, ask, &error);
-
-      settle_and_deliver (completion, grant, error);
-    }
-  else if (!acquire_at_once (self, ask, completion))
+    acquire_without_waiting (self, ask, completion, cancellable);
+  else if (cancellable != NULL || !acquire_at_once (self, ask, completion))
     {
       waiter = waiter_new (self, ask, completion);
       lp_completion_watch (completion, cancellable, cancelled_cb, lp_waiter_ref (waiter),
@@ -429,7 +447,7 @@ lp_pool_may_block (LpPool *self, GError **error)
 
   g_mutex_lock (&self->lock);
   if (self->owner != NULL)
-    in_owner_loop = g_main_context_is_owner (lp_delivery_get_context (self->owner));
+    in_owner_loop = g_main_depth () > 0 && g_main_context_is_owner (lp_delivery_get_context (self->owner));
   g_mutex_unlock (&self->lock);
 
   if (lp_job_stack_has_pool (self))

@@ -141,6 +141,8 @@ start_failed_locked (LpSlot *self, GError *error, gint64 now, LpActions *actions
   g_autofree char *seq = g_strdup_printf ("%" G_GUINT64_FORMAT, self->seq);
   LpLogField fields[] = { { "EXECUTOR_SEQ", seq }, { NULL, NULL } };
 
+  lp_slot_leave_locked (self, LP_RETIRE_REASON_START_FAILED, now, actions);
+
   if (pool->state == LP_POOL_STARTING)
     lp_pool_undo_start_locked (pool, g_error_copy (error), now, actions);
   else
@@ -151,8 +153,6 @@ start_failed_locked (LpSlot *self, GError *error, gint64 now, LpActions *actions
                       "A start failed, the next one is in %.1f s: %s", lp_clock_seconds (pool->backoff_until - now),
                       error->message);
     }
-
-  lp_slot_leave_locked (self, LP_RETIRE_REASON_START_FAILED, now, actions);
 }
 
 /* Takes ERROR, which may be of any domain: what comes out is START_FAILED. */
