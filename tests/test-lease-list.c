@@ -219,7 +219,10 @@ append_new (Fixture    *fixture,
 {
   g_autoptr(LpLeaseInfo) info = lp_lease_info_new (id, NULL, 0);
 
-  return lp_lease_list_append (fixture->list, info);
+  GSequenceIter *iter;
+
+  lp_lease_list_append (fixture->list, info, &iter);
+  return iter;
 }
 
 static void
@@ -275,7 +278,9 @@ test_list_drops_what_is_removed (Fixture       *fixture,
                                  gconstpointer  data)
 {
   LpLeaseInfo *info = lp_lease_info_new ("a", NULL, 0);
-  GSequenceIter *iter = lp_lease_list_append (fixture->list, info);
+  GSequenceIter *iter;
+
+  lp_lease_list_append (fixture->list, info, &iter);
 
   lp_lease_list_remove (fixture->list, iter);
 

@@ -61,6 +61,7 @@ typedef struct
 typedef struct
 {
   LpDeliveryItem item;
+  LpDelivery *delivery;         /* (owned) until it has run */
   GFunc func;
   gpointer data;
   gpointer more;
@@ -348,6 +349,7 @@ func_item_run (LpDeliveryItem *item)
   FuncItem *self = (FuncItem *) item;
 
   self->func (self->data, self->more);
+  lp_delivery_unref (self->delivery);
   g_free (self);
 }
 
@@ -357,6 +359,7 @@ lp_delivery_post_func (LpDelivery *self, GFunc func, gpointer data, gpointer mor
   FuncItem *item = g_new (FuncItem, 1);
 
   item->item.run = func_item_run;
+  item->delivery = lp_delivery_ref (self);
   item->func = func;
   item->data = data;
   item->more = more;

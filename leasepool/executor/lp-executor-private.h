@@ -30,6 +30,7 @@ typedef struct
   guint queued;
   guint running;
   guint stuck;
+  guint commands;               /* of those that run or are stuck: their programs are ours to reap */
 } LpExecutorLoad;
 
 typedef struct
@@ -63,6 +64,7 @@ typedef struct
   GQueue queued;                /* (lock) of LpJob, each with a reference */
   GQueue running;               /* (lock) of LpJob, the same reference */
   GQueue stuck;                 /* (lock) of LpJob, the same reference */
+  guint n_commands;             /* (lock) running or stuck */
   gboolean pump_posted;         /* (lock) */
   gboolean worked;              /* (lock) a job has begun */
   gboolean shut_down;           /* (service thread) no vfunc is called any more */
@@ -111,7 +113,7 @@ gboolean    lp_executor_default_kick_locked (LpExecutor *self);
 void        lp_executor_default_wake     (LpExecutor *self);
 void        lp_executor_begin_claimed    (LpExecutor *self, LpJob *job);
 void        lp_executor_vacate_all       (LpExecutor *self);
-void        lp_executor_job_interrupted  (LpExecutor *self, LpJob *job);
+void        lp_executor_interrupt_job    (LpExecutor *self, LpJob *job, LpInterrupt reason);
 
 /* Commands. */
 void        lp_command_job_start         (LpJob *job);

@@ -15,7 +15,7 @@ submit_claimed (LpExecutor *self, LpJob *job)
   LpOutcome outcome = { NULL, NULL };
 
   if (job->timeout_seconds > 0)
-    lp_job_arm (job, lp_clock_add (job->started_at, job->timeout_seconds));
+    lp_job_arm (job, FALSE, lp_clock_add (job->started_at, job->timeout_seconds));
 
   if (job->kind == LP_JOB_COMMAND)
     {
@@ -102,13 +102,18 @@ cancel_cb (gpointer data, gpointer more)
   g_object_unref (job);
 }
 
-/* JOB runs and was told to end; its grace begins. */
+/* Tells JOB to end if it runs and has not been told. Its grace begins before
+ * anything foreign runs. No lock may be held. */
 void
-lp_executor_job_interrupted (LpExecutor *self, LpJob *job)
+lp_executor_interrupt_job (LpExecutor *self, LpJob *job, LpInterrupt reason)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
 
-  lp_job_arm (job, lp_clock_add (lp_clock_now (), priv->settings->cancel_grace_seconds));
+  if (!lp_job_mark_interrupted (job, reason))
+    return;
+
+  lp_job_arm (job, TRUE, lp_clock_add (lp_clock_now (), priv->settings->cancel_grace_seconds));
+  lp_job_fire_cancellable (job);
 
   if (job->kind == LP_JOB_COMMAND)
     lp_command_job_signal (job, SIGTERM);

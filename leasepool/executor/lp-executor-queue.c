@@ -63,12 +63,20 @@ list_of (LpExecutorPrivate *priv, LpJobPlace place)
     }
 }
 
+static int
+occupies (LpJobPlace place)
+{
+  return place == LP_PLACE_RUNNING || place == LP_PLACE_STUCK;
+}
+
 /* Moves the job between the lists; to NONE gives the reference to the caller. */
 static void
 move_locked (LpExecutorPrivate *priv, LpJob *job, LpJobPlace place)
 {
   if (job->place != LP_PLACE_NONE)
     g_queue_unlink (list_of (priv, job->place), &job->link);
+  if (job->kind == LP_JOB_COMMAND)
+    priv->n_commands += occupies (place) - occupies (job->place);
 
   job->place = place;
   if (place != LP_PLACE_NONE)
@@ -177,7 +185,7 @@ lp_executor_open (LpExecutor *self, LpGrant *grant)
 static void
 get_load_locked (LpExecutorPrivate *priv, LpExecutorLoad *load)
 {
-  *load = (LpExecutorLoad) { priv->queued.length, priv->running.length, priv->stuck.length };
+  *load = (LpExecutorLoad) { priv->queued.length, priv->running.length, priv->stuck.length, priv->n_commands };
 }
 
 /* Nobody may submit from here on; from here on, too, the pool is told when the
@@ -275,11 +283,13 @@ lp_executor_enqueue (LpExecutor *self, LpGrant *grant, LpJob *job, GError **erro
   gboolean accepted;
   gboolean wake = FALSE;
 
+  /* Not under the lock: a binding may be told of the second reference. */
+  g_object_ref (job);
+
   g_mutex_lock (&priv->lock);
   accepted = accept_locked (priv, grant, job, now, error);
   if (accepted)
     {
-      g_object_ref (job);
       job->queued_at = now;
       move_locked (priv, job, LP_PLACE_QUEUED);
       wake = priv->ops->kick_locked (self);
@@ -288,6 +298,8 @@ lp_executor_enqueue (LpExecutor *self, LpGrant *grant, LpJob *job, GError **erro
 
   if (wake)
     priv->ops->wake (self);
+  if (!accepted)
+    g_object_unref (job);
 
   return accepted;
 }
@@ -343,7 +355,7 @@ static void
 arm_timeout (LpJob *job)
 {
   if (job->timeout_seconds > 0)
-    lp_job_arm (job, lp_clock_add (job->started_at, job->timeout_seconds));
+    lp_job_arm (job, FALSE, lp_clock_add (job->started_at, job->timeout_seconds));
 }
 
 /* Runs a claimed job on this thread, a command aside. */
@@ -496,6 +508,7 @@ lp_executor_abandon_job (LpExecutor *self, LpJob *job)
       outcome.error = lp_job_interrupt_error (job, job->interrupt);
       g_mutex_unlock (&job->lock);
       end_early_locked (self, job, &outcome, FALSE, &aftermath);
+      aftermath.wake = priv->queued.length > 0 && priv->ops->kick_locked (self);
     }
   g_mutex_unlock (&priv->lock);
 
@@ -521,6 +534,8 @@ end_one (LpExecutor *self, GQueue *list, const GError *error)
     }
   g_mutex_unlock (&priv->lock);
 
+  if (job != NULL && job->kind == LP_JOB_COMMAND && !aftermath.gone)
+    lp_command_job_signal (job, SIGKILL);
   if (job != NULL)
     aftermath_run (self, &aftermath);
   outcome_clear (&outcome);
@@ -565,8 +580,7 @@ lp_executor_interrupt_all (LpExecutor *self, LpInterrupt reason)
   g_autoptr (GPtrArray) jobs = dup_running (self);
 
   for (guint i = 0; i < jobs->len; i++)
-    if (lp_job_interrupt (jobs->pdata[i], reason))
-      lp_executor_job_interrupted (self, jobs->pdata[i]);
+    lp_executor_interrupt_job (self, jobs->pdata[i], reason);
 }
 
 /* Ends the grace of all jobs that run. */
@@ -579,8 +593,7 @@ lp_executor_abandon_all (LpExecutor *self)
     {
       LpJob *job = jobs->pdata[i];
 
-      if (lp_job_interrupt (job, LP_INTERRUPT_STOP))
-        lp_executor_job_interrupted (self, job);
+      lp_executor_interrupt_job (self, job, LP_INTERRUPT_STOP);
       if (job->kind == LP_JOB_COMMAND)
         lp_command_job_signal (job, SIGKILL);
       else
@@ -588,34 +601,37 @@ lp_executor_abandon_all (LpExecutor *self)
     }
 }
 
-/* The executor has stopped, so no function of it can be running. */
+static LpJob *
+take_stuck_function (LpExecutorPrivate *priv)
+{
+  LpJob *job = NULL;
+
+  g_mutex_lock (&priv->lock);
+  for (GList *link = priv->stuck.head; link != NULL && job == NULL; link = link->next)
+    if (((LpJob *) link->data)->kind != LP_JOB_COMMAND)
+      job = link->data;
+  if (job != NULL)
+    move_locked (priv, job, LP_PLACE_NONE);
+  g_mutex_unlock (&priv->lock);
+
+  return job;
+}
+
+/* The executor has stopped, so no function of it can be running. Commands are
+ * not its own: they are killed, and leave when they are reaped. */
 void
 lp_executor_vacate_all (LpExecutor *self)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
   g_autoptr (GError) error = g_error_new_literal (LP_ERROR, LP_ERROR_BROKEN_EXECUTOR,
                                                   "The executor stopped before the job ended");
-  GList *link;
+  LpJob *job;
 
   lp_executor_end_queued (self, error);
   lp_executor_fail_running (self, error);
 
-  for (;;)
+  while ((job = take_stuck_function (priv)) != NULL)
     {
-      LpJob *job = NULL;
-
-      g_mutex_lock (&priv->lock);
-      link = priv->stuck.head;
-      if (link != NULL)
-        {
-          job = link->data;
-          move_locked (priv, job, LP_PLACE_NONE);
-        }
-      g_mutex_unlock (&priv->lock);
-
-      if (job == NULL)
-        break;
-
       lp_job_drop_user_data (job);
       g_object_unref (job);
     }

@@ -136,7 +136,7 @@ lp_job_add_waiter (LpJob *self, LpCompletion *completion)
 }
 
 /* Takes COMPLETION off the list; returns it (with the reference) if it was
- * still there. */
+ * still there. Once the job has ended, the waiters are on their way. */
 LpCompletion *
 lp_job_drop_waiter (LpJob *self, LpCompletion *completion)
 {
@@ -144,7 +144,8 @@ lp_job_drop_waiter (LpJob *self, LpCompletion *completion)
   gboolean found;
 
   g_mutex_lock (&self->lock);
-  found = link->prev != NULL || link->next != NULL || self->waiters.head == link;
+  found = !lp_job_state_is_end (lp_job_peek_state (self))
+          && (link->prev != NULL || link->next != NULL || self->waiters.head == link);
   if (found)
     g_queue_unlink (&self->waiters, link);
   g_mutex_unlock (&self->lock);
@@ -152,22 +153,31 @@ lp_job_drop_waiter (LpJob *self, LpCompletion *completion)
   return found ? completion : NULL;
 }
 
-/* Marks a running job as to be ended for REASON, unless it has been. The
- * cancellable fires on the calling thread; no lock may be held. */
+/* Marks a running job as to be ended for REASON, unless it has been. */
 gboolean
-lp_job_interrupt (LpJob *self, LpInterrupt reason)
+lp_job_mark_interrupted (LpJob *self, LpInterrupt reason)
 {
-  GCancellable *cancellable = NULL;
   gboolean first;
 
   g_mutex_lock (&self->lock);
   first = self->interrupt == LP_INTERRUPT_NONE && lp_job_peek_state (self) == LP_JOB_STATE_RUNNING;
   if (first)
-    {
-      self->interrupt = reason;
-      if (self->cancellable != NULL)
-        cancellable = g_object_ref (self->cancellable);
-    }
+    self->interrupt = reason;
+  g_mutex_unlock (&self->lock);
+
+  return first;
+}
+
+/* The cancellable of a marked job fires, on the calling thread. No lock may be
+ * held: its handlers are foreign. */
+void
+lp_job_fire_cancellable (LpJob *self)
+{
+  GCancellable *cancellable = NULL;
+
+  g_mutex_lock (&self->lock);
+  if (self->cancellable != NULL)
+    cancellable = g_object_ref (self->cancellable);
   g_mutex_unlock (&self->lock);
 
   if (cancellable != NULL)
@@ -175,8 +185,6 @@ lp_job_interrupt (LpJob *self, LpInterrupt reason)
       g_cancellable_cancel (cancellable);
       g_object_unref (cancellable);
     }
-
-  return first;
 }
 
 LpInterrupt
@@ -349,7 +357,8 @@ lp_job_wait (LpJob *self, double timeout_seconds, GCancellable *cancellable, GEr
       return NULL;
     }
 
-  if (!check_fork (self, error) || !wait_in_worker (self, timeout_seconds, error))
+  if (g_cancellable_set_error_if_cancelled (cancellable, error) || !check_fork (self, error)
+      || !wait_in_worker (self, timeout_seconds, error))
     return NULL;
 
   if (timeout_seconds >= 0)

@@ -71,12 +71,14 @@ struct _LpJob
   GRefString *owner;            /* (nullable) */
 
   LpDeadline deadline;          /* (pool) its time-out, then its grace */
+  gboolean in_grace;            /* (pool) what the deadline is now */
 
   GList link;                   /* (executor) in its queue or its running list */
   LpJobPlace place;             /* (executor) */
   gboolean armed;               /* (executor) its deadline has been set */
   gboolean detached;            /* (executor) deferred, and its function has returned */
   struct _LpCommand *command;   /* (service thread) */
+  gboolean killed;              /* (its deadlines, which come one after the other) */
 
   int state;                    /* (atomic) LpJobState; changed under lock */
   int submitted;                /* (atomic) a submit has claimed it */
@@ -104,7 +106,8 @@ LpJob      *lp_job_new_for_task         (GTask *task, GTaskThreadFunc func);
 gboolean    lp_job_state_is_end         (LpJobState state);
 gboolean    lp_job_end                  (LpJob *self, LpOutcome *outcome, gboolean by_function, GQueue *waiters);
 void        lp_job_tell                 (LpJob *self, GQueue *waiters);
-gboolean    lp_job_interrupt            (LpJob *self, LpInterrupt reason);
+gboolean    lp_job_mark_interrupted     (LpJob *self, LpInterrupt reason);
+void        lp_job_fire_cancellable     (LpJob *self);
 LpInterrupt lp_job_get_interrupt        (LpJob *self);
 GError     *lp_job_interrupt_error      (LpJob *self, LpInterrupt reason);
 void        lp_job_notify_progress      (LpJob *self);
@@ -115,7 +118,7 @@ gboolean    lp_job_run                  (LpJob *self, LpOutcome *outcome);
 LpJob      *lp_job_get_current          (void);
 gboolean    lp_job_is_on_stack          (LpJob *self);
 gboolean    lp_job_stack_has_pool       (LpPool *pool);
-void        lp_job_arm                  (LpJob *self, gint64 when);
+void        lp_job_arm                  (LpJob *self, gboolean grace, gint64 when);
 void        lp_job_disarm               (LpJob *self);
 
 static inline LpJobState

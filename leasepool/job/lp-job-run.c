@@ -250,9 +250,7 @@ notify_progress_cb (gpointer data, gpointer more)
   self->progress_posted = FALSE;
   g_mutex_unlock (&self->lock);
 
-  g_object_freeze_notify (G_OBJECT (self));
   lp_job_notify_progress (self);
-  g_object_thaw_notify (G_OBJECT (self));
   g_object_unref (self);
 }
 
@@ -285,7 +283,7 @@ lp_job_set_progress (LpJob *self, double progress, const char *status)
       g_free (self->status);
       self->status = g_utf8_make_valid (status, -1);
     }
-  post = !self->progress_posted && lp_job_peek_state (self) != LP_JOB_STATE_NEW
+  post = !self->progress_posted && lp_job_peek_state (self) != LP_JOB_STATE_NEW && self->pool != NULL
          && g_signal_handler_find (self, G_SIGNAL_MATCH_UNBLOCKED, 0, 0, NULL, NULL, NULL) != 0;
   if (post)
     self->progress_posted = TRUE;

@@ -465,11 +465,11 @@ lp_job_set_queued (LpJob *self)
   return g_atomic_int_compare_and_exchange (&self->state, LP_JOB_STATE_NEW, LP_JOB_STATE_QUEUED);
 }
 
-/* Sets the deadline of a job that runs; one that has ended meanwhile is left
- * alone. Its end looks at `armed` under the executor's lock and then takes the
+/* Sets the deadline of a job that runs, the time-out or the end of its grace;
+ * one that has ended meanwhile is left alone. Its end looks at `armed` under the executor's lock and then takes the
  * pool's to disarm, so no deadline outlives its job. */
 void
-lp_job_arm (LpJob *self, gint64 when)
+lp_job_arm (LpJob *self, gboolean grace, gint64 when)
 {
   GMutex *executor_lock = lp_executor_get_lock (self->executor);
 
@@ -478,6 +478,7 @@ lp_job_arm (LpJob *self, gint64 when)
   if (self->place == LP_PLACE_RUNNING)
     {
       self->armed = TRUE;
+      self->in_grace = grace;
       lp_pool_arm_locked (self->pool, &self->deadline, when);
     }
   g_mutex_unlock (executor_lock);
@@ -536,8 +537,7 @@ lp_job_cancel (LpJob *self)
   if (lp_executor_cancel_queued (self->executor, self))
     return;
 
-  if (lp_job_interrupt (self, LP_INTERRUPT_CANCEL))
-    lp_executor_job_interrupted (self->executor, self);
+  lp_executor_interrupt_job (self->executor, self, LP_INTERRUPT_CANCEL);
 }
 
 /**

@@ -24,6 +24,8 @@ lp_grant_unref (LpGrant *self)
   if (!g_atomic_ref_count_dec (&self->ref_count))
     return;
 
+  if (self->info != NULL)
+    lp_pool_destroy_in_owner (self->pool, g_object_unref, self->info);
   g_clear_pointer (&self->owner, g_ref_string_release);
   g_free (self->id);
   g_clear_object (&self->executor);
@@ -270,12 +272,46 @@ lp_grant_release (LpGrant *self, gboolean dropped)
   return active;
 }
 
+/* How deep giving back may nest: it grants to the next, who may not fetch it
+ * either. */
+#define MAX_GIVE_BACK_DEPTH 8
+
+static GPrivate give_back_depth;
+
+static void
+give_back_cb (gpointer grant, gpointer more)
+{
+  lp_grant_give_back (grant);
+}
+
+static gboolean
+give_back_later (LpGrant *self)
+{
+  LpPool *pool = self->pool;
+  gboolean posted;
+
+  g_mutex_lock (&pool->lock);
+  posted = pool->service != NULL;
+  if (posted)
+    lp_service_post (pool->service, give_back_cb, self, NULL);
+  g_mutex_unlock (&pool->lock);
+
+  return posted;
+}
+
 /* Destroy function of a grant on its way to a caller who does not fetch it. */
 void
 lp_grant_give_back (gpointer grant)
 {
+  int depth = GPOINTER_TO_INT (g_private_get (&give_back_depth));
+
+  if (depth >= MAX_GIVE_BACK_DEPTH && give_back_later (grant))
+    return;
+
+  g_private_set (&give_back_depth, GINT_TO_POINTER (depth + 1));
   lp_grant_release (grant, FALSE);
   lp_grant_unref (grant);
+  g_private_set (&give_back_depth, GINT_TO_POINTER (depth));
 }
 
 /* Whether a job may be submitted; a lease past its hard expiry is revoked here

@@ -18,8 +18,9 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE (LpLeaseList, lp_lease_list, LP, LEASE_LIST, GObject)
 
 LpLeaseList   *lp_lease_list_new    (void) G_GNUC_WARN_UNUSED_RESULT;
-GSequenceIter *lp_lease_list_append (LpLeaseList   *self,
-                                     LpLeaseInfo   *info);
+void           lp_lease_list_append (LpLeaseList    *self,
+                                     LpLeaseInfo    *info,
+                                     GSequenceIter **place);
 void           lp_lease_list_remove (LpLeaseList   *self,
                                      GSequenceIter *position);
 void           lp_lease_list_clear  (LpLeaseList   *self);

@@ -92,20 +92,18 @@ lp_lease_list_new (void)
 /*
  * lp_lease_list_append:
  * @info: (transfer none): a lease that was granted
- *
- * Returns: (transfer none): the place of @info, valid until it is removed or the
- *   list is cleared
+ * @place: set to the place of @info, valid until it is removed or the list is
+ *   cleared; before anybody is told, who may remove it again
  */
-GSequenceIter *
-lp_lease_list_append (LpLeaseList *self,
-                      LpLeaseInfo *info)
+void
+lp_lease_list_append (LpLeaseList    *self,
+                      LpLeaseInfo    *info,
+                      GSequenceIter **place)
 {
-  GSequenceIter *iter = g_sequence_append (self->infos, g_object_ref (info));
+  *place = g_sequence_append (self->infos, g_object_ref (info));
 
   g_list_model_items_changed (G_LIST_MODEL (self),
-                              (guint) g_sequence_iter_get_position (iter), 0, 1);
-
-  return iter;
+                              (guint) g_sequence_iter_get_position (*place), 0, 1);
 }
 
 void

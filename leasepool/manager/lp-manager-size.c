@@ -54,7 +54,14 @@ lp_manager_call_size_func (LpManager *self)
 void
 lp_manager_ask_size (LpManager *self)
 {
-  if (lp_manager_call_size_func (self))
+  gboolean answered = lp_manager_call_size_func (self);
+
+  /* While it is asked the question stays open, for the check to see. */
+  g_mutex_lock (&self->pool->lock);
+  self->pool->size_asked = self->asking_size;
+  g_mutex_unlock (&self->pool->lock);
+
+  if (answered)
     lp_pool_set_units (self->pool, self->last_size);
 }
 
@@ -98,13 +105,15 @@ lp_manager_set_size_provider (LpManager *self, LpSizeFunc func, gpointer user_da
   self->last_size = 0;
 
   /* While it runs, what there is stands until the new one has answered. */
-  if (lp_manager_is_running (self))
+  g_mutex_lock (&self->pool->lock);
+  self->pool->size_provided = func != NULL;
+  if (self->pool->state == LP_POOL_RUNNING)
     {
-      g_mutex_lock (&self->pool->lock);
       self->last_size = self->pool->units;
-      g_mutex_unlock (&self->pool->lock);
-      lp_manager_notify_scale_changed (self);
+      if (func != NULL)
+        lp_owner_ask_size_locked (self->pool);
     }
+  g_mutex_unlock (&self->pool->lock);
 
   if (old_destroy != NULL)
     lp_pool_destroy_in_owner (self->pool, old_destroy, old_data);
@@ -126,6 +135,11 @@ lp_manager_notify_scale_changed (LpManager *self)
 {
   g_return_if_fail (LP_IS_MANAGER (self));
 
-  if (!lp_pool_is_forked (self->pool) && lp_manager_is_running (self))
-    lp_owner_ask_size (self->pool);
+  if (lp_pool_is_forked (self->pool))
+    return;
+
+  g_mutex_lock (&self->pool->lock);
+  if (self->pool->state == LP_POOL_RUNNING && self->pool->size_provided)
+    lp_owner_ask_size_locked (self->pool);
+  g_mutex_unlock (&self->pool->lock);
 }

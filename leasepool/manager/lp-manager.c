@@ -389,7 +389,7 @@ list_lease (LpManager *self, LpGrant *grant, LpLeaseState state)
     return;
 
   if (alive && !listed)
-    grant->info_iter = lp_lease_list_append (self->leases, grant->info);
+    lp_lease_list_append (self->leases, grant->info, &grant->info_iter);
   else if (!alive && listed)
     lp_lease_list_remove (self->leases, g_steal_pointer (&grant->info_iter));
 }
@@ -398,18 +398,20 @@ list_lease (LpManager *self, LpGrant *grant, LpLeaseState state)
 void
 lp_manager_lease_changed (LpManager *self, LpGrant *grant, const LpLeaseSnapshot *snapshot, const char *signal)
 {
+  gboolean over = grant->info_over;
+  g_autoptr (LpLeaseInfo) info = NULL;
+
   if (grant->info == NULL)
     grant->info = lp_lease_info_new (lp_grant_get_id (grant), grant->owner, grant->leased_at);
+  info = g_object_ref (grant->info);
 
-  lp_lease_info_update (grant->info, snapshot->state, snapshot->soft, snapshot->hard, snapshot->pending);
-  list_lease (self, grant, snapshot->state);
-
+  /* Each step may run handlers, and those iterate: if the end of the lease was
+   * told meanwhile, there is nothing left to list. */
+  lp_lease_info_update (info, snapshot->state, snapshot->soft, snapshot->hard, snapshot->pending);
+  if (grant->info_over == over)
+    list_lease (self, grant, snapshot->state);
   if (signal != NULL)
-    {
-      g_autoptr (LpLeaseInfo) info = g_object_ref (grant->info);
-
-      g_signal_emit_by_name (self, signal, info);
-    }
+    g_signal_emit_by_name (self, signal, info);
 }
 
 void
@@ -419,6 +421,15 @@ lp_manager_executor_changed (LpManager *self, const char *signal, guint64 seq, L
     g_signal_emit (self, signals[EXECUTOR_CREATED], 0, seq);
   else
     g_signal_emit (self, signals[EXECUTOR_RETIRED], 0, seq, reason);
+}
+
+static int
+compare_numbers (gconstpointer a, gconstpointer b)
+{
+  guint64 left = (*(LpGrant * const *) a)->number;
+  guint64 right = (*(LpGrant * const *) b)->number;
+
+  return (left > right) - (left < right);
 }
 
 static void
@@ -442,6 +453,7 @@ list_present_leases (LpManager *self)
     }
   g_mutex_unlock (&pool->lock);
 
+  g_ptr_array_sort (grants, compare_numbers);
   for (guint i = 0; i < grants->len; i++)
     lp_owner_refresh (grants->pdata[i]);
 }

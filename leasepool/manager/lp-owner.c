@@ -11,6 +11,7 @@
 typedef struct
 {
   LpDeliveryItem item;
+  LpDelivery *delivery;         /* (owned) the owner when it happened */
   LpPool *pool;                 /* (owned) */
   LpGrant *grant;               /* (owned) (nullable) */
   const char *signal;           /* (nullable) */
@@ -36,6 +37,7 @@ event_new (LpPool *pool, LpDeliveryItemFunc run)
   Event *self = g_new0 (Event, 1);
 
   self->item.run = run;
+  self->delivery = lp_delivery_ref (pool->owner);
   self->pool = lp_pool_ref (pool);
 
   return self;
@@ -46,22 +48,39 @@ event_free (Event *self)
 {
   g_clear_pointer (&self->grant, lp_grant_unref);
   lp_pool_unref (self->pool);
+  lp_delivery_unref (self->delivery);
   g_free (self);
+}
+
+/* NULL if it is gone, or has been started under another owner since. */
+static LpManager *
+dup_manager (Event *self)
+{
+  gboolean same;
+
+  g_mutex_lock (&self->pool->lock);
+  same = self->pool->owner == self->delivery;
+  g_mutex_unlock (&self->pool->lock);
+
+  return same ? g_weak_ref_get (&self->pool->manager) : NULL;
 }
 
 static void
 counts_run (LpDeliveryItem *item)
 {
   Event *self = (Event *) item;
-  g_autoptr (LpManager) manager = g_weak_ref_get (&self->pool->manager);
+  g_autoptr (LpManager) manager = dup_manager (self);
 
   gboolean all;
 
   /* What was notified last is not what listeners have seen last: then all. */
   g_mutex_lock (&self->pool->lock);
   all = self->pool->counts_unheard;
-  self->pool->counts_unheard = FALSE;
-  self->pool->counts_posted = FALSE;
+  if (manager != NULL)
+    {
+      self->pool->counts_unheard = FALSE;
+      self->pool->counts_posted = FALSE;
+    }
   g_mutex_unlock (&self->pool->lock);
 
   if (manager != NULL)
@@ -90,13 +109,15 @@ static void
 lease_run (LpDeliveryItem *item)
 {
   Event *self = (Event *) item;
-  g_autoptr (LpManager) manager = g_weak_ref_get (&self->pool->manager);
+  g_autoptr (LpManager) manager = dup_manager (self);
   gboolean over = self->snapshot.state != LP_LEASE_STATE_ACTIVE && self->snapshot.state != LP_LEASE_STATE_DRAINING;
 
+  /* A handler of an earlier event that iterates may have let this one overtake. */
+  self->grant->info_over |= over;
   if (manager != NULL)
     lp_manager_lease_changed (manager, self->grant, &self->snapshot, self->signal);
 
-  if (over || manager == NULL)
+  if (over)
     g_clear_object (&self->grant->info);
 
   event_free (self);
@@ -148,9 +169,9 @@ lp_owner_refresh (LpGrant *grant)
       || !g_atomic_int_compare_and_exchange (&grant->refresh_posted, FALSE, TRUE))
     return;
 
+  g_mutex_lock (&pool->lock);
   event = event_new (pool, refresh_run);
   event->grant = lp_grant_ref (grant);
-  g_mutex_lock (&pool->lock);
   lp_delivery_post (pool->owner, &event->item);
   g_mutex_unlock (&pool->lock);
 }
@@ -159,7 +180,7 @@ static void
 executor_run (LpDeliveryItem *item)
 {
   Event *self = (Event *) item;
-  g_autoptr (LpManager) manager = g_weak_ref_get (&self->pool->manager);
+  g_autoptr (LpManager) manager = dup_manager (self);
 
   if (manager != NULL)
     lp_manager_executor_changed (manager, self->signal, self->seq, self->reason);
@@ -205,14 +226,25 @@ ask_size_cb (gpointer data, gpointer more)
   LpPool *pool = data;
   g_autoptr (LpManager) manager = g_weak_ref_get (&pool->manager);
 
+  g_mutex_lock (&pool->lock);
+  pool->size_posted = FALSE;
+  g_mutex_unlock (&pool->lock);
+
   if (manager != NULL)
     lp_manager_ask_size (manager);
+
   lp_pool_unref (pool);
 }
 
-/* Has the size provider called, in the owner context. */
+/* Has the size provider called, in the owner context; once, however often it is
+ * asked for before the context is iterated. */
 void
-lp_owner_ask_size (LpPool *self)
+lp_owner_ask_size_locked (LpPool *self)
 {
-  lp_pool_post_owner (self, ask_size_cb, lp_pool_ref (self), NULL);
+  self->size_asked = TRUE;
+  if (self->size_posted)
+    return;
+
+  self->size_posted = TRUE;
+  lp_delivery_post_func (self->owner, ask_size_cb, lp_pool_ref (self), NULL);
 }

@@ -7,16 +7,26 @@
 
 #include "lp-pool-private.h"
 
+/* How long a killed program may take to be reaped. */
+#define REAP_SECONDS 5.0
+
 static void
 due_cb (gpointer data, gpointer more)
 {
   LpJob *job = data;
   LpExecutor *executor = job->executor;
 
-  if (lp_job_interrupt (job, LP_INTERRUPT_TIMEOUT))
-    lp_executor_job_interrupted (executor, job);
-  else if (job->kind == LP_JOB_COMMAND)
-    lp_command_job_signal (job, SIGKILL);
+  gboolean grace_over = GPOINTER_TO_INT (more);
+
+  if (!grace_over)
+    lp_executor_interrupt_job (executor, job, LP_INTERRUPT_TIMEOUT);
+  else if (job->kind == LP_JOB_COMMAND && !job->killed)
+    {
+      /* It ends when it is reaped; what even this does not end is abandoned. */
+      job->killed = TRUE;
+      lp_command_job_signal (job, SIGKILL);
+      lp_job_arm (job, TRUE, lp_clock_add (lp_clock_now (), REAP_SECONDS));
+    }
   else
     lp_executor_abandon_job (executor, job);
 
@@ -29,5 +39,5 @@ lp_pool_job_due (LpDeadline *deadline, gint64 now, LpActions *actions)
 {
   LpJob *job = (LpJob *) ((char *) deadline - G_STRUCT_OFFSET (LpJob, deadline));
 
-  lp_actions_add (actions, due_cb, g_object_ref (job), NULL);
+  lp_actions_add (actions, due_cb, g_object_ref (job), GINT_TO_POINTER (job->in_grace));
 }

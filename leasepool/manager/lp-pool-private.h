@@ -24,6 +24,9 @@ G_BEGIN_DECLS
  * Under `lock` decisions are taken and written into an LpActions, which is run
  * after it: no callback, vfunc, signal, record, spawn or foreign unref under it. */
 
+/* The check is no faster than this, however short its interval. */
+#define LP_POOL_MIN_CHECK_USEC 1000
+
 typedef enum
 {
   LP_POOL_STOPPED,
@@ -65,6 +68,7 @@ struct _LpSlot
   gboolean recycle;             /* retire when released */
   gboolean made;                /* reported ready once */
   gboolean shutdown_posted;
+  gboolean stopped;             /* it has reported so; only commands of ours are left */
   gboolean on_demand;           /* started for an acquire, above desired, and not lent yet */
   gint64 idle_since;
   LpService *service;           /* (owned) until it is retired */
@@ -94,6 +98,7 @@ struct _LpGrant
   int refresh_posted;           /* (atomic) */
   LpLeaseInfo *info;            /* (owner context) (owned) made on demand */
   GSequenceIter *info_iter;     /* (owner context) its place in the list model */
+  gboolean info_over;           /* (owner context) its end has been told */
 };
 
 typedef struct
@@ -139,7 +144,11 @@ struct _LpPool
 
   LpWaiters waiters;
   gint64 units;                 /* what sizing goes by */
+  gboolean size_provided;       /* there is a size provider to ask */
+  gboolean size_posted;         /* the owner context is to be asked */
+  gboolean size_asked;          /* the owner context was asked and has not answered */
   guint n_start_failures;       /* in a row */
+  guint64 last_failed_seq;      /* of the last that failed; a later one that works ends the row */
   gint64 backoff_until;
   GError *last_start_error;     /* why nothing starts; NULL after a success */
 
@@ -190,7 +199,7 @@ void      lp_pool_rebalance_locked   (LpPool *self, gint64 now, LpActions *actio
 void      lp_pool_check_locked       (LpPool *self);
 void      lp_pool_set_units          (LpPool *self, gint64 units);
 void      lp_pool_recycle            (LpPool *self);
-void      lp_pool_back_off_locked    (LpPool *self, gint64 now, GError *error);
+void      lp_pool_back_off_locked    (LpPool *self, LpSlot *slot, gint64 now, GError *error);
 void      lp_pool_note_breakage_locked (LpPool *self, LpSlot *slot, const GError *error, gint64 now);
 void      lp_pool_check_due          (LpDeadline *deadline, gint64 now, LpActions *actions);
 void      lp_pool_backoff_due        (LpDeadline *deadline, gint64 now, LpActions *actions);
@@ -203,6 +212,7 @@ void      lp_slot_post_object        (LpSlot *self, GFunc func, GObject *object)
 LpSlot   *lp_slot_new_locked         (LpPool *pool, gboolean on_demand, gint64 now, LpActions *actions);
 void      lp_slot_set_state_locked   (LpSlot *self, LpSlotState state);
 gboolean  lp_slot_counts             (LpSlotState state);
+LpExecutor *lp_slot_dup_executor     (LpSlot *self);
 void      lp_slot_due                (LpDeadline *deadline, gint64 now, LpActions *actions);
 void      lp_slot_start_due_locked   (LpSlot *self, gint64 now, LpActions *actions);
 void      lp_slot_shutdown_due_locked (LpSlot *self, LpActions *actions);
@@ -278,7 +288,7 @@ void      lp_owner_counts_locked     (LpPool *self, LpActions *actions);
 void      lp_owner_lease_locked      (LpGrant *grant, const char *signal, LpActions *actions);
 void      lp_owner_created_locked    (LpSlot *slot, LpActions *actions);
 void      lp_owner_retired_locked    (LpSlot *slot, LpActions *actions);
-void      lp_owner_ask_size          (LpPool *self);
+void      lp_owner_ask_size_locked   (LpPool *self);
 void      lp_owner_refresh           (LpGrant *grant);
 
 /* lp-manager.c, in the owner context */

@@ -10,9 +10,6 @@
 #include "lp-functions-private.h"
 #include "lp-module-private.h"
 
-/* The check is no faster than this, however short its interval. */
-#define MIN_CHECK_USEC 1000
-
 static LpFunctions *
 load_functions (const LpSettings *settings, GError **error)
 {
@@ -131,6 +128,12 @@ try_begin (LpPool *self, LpSettings *settings, gint64 units, LpCompletion *compl
   g_mutex_lock (&self->lock);
   old_owner = self->owner;
   self->owner = lp_delivery_ref_current ();
+  if (old_owner != self->owner)
+    {
+      self->counts_posted = FALSE;
+      self->counts_unheard = TRUE;
+      self->size_posted = FALSE;
+    }
   self->owner_thread = g_thread_self ();
   self->units = MAX (units, 0);
   self->service = service;
@@ -219,7 +222,7 @@ lp_pool_started_locked (LpPool *self, gint64 now, LpActions *actions)
   gint64 interval = lp_clock_add (now, self->settings->check_interval);
 
   self->state = LP_POOL_RUNNING;
-  lp_pool_arm_locked (self, &self->check_deadline, MAX (interval, now + MIN_CHECK_USEC));
+  lp_pool_arm_locked (self, &self->check_deadline, MAX (interval, now + LP_POOL_MIN_CHECK_USEC));
   lp_actions_settle_all (actions, &self->start_waiters, NULL);
   log_run_locked (self, "started", "The manager has started", actions);
   lp_owner_counts_locked (self, actions);

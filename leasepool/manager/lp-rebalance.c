@@ -59,15 +59,17 @@ void
 lp_pool_note_breakage_locked (LpPool *self, LpSlot *slot, const GError *error, gint64 now)
 {
   if (!lp_executor_has_worked (slot->executor))
-    lp_pool_back_off_locked (self, now, g_error_copy (error));
+    lp_pool_back_off_locked (self, slot, now, g_error_copy (error));
 }
 
 static void
 vet_cb (gpointer data, gpointer more)
 {
   LpSlot *slot = data;
+  g_autoptr (LpExecutor) executor = lp_slot_dup_executor (slot);
 
-  lp_slot_vetted (slot, lp_executor_is_dead (slot->executor));
+  if (executor != NULL)
+    lp_slot_vetted (slot, lp_executor_is_dead (executor));
   lp_slot_unref (slot);
 }
 
@@ -151,11 +153,12 @@ lp_pool_rebalance_locked (LpPool *self, gint64 now, LpActions *actions)
 
 /* An executor made after the start failed: the next one waits. Takes ERROR. */
 void
-lp_pool_back_off_locked (LpPool *self, gint64 now, GError *error)
+lp_pool_back_off_locked (LpPool *self, LpSlot *slot, gint64 now, GError *error)
 {
   double seconds = BACKOFF_FIRST_SECONDS * (1u << MIN (self->n_start_failures, 10));
 
   self->n_start_failures++;
+  self->last_failed_seq = MAX (self->last_failed_seq, slot->seq);
   g_clear_error (&self->last_start_error);
   self->last_start_error = error;
   self->backoff_until = lp_clock_add (now, MIN (seconds, BACKOFF_MAX_SECONDS));
@@ -174,8 +177,9 @@ static void
 check_idle_cb (gpointer data, gpointer more)
 {
   LpSlot *slot = data;
+  g_autoptr (LpExecutor) executor = lp_slot_dup_executor (slot);
 
-  if (lp_executor_is_dead (slot->executor))
+  if (executor != NULL && lp_executor_is_dead (executor))
     {
       g_autoptr (GError) error = g_error_new_literal (LP_ERROR, LP_ERROR_BROKEN_EXECUTOR,
                                                       "The executor was found dead by the check");
@@ -185,11 +189,18 @@ check_idle_cb (gpointer data, gpointer more)
   lp_slot_unref (slot);
 }
 
+/* One that has not answered since the last check hangs, or the owner's loop
+ * does: it is said once a check, and not asked again. */
 static void
-ask_size_cb (gpointer data, gpointer more)
+ask_size_locked (LpPool *self, LpActions *actions)
 {
-  lp_owner_ask_size (data);
-  lp_pool_unref (data);
+  if (self->size_asked)
+    lp_actions_log (actions, self->settings->log_domain, G_LOG_LEVEL_MESSAGE, LP_DEBUG_SIZING,
+                    "size-provider-failed", NULL,
+                    "The size provider has not answered since the last check, or the owner's main context is not "
+                    "iterated; its last value, %" G_GINT64_FORMAT ", stands", self->units);
+  else
+    lp_owner_ask_size_locked (self);
 }
 
 /* The check: asks each class that wants it whether its executors live, has the
@@ -210,8 +221,10 @@ lp_pool_check_due (LpDeadline *deadline, gint64 now, LpActions *actions)
         lp_service_post (slot->service, check_idle_cb, lp_slot_ref (slot), NULL);
     }
 
-  lp_actions_add (actions, ask_size_cb, lp_pool_ref (self), NULL);
-  lp_pool_arm_locked (self, deadline, lp_clock_add (now, self->settings->check_interval));
+  if (self->size_provided)
+    ask_size_locked (self, actions);
+  lp_pool_arm_locked (self, deadline,
+                      MAX (lp_clock_add (now, self->settings->check_interval), now + LP_POOL_MIN_CHECK_USEC));
   lp_pool_rebalance_locked (self, now, actions);
 }
 
@@ -286,7 +299,7 @@ lp_pool_check_locked (LpPool *self)
     }
 
   if (self->state == LP_POOL_RUNNING)
-    g_assert_true (self->waiters.n_waiters == 0 || self->idle.length == 0);
+    g_assert_true (self->waiters.n_waiters <= n_slots[LP_SLOT_VETTING] || self->idle.length == 0);
   else
     g_assert_cmpuint (self->waiters.n_waiters, ==, 0);
   if (self->state == LP_POOL_STOPPED)

@@ -12,12 +12,16 @@
  * is given up; for executors of other hands, ours report. */
 #define SHUTDOWN_SECONDS 5.0
 
+static void retire_locked (LpSlot *self, gint64 now, LpActions *actions);
+
 static void
 shutdown_cb (gpointer data, gpointer more)
 {
   LpSlot *self = data;
+  g_autoptr (LpExecutor) executor = lp_slot_dup_executor (self);
 
-  lp_executor_shutdown (self->executor, GPOINTER_TO_INT (more));
+  if (executor != NULL)
+    lp_executor_shutdown (executor, GPOINTER_TO_INT (more));
   lp_slot_unref (self);
 }
 
@@ -73,6 +77,18 @@ lp_slot_settle_locked (LpSlot *self, gint64 now, LpActions *actions)
 
   if (load.queued + load.running > 0)
     return;
+
+  if (load.commands > 0)
+    {
+      lp_pool_arm_locked (self->pool, &self->deadline, lp_clock_add (now, SHUTDOWN_SECONDS));
+      return;
+    }
+
+  if (self->stopped)
+    {
+      retire_locked (self, now, actions);
+      return;
+    }
 
   if (load.stuck > 0 && lp_executor_get_ops (self->executor)->holds_threads)
     {
@@ -184,9 +200,10 @@ lp_slot_died (LpSlot *self, const GError *error)
   gint64 now = lp_clock_now ();
 
   g_mutex_lock (&pool->lock);
+  lp_pool_run_due_locked (pool, now, &actions);
   if (self->state == LP_SLOT_STARTING)
     {
-      g_mutex_unlock (&pool->lock);
+      lp_pool_unlock (pool, &actions);
       lp_slot_start_failed (self, g_error_copy (error));
       return;
     }
@@ -284,6 +301,7 @@ lp_slot_stopped (LpSlot *self)
 {
   LpPool *pool = self->pool;
   LpActions actions = LP_ACTIONS_INIT;
+  g_autoptr (LpExecutor) executor = lp_slot_dup_executor (self);
   gboolean asked;
 
   g_mutex_lock (&pool->lock);
@@ -298,11 +316,14 @@ lp_slot_stopped (LpSlot *self)
     }
 
   lp_slot_ref (self);
-  if (self->executor != NULL)
-    lp_executor_vacate_all (self->executor);
+  if (executor != NULL)
+    lp_executor_vacate_all (executor);
 
   g_mutex_lock (&pool->lock);
-  if (self->state != LP_SLOT_RETIRED)
+  self->stopped = TRUE;
+  if (self->state != LP_SLOT_RETIRED && self->executor != NULL)
+    lp_slot_settle_locked (self, lp_clock_now (), &actions);
+  else if (self->state != LP_SLOT_RETIRED)
     retire_locked (self, lp_clock_now (), &actions);
   lp_pool_unlock (pool, &actions);
   lp_slot_unref (self);

@@ -75,6 +75,7 @@ lp_slot_make (LpSlot *self)
   LpPool *pool = self->pool;
   LpSettings *settings;
   g_autofree char *name = NULL;
+  g_autoptr (LpExecutor) held = NULL;
   LpExecutor *executor;
   gboolean wanted;
 
@@ -96,6 +97,7 @@ lp_slot_make (LpSlot *self)
       lp_executor_attach (executor, self, pool, settings);
 
       /* From here on the slot owns it; leaving meanwhile waited for this. */
+      held = g_object_ref (executor);
       g_mutex_lock (&pool->lock);
       self->executor = executor;
       wanted = !self->leaving;
@@ -104,7 +106,7 @@ lp_slot_make (LpSlot *self)
   lp_settings_unref (settings);
 
   if (wanted)
-    lp_executor_start (self->executor);
+    lp_executor_start (held);
   else
     lp_slot_stopped (self);
 }
@@ -147,7 +149,7 @@ start_failed_locked (LpSlot *self, GError *error, gint64 now, LpActions *actions
     lp_pool_undo_start_locked (pool, g_error_copy (error), now, actions);
   else
     {
-      lp_pool_back_off_locked (pool, now, g_error_copy (error));
+      lp_pool_back_off_locked (pool, self, now, g_error_copy (error));
       lp_actions_log (actions, pool->settings->log_domain, G_LOG_LEVEL_MESSAGE, LP_DEBUG_EXECUTOR,
                       "executor-start-failed", fields,
                       "A start failed, the next one is in %.1f s: %s", lp_clock_seconds (pool->backoff_until - now),

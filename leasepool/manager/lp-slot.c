@@ -90,6 +90,21 @@ lp_slot_post_object (LpSlot *self, GFunc func, GObject *object)
     g_object_unref (object);
 }
 
+/* The executor, for a call that must not hold the mutex; NULL once it has
+ * stopped. What it reports may be what takes it out of the slot. */
+LpExecutor *
+lp_slot_dup_executor (LpSlot *self)
+{
+  LpExecutor *executor = NULL;
+
+  g_mutex_lock (&self->pool->lock);
+  if (self->executor != NULL && !self->stopped)
+    executor = g_object_ref (self->executor);
+  g_mutex_unlock (&self->pool->lock);
+
+  return executor;
+}
+
 void
 lp_slot_due (LpDeadline *deadline, gint64 now, LpActions *actions)
 {
@@ -97,7 +112,7 @@ lp_slot_due (LpDeadline *deadline, gint64 now, LpActions *actions)
 
   if (self->state == LP_SLOT_STARTING)
     lp_slot_start_due_locked (self, now, actions);
-  else if (self->state == LP_SLOT_CLOSING)
+  else if (self->state == LP_SLOT_CLOSING || self->state == LP_SLOT_REVOKING)
     lp_slot_shutdown_due_locked (self, actions);
 
   lp_pool_rebalance_locked (self->pool, now, actions);
@@ -122,8 +137,11 @@ lp_slot_return_locked (LpSlot *self, gint64 now, LpActions *actions)
     {
       self->idle_since = now;
       lp_slot_set_state_locked (self, LP_SLOT_IDLE);
-      self->pool->n_start_failures = 0;
-      g_clear_error (&self->pool->last_start_error);
+      if (self->seq > self->pool->last_failed_seq)
+        {
+          self->pool->n_start_failures = 0;
+          g_clear_error (&self->pool->last_start_error);
+        }
     }
 }
 
@@ -137,6 +155,7 @@ lp_slot_load_changed (LpSlot *self, LpActions *actions)
   LpExecutorLoad load;
 
   g_mutex_lock (&pool->lock);
+  lp_pool_run_due_locked (pool, now, actions);
   if (self->state == LP_SLOT_DRAINING)
     {
       lp_executor_get_load (self->executor, &load);
