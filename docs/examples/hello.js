@@ -5,13 +5,15 @@
 import Gio from 'gi://Gio';
 import Lp from 'gi://Lp?version=1';
 
-Gio._promisify(Lp.Manager.prototype, 'start_async', 'start_finish');
-Gio._promisify(Lp.Manager.prototype, 'run_async', 'run_finish');
-Gio._promisify(Lp.Manager.prototype, 'stop_async', 'stop_finish');
+for (const name of ['start', 'acquire', 'stop'])
+    Gio._promisify(Lp.Manager.prototype, `${name}_async`, `${name}_finish`);
+Gio._promisify(Lp.Lease.prototype, 'submit_async', 'submit_finish');
 
 const manager = Lp.Manager.new('thread', 2);
 await manager.start_async(null);
+const lease = await manager.acquire_async(new Lp.Request({owner: 'hello', timeout: 2}), null);
 const job = Lp.Job.new_for_command(['echo', 'Hello from a program that cannot outlive its lease'], null);
-const [status, output] = (await manager.run_async(job, null, null)).deepUnpack();
+const [status, output] = (await lease.submit_async(job, null)).deepUnpack();
 print(`${new TextDecoder().decode(output).trim()}, exit status ${status}`);
+lease.release();
 await manager.stop_async(Lp.StopMode.DRAIN, -1, null);

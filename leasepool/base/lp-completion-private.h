@@ -20,6 +20,11 @@ LpCompletion *lp_completion_new             (gpointer source_object,
                                              GCancellable *cancellable,
                                              GAsyncReadyCallback callback,
                                              gpointer user_data);
+LpCompletion *lp_completion_new_in          (GMainContext *context,
+                                             gpointer source_object,
+                                             gpointer tag,
+                                             GAsyncReadyCallback callback,
+                                             gpointer user_data);
 LpCompletion *lp_completion_new_blocking    (void);
 void          lp_completion_set_check       (LpCompletion *self);
 void          lp_completion_watch           (LpCompletion *self,

@@ -31,7 +31,8 @@ struct _LpCompletion
   GAsyncReadyCallback callback; /* (construct-only) */
   gpointer user_data;           /* (construct-only) */
   GCancellable *cancellable;    /* (set before it is shared) */
-  gulong cancel_id;             /* (set before it is shared, cleared when it is told) */
+  gulong cancel_id;             /* (lock) */
+  gboolean told;                /* (lock) nothing is watched any more */
   gboolean check_cancellable;   /* (set before it is shared) */
   GList link;                   /* (lock of the operation's list) */
 
@@ -122,10 +123,16 @@ lp_completion_async_result_init (GAsyncResultIface *iface)
 static void
 stop_watching (LpCompletion *self)
 {
-  if (self->cancel_id != 0)
-    g_signal_handler_disconnect (self->cancellable, self->cancel_id);
+  gulong cancel_id;
 
+  g_mutex_lock (&self->lock);
+  self->told = TRUE;
+  cancel_id = self->cancel_id;
   self->cancel_id = 0;
+  g_mutex_unlock (&self->lock);
+
+  if (cancel_id != 0)
+    g_signal_handler_disconnect (self->cancellable, cancel_id);
 }
 
 static void
@@ -156,6 +163,19 @@ lp_completion_new (gpointer source_object, gpointer tag, GCancellable *cancellab
   self->item.run = item_run;
   if (callback != NULL)
     self->delivery = lp_delivery_ref_current ();
+
+  return self;
+}
+
+/* The same with the result going to CONTEXT. */
+LpCompletion *
+lp_completion_new_in (GMainContext *context, gpointer source_object, gpointer tag, GAsyncReadyCallback callback,
+                      gpointer user_data)
+{
+  LpCompletion *self = lp_completion_new (source_object, tag, NULL, NULL, user_data);
+
+  self->callback = callback;
+  self->delivery = lp_delivery_ref_context (context);
 
   return self;
 }
@@ -208,6 +228,9 @@ void
 lp_completion_watch (LpCompletion *self, GCancellable *cancellable, LpCompletionCancelFunc func,
                      gpointer data, GDestroyNotify destroy)
 {
+  g_autoptr (LpCompletion) held = NULL;
+  gulong cancel_id;
+  gboolean told;
   Watch *watch;
 
   if (cancellable == NULL)
@@ -221,13 +244,23 @@ lp_completion_watch (LpCompletion *self, GCancellable *cancellable, LpCompletion
   *watch = (Watch) { g_object_ref (self), func, data, destroy };
 
   g_set_object (&self->cancellable, cancellable);
-  self->cancel_id = g_signal_connect_data (cancellable, "cancelled", G_CALLBACK (cancelled_cb),
-                                           watch, watch_free, 0);
+  held = g_object_ref (self);
+  cancel_id = g_signal_connect_data (cancellable, "cancelled", G_CALLBACK (cancelled_cb), watch, watch_free, 0);
 
   /* Cancelled before or while connecting: the handler may have been missed,
    * and being called twice does no harm. */
   if (g_cancellable_is_cancelled (cancellable))
-    func (self, watch->data);
+    func (self, data);
+
+  /* It may have been told already, on another thread. */
+  g_mutex_lock (&self->lock);
+  told = self->told;
+  if (!told)
+    self->cancel_id = cancel_id;
+  g_mutex_unlock (&self->lock);
+
+  if (told)
+    g_signal_handler_disconnect (cancellable, cancel_id);
 }
 
 /* For the list that the operation keeps; guarded by the lock of that list. */

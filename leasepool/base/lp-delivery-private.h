@@ -26,6 +26,8 @@ void          lp_delivery_unref        (LpDelivery *self);
 GMainContext *lp_delivery_get_context  (LpDelivery *self);
 gboolean      lp_delivery_is_current   (LpDelivery *self);
 
+void          lp_delivery_forget_all   (void);
+
 void          lp_delivery_post         (LpDelivery *self, LpDeliveryItem *item);
 void          lp_delivery_post_func    (LpDelivery *self, GFunc func, gpointer data, gpointer more);
 void          lp_delivery_post_destroy (LpDelivery *self, GDestroyNotify destroy, gpointer data);

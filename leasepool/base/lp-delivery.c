@@ -8,6 +8,7 @@
 #include "lp-clock-private.h"
 #include "lp-debug-private.h"
 #include "lp-log-private.h"
+#include "lp-service-private.h"
 
 /* How delivery works
  *
@@ -42,6 +43,7 @@ struct _LpDelivery
 {
   int ref_count;                /* (atomic) */
   GMainContext *context;        /* (construct-only) held by each reference but the source's */
+  guint fork_generation;        /* (construct-only) */
 
   GMutex lock;                  /* a leaf */
   LpDeliveryItem *queue;        /* (lock), the head is also read without it */
@@ -81,9 +83,13 @@ delivery_free_if_last (LpDelivery *self)
   g_free (self);
 }
 
+/* In a forked child what the parent had under way is not run again. */
 static gboolean
 has_work (LpDelivery *self)
 {
+  if (self->fork_generation != lp_fork_generation ())
+    return FALSE;
+
   return self->batch != NULL
          || g_atomic_pointer_get (&self->queue) != NULL
          || g_atomic_pointer_get (&self->destroys) != NULL;
@@ -216,6 +222,9 @@ context_destroyed_cb (gpointer data)
   LpDelivery *self = data;
   guint n_leaked = 0;
 
+  if (self->fork_generation != lp_fork_generation ())
+    return;
+
   g_mutex_lock (&table_lock);
   g_hash_table_remove (table, self->context);
   if (g_hash_table_size (table) == 0)
@@ -241,6 +250,7 @@ delivery_new (GMainContext *context)
 
   self->ref_count = 1;
   self->context = context;
+  self->fork_generation = lp_fork_generation ();
   g_mutex_init (&self->lock);
 
   ((DeliverySource *) source)->delivery = self;
@@ -251,6 +261,14 @@ delivery_new (GMainContext *context)
   g_source_unref (source);
 
   return self;
+}
+
+/* In a forked child: the parent's deliveries are left as they are. */
+void
+lp_delivery_forget_all (void)
+{
+  g_mutex_init (&table_lock);
+  table = NULL;
 }
 
 /* Returns the delivery into CONTEXT, which the caller holds. */

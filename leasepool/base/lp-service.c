@@ -27,10 +27,15 @@ static LpService *current;      /* (service_lock) */
 
 static guint fork_generation;   /* changed only in a forked child, which has one thread */
 
+/* The parent's service has no thread here, and whoever held a lock is not here
+ * either: what there is, is left alone, and the next use begins anew. */
 static void
 forked_cb (void)
 {
   fork_generation++;
+  g_mutex_init (&service_lock);
+  current = NULL;
+  lp_delivery_forget_all ();
 }
 
 /* Differs from what it was before in a process that was forked since: nothing
@@ -143,9 +148,10 @@ void
 lp_service_release (LpService *self)
 {
   GThread *thread = NULL;
-  gboolean on_thread = lp_service_is_current (self);
+  gboolean on_thread;
 
   g_mutex_lock (&service_lock);
+  on_thread = self->thread == g_thread_self ();
   if (--self->n_users > 0)
     {
       g_mutex_unlock (&service_lock);

@@ -51,20 +51,22 @@ start_cb (gpointer data, gpointer more)
   LpJob *job = data;
   LpSettings *settings = lp_executor_get_settings (job->executor);
   LpOutcome outcome = { NULL, NULL };
+  LpInterrupt interrupt = lp_job_get_interrupt (job);
 
-  job->command = lp_command_spawn (g_main_context_get_thread_default (), (const char * const *) job->argv, job->input,
-                                   NULL, settings->max_message_size, command_done_cb,
-                                   g_object_ref (job), &outcome.error);
+  /* Told to end before there was anything to signal. */
+  if (interrupt != LP_INTERRUPT_NONE)
+    outcome.error = lp_job_interrupt_error (job, interrupt);
+  else
+    job->command = lp_command_spawn (g_main_context_get_thread_default (), (const char * const *) job->argv, job->input,
+                                     NULL, settings->max_message_size, command_done_cb, job, &outcome.error);
+
+  /* A program that runs has the reference until it has ended. */
   if (job->command == NULL)
     {
       lp_executor_job_returned (job->executor, job, &outcome);
       g_clear_error (&outcome.error);
       g_object_unref (job);
     }
-  else if (lp_job_get_interrupt (job) != LP_INTERRUPT_NONE)
-    lp_command_signal (job->command, SIGTERM);
-
-  g_object_unref (job);
 }
 
 /* The job was claimed; its slot is taken until the program has ended. */

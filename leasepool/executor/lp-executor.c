@@ -107,9 +107,17 @@ lp_executor_finalize (GObject *object)
 
   g_clear_pointer (&priv->name, g_free);
   g_clear_pointer (&priv->options, g_variant_unref);
+
+  /* The last ones of a run that is over may go with it; their user data belongs
+   * to the owner. The pool is the slot's. */
+  if (priv->slot != NULL)
+    {
+      if (priv->functions != NULL)
+        lp_pool_destroy_in_owner (priv->pool, g_object_unref, g_steal_pointer (&priv->functions));
+      lp_pool_destroy_in_owner (priv->pool, (GDestroyNotify) lp_settings_unref, priv->settings);
+    }
   g_clear_object (&priv->functions);
   g_clear_pointer (&priv->slot, lp_slot_unref);
-  g_clear_pointer (&priv->settings, lp_settings_unref);
   g_clear_pointer (&priv->run_time, lp_histogram_free);
   g_mutex_clear (&priv->lock);
 

@@ -50,7 +50,8 @@ struct _LpThreadExecutor
 typedef struct
 {
   LpThreadExecutor *executor;   /* (owned) */
-  GThread *thread;
+  GThread *thread;              /* (queue lock) stored by the spawner */
+  gboolean ended;               /* (queue lock) it is about to return */
   gboolean with_start;          /* the executor is not ready before its init is done */
   guint n_jobs;
 } Worker;
@@ -227,22 +228,23 @@ worker_main (gpointer data)
   Worker *worker = data;
   LpThreadExecutor *self = worker->executor;
   gboolean replace;
-
-  worker->thread = g_thread_self ();
+  gboolean join;
 
   if (initialise (self, worker))
     work (self, worker);
 
   g_mutex_lock (lock_of (self));
   self->n_threads--;
+  worker->ended = TRUE;
+  join = worker->thread != NULL;
   replace = is_worn_out (self, worker) && !self->closing
             && lp_executor_get_private (LP_EXECUTOR (self))->queued.length > 0;
   g_mutex_unlock (lock_of (self));
 
   if (replace)
     lp_thread_executor_spawn (self, FALSE);
-
-  lp_slot_post (lp_executor_get_private (LP_EXECUTOR (self))->slot, joined_cb, worker);
+  if (join)
+    lp_slot_post (lp_executor_get_private (LP_EXECUTOR (self))->slot, joined_cb, worker);
   return NULL;
 }
 
@@ -272,17 +274,41 @@ thread_refused (LpThreadExecutor *self, const char *name, gboolean with_start, c
   g_autoptr (GError) error = g_error_new (LP_ERROR, LP_ERROR_BROKEN_EXECUTOR, "The thread %s cannot be started: %s",
                                           name, refusal->message);
   gboolean helpless;
+  gboolean stopped;
 
   g_mutex_lock (lock_of (self));
   helpless = --self->n_threads == 0;
   self->n_unjoined--;
+  stopped = self->closing && self->n_unjoined == 0;
   g_mutex_unlock (lock_of (self));
+
+  if (stopped)
+    {
+      lp_executor_report_stopped (LP_EXECUTOR (self));
+      return FALSE;
+    }
 
   if (!helpless && !with_start)
     return TRUE;
 
   lp_executor_report_died (LP_EXECUTOR (self), error);
   return FALSE;
+}
+
+/* A thread may have ended before g_thread_try_new() has returned, which still
+ * needs it then: it is joined by whichever of the two comes second. */
+static void
+spawned (LpThreadExecutor *self, Worker *worker, GThread *thread)
+{
+  gboolean join;
+
+  g_mutex_lock (lock_of (self));
+  worker->thread = thread;
+  join = worker->ended;
+  g_mutex_unlock (lock_of (self));
+
+  if (join)
+    lp_slot_post (lp_executor_get_private (LP_EXECUTOR (self))->slot, joined_cb, worker);
 }
 
 /* Starts one more thread if there may be one. FALSE: the system refused it, and
@@ -292,18 +318,25 @@ lp_thread_executor_spawn (LpThreadExecutor *self, gboolean with_start)
 {
   g_autofree char *name = reserve_thread (self);
   g_autoptr (GError) error = NULL;
+  g_autoptr (LpThreadExecutor) held = NULL;
+  GThread *thread;
   Worker *worker;
 
   if (name == NULL)
     return TRUE;
 
+  /* Held here, too: the worker may have ended, and been joined, any moment. */
+  held = g_object_ref (self);
   worker = g_new0 (Worker, 1);
   worker->executor = g_object_ref (self);
   worker->with_start = with_start;
 
-  /* The reference that this returns is the one that the join consumes. */
-  if (g_thread_try_new (name, worker_main, worker, &error) != NULL)
-    return TRUE;
+  thread = g_thread_try_new (name, worker_main, worker, &error);
+  if (thread != NULL)
+    {
+      spawned (self, worker, thread);
+      return TRUE;
+    }
 
   g_object_unref (self);
   g_free (worker);

@@ -66,8 +66,8 @@ settle_waiter (LpJob *self, LpCompletion *completion)
 {
   if (self->error != NULL)
     lp_completion_settle_error (completion, g_error_copy (self->error));
-  else
-    lp_completion_settle (completion, g_variant_ref (self->result), (GDestroyNotify) g_variant_unref);
+  else if (!lp_completion_settle (completion, g_variant_ref (self->result), (GDestroyNotify) g_variant_unref))
+    g_variant_unref (self->result);
 }
 
 /* Ends the job unless it has ended: OUTCOME is taken if so, and the waiters are
@@ -199,18 +199,20 @@ lp_job_get_interrupt (LpJob *self)
   return interrupt;
 }
 
+/* Ends one wait with ERROR, taken, unless the job has ended. Settled first: who
+ * is about to add it finds it so and delivers, and so does who tells the end. */
+static void
+end_wait (LpJob *self, LpCompletion *completion, GError *error)
+{
+  if (lp_completion_settle_error (completion, error) && lp_job_drop_waiter (self, completion) != NULL)
+    lp_completion_deliver (completion);
+}
+
 static void
 wait_cancelled_cb (LpCompletion *completion, gpointer data)
 {
-  LpJob *self = data;
-  LpCompletion *waiting = lp_job_drop_waiter (self, completion);
-  GError *error = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED,
-                                       "The wait for the job was cancelled; the job goes on");
-
-  if (waiting != NULL)
-    lp_completion_fail (waiting, error);
-  else
-    lp_completion_settle_error (completion, error);
+  end_wait (data, completion, g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED,
+                                                   "The wait for the job was cancelled; the job goes on"));
 }
 
 /**
@@ -264,6 +266,9 @@ lp_job_wait_finish (LpJob *self, GAsyncResult *result, GError **error)
   return lp_completion_propagate (LP_COMPLETION (result), error);
 }
 
+/* Guards every job's waits_for; a leaf. Taken by waits inside jobs only. */
+static GMutex wait_lock;
+
 static gboolean
 is_unfinished (LpJob *self)
 {
@@ -283,23 +288,53 @@ check_fork (LpJob *self, GError **error)
   return FALSE;
 }
 
+/* Whether SELF, by way of the jobs that running jobs wait for, waits for a job on
+ * this thread's stack. With wait_lock held. */
+static gboolean
+waits_for_this_thread (LpJob *self)
+{
+  for (LpJob *job = self; job != NULL; job = job->waits_for)
+    if (lp_job_is_on_stack (job))
+      return TRUE;
+
+  return FALSE;
+}
+
+/* Notes that the innermost job of this thread waits for SELF without a time-out;
+ * FALSE if that would close a circle. */
+static gboolean
+begin_nested_wait (LpJob *current, LpJob *self, GError **error)
+{
+  gboolean circle;
+
+  g_mutex_lock (&wait_lock);
+  circle = waits_for_this_thread (self);
+  if (!circle)
+    current->waits_for = self;
+  g_mutex_unlock (&wait_lock);
+
+  if (circle)
+    g_set_error_literal (error, LP_ERROR, LP_ERROR_WOULD_DEADLOCK,
+                         "A job cannot wait for itself, or for a job that waits for it; return, and wait from "
+                         "elsewhere, or set a time-out");
+  return !circle;
+}
+
+static void
+end_nested_wait (LpJob *current)
+{
+  g_mutex_lock (&wait_lock);
+  current->waits_for = NULL;
+  g_mutex_unlock (&wait_lock);
+}
+
 /* Runs a job that waits in the queue of the executor the calling thread works
  * for, on this thread: whoever waits for it would otherwise hold the worker it
- * needs. FALSE with an error if waiting could never end. */
+ * needs. FALSE with an error where that cannot be. */
 static gboolean
-wait_in_worker (LpJob *self, double timeout_seconds, GError **error)
+run_in_place (LpJob *current, LpJob *self, GError **error)
 {
-  LpJob *current = lp_job_get_current ();
-
-  if (lp_job_is_on_stack (self))
-    {
-      g_set_error_literal (error, LP_ERROR, LP_ERROR_WOULD_DEADLOCK,
-                           "A job cannot wait for itself or for a job that is waiting for it on the same "
-                           "thread; return, and wait from elsewhere");
-      return FALSE;
-    }
-
-  if (current == NULL || timeout_seconds == 0 || !is_unfinished (self) || current->executor != self->executor)
+  if (!is_unfinished (self) || current->executor != self->executor)
     return TRUE;
 
   if (!lp_executor_get_ops (self->executor)->holds_threads)
@@ -314,6 +349,56 @@ wait_in_worker (LpJob *self, double timeout_seconds, GError **error)
     lp_executor_begin_claimed (self->executor, self);
 
   return TRUE;
+}
+
+static GVariant *
+block (LpJob *self, double timeout_seconds, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (LpCompletion) completion = lp_completion_new_blocking ();
+  gint64 end = LP_TIME_NEVER;
+
+  if (timeout_seconds >= 0)
+    end = lp_clock_add (lp_clock_now (), timeout_seconds);
+
+  lp_completion_watch (completion, cancellable, wait_cancelled_cb, g_object_ref (self), g_object_unref);
+  lp_job_add_waiter (self, g_object_ref (completion));
+
+  if (!lp_completion_wait (completion, end))
+    {
+      end_wait (self, completion, g_error_new (G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
+                                               "The job did not end within %g seconds; it goes on",
+                                               timeout_seconds));
+      lp_completion_wait (completion, LP_TIME_NEVER);
+    }
+
+  if (lp_job_peek_state (self) != LP_JOB_STATE_NEW && self->pool != NULL)
+    lp_pool_reap (self->pool);
+
+  return lp_completion_propagate (completion, error);
+}
+
+/* Inside a job: a wait that could never end is refused, a queued job of the same
+ * executor is run in place. */
+static GVariant *
+wait_in_job (LpJob *current, LpJob *self, double timeout_seconds, GCancellable *cancellable, GError **error)
+{
+  gboolean for_ever = timeout_seconds < 0;
+  GVariant *result = NULL;
+
+  if (lp_job_is_on_stack (self) || for_ever)
+    {
+      if (!begin_nested_wait (current, self, error))
+        return NULL;
+    }
+
+  if (!g_cancellable_set_error_if_cancelled (cancellable, error)
+      && (timeout_seconds == 0 || run_in_place (current, self, error)))
+    result = block (self, timeout_seconds, cancellable, error);
+
+  if (for_ever)
+    end_nested_wait (current);
+
+  return result;
 }
 
 /**
@@ -333,7 +418,8 @@ wait_in_worker (LpJob *self, double timeout_seconds, GError **error)
  *
  * Fails with the error of the job; with %G_IO_ERROR_TIMED_OUT after
  * @timeout_seconds; with %G_IO_ERROR_CANCELLED if the wait was cancelled; with
- * %LP_ERROR_WOULD_DEADLOCK if the job waits for itself; with
+ * %LP_ERROR_WOULD_DEADLOCK inside a job that the wait is a part of, or for another
+ * job of its own executor unless that is one of threads; with
  * %LP_ERROR_INVALID_ARGUMENT if @timeout_seconds is neither -1 nor finite and
  * >= 0; with %LP_ERROR_NOT_STARTED in a process forked since it was submitted.
  *
@@ -344,8 +430,7 @@ wait_in_worker (LpJob *self, double timeout_seconds, GError **error)
 GVariant *
 lp_job_wait (LpJob *self, double timeout_seconds, GCancellable *cancellable, GError **error)
 {
-  g_autoptr (LpCompletion) completion = NULL;
-  gint64 end = LP_TIME_NEVER;
+  LpJob *current = lp_job_get_current ();
 
   g_return_val_if_fail (LP_IS_JOB (self), NULL);
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
@@ -357,31 +442,10 @@ lp_job_wait (LpJob *self, double timeout_seconds, GCancellable *cancellable, GEr
       return NULL;
     }
 
-  if (g_cancellable_set_error_if_cancelled (cancellable, error) || !check_fork (self, error)
-      || !wait_in_worker (self, timeout_seconds, error))
+  if (!check_fork (self, error))
     return NULL;
+  if (current != NULL)
+    return wait_in_job (current, self, timeout_seconds, cancellable, error);
 
-  if (timeout_seconds >= 0)
-    end = lp_clock_add (lp_clock_now (), timeout_seconds);
-
-  completion = lp_completion_new_blocking ();
-  lp_completion_watch (completion, cancellable, wait_cancelled_cb, g_object_ref (self), g_object_unref);
-  lp_job_add_waiter (self, g_object_ref (completion));
-
-  if (!lp_completion_wait (completion, end))
-    {
-      LpCompletion *waiting = lp_job_drop_waiter (self, completion);
-
-      if (waiting != NULL)
-        lp_completion_fail (waiting, g_error_new (G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
-                                                  "The job did not end within %g seconds; it goes on",
-                                                  timeout_seconds));
-      else
-        lp_completion_wait (completion, LP_TIME_NEVER);
-    }
-
-  if (lp_job_peek_state (self) != LP_JOB_STATE_NEW && self->pool != NULL)
-    lp_pool_reap (self->pool);
-
-  return lp_completion_propagate (completion, error);
+  return block (self, timeout_seconds, cancellable, error);
 }

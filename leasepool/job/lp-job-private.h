@@ -81,6 +81,8 @@ struct _LpJob
   gboolean killed;              /* (its deadlines, which come one after the other) */
 
   int state;                    /* (atomic) LpJobState; changed under lock */
+  LpJob *waits_for;             /* (the wait lock of lp-job-end.c) what its function blocks for */
+
   int submitted;                /* (atomic) a submit has claimed it */
   int entered;                  /* (atomic) its function has been called by lp_job_run() */
   gint64 queued_at;             /* (executor) */

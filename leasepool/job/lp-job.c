@@ -72,6 +72,9 @@ lp_job_drop_user_data (LpJob *self)
   GDestroyNotify destroy = g_steal_pointer (&self->destroy);
   gpointer user_data = g_steal_pointer (&self->user_data);
 
+  /* Not the last reference while the executor has the table. */
+  g_clear_pointer (&self->function, lp_function_unref);
+
   if (destroy == NULL)
     return;
 

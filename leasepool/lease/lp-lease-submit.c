@@ -50,9 +50,11 @@ resolve_function (LpGrant *grant, LpJob *job, GError **error)
   return FALSE;
 }
 
+/* Holds the grant: the job may be what drops the last reference of its lease. */
 static gboolean
-enqueue (LpGrant *grant, LpJob *job, GError **error)
+enqueue (LpGrant *lease_grant, LpJob *job, GError **error)
 {
+  g_autoptr (LpGrant) grant = lp_grant_ref (lease_grant);
   GError *local_error = NULL;
 
   job->executor = g_object_ref (grant->executor);
@@ -337,7 +339,8 @@ lp_lease_run_task (LpLease *self, GTask *task, GTaskThreadFunc func)
     }
 
   job = lp_job_new_for_task (task, func);
-  completion = lp_completion_new (job, lp_lease_run_task, NULL, task_job_ended_cb, g_object_ref (task));
+  completion = lp_completion_new_in (g_task_get_context (task), job, lp_lease_run_task, task_job_ended_cb,
+                                     g_object_ref (task));
   if (submit_with_waiter (self, job, completion, g_task_get_cancellable (task), &error))
     return;
 

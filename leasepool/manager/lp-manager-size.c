@@ -115,7 +115,10 @@ lp_manager_set_size_provider (LpManager *self, LpSizeFunc func, gpointer user_da
     }
   g_mutex_unlock (&self->pool->lock);
 
-  if (old_destroy != NULL)
+  /* One that replaces itself is still running. */
+  if (old_destroy != NULL && self->asking_size)
+    lp_pool_destroy_later (self->pool, old_destroy, old_data);
+  else if (old_destroy != NULL)
     lp_pool_destroy_in_owner (self->pool, old_destroy, old_data);
   if (func == NULL)
     lp_manager_units_changed (self, self->settings->units);

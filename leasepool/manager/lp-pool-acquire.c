@@ -445,6 +445,10 @@ lp_pool_may_block (LpPool *self, GError **error)
 {
   gboolean in_owner_loop = FALSE;
 
+  /* It will be refused at once. */
+  if (lp_pool_is_forked (self))
+    return TRUE;
+
   g_mutex_lock (&self->lock);
   if (self->owner != NULL)
     in_owner_loop = g_main_depth () > 0 && g_main_context_is_owner (lp_delivery_get_context (self->owner));

@@ -68,6 +68,7 @@ struct _LpSlot
   gboolean recycle;             /* retire when released */
   gboolean made;                /* reported ready once */
   gboolean shutdown_posted;
+  gint64 closing_since;
   gboolean stopped;             /* it has reported so; only commands of ours are left */
   gboolean on_demand;           /* started for an acquire, above desired, and not lent yet */
   gint64 idle_since;
@@ -187,6 +188,7 @@ void      lp_pool_detach_timer       (LpPool *self);
 void      lp_pool_reap               (LpPool *self);
 void      lp_pool_post_owner         (LpPool *self, GFunc func, gpointer data, gpointer more);
 void      lp_pool_destroy_in_owner   (LpPool *self, GDestroyNotify destroy, gpointer data);
+void      lp_pool_destroy_later      (LpPool *self, GDestroyNotify destroy, gpointer data);
 void      lp_pool_drop_service       (LpPool *self);
 LpPoolState lp_pool_get_state        (LpPool *self);
 void      lp_pool_preview            (LpPool *self, LpSettings *settings, gint64 units);
@@ -213,6 +215,7 @@ LpSlot   *lp_slot_new_locked         (LpPool *pool, gboolean on_demand, gint64 n
 void      lp_slot_set_state_locked   (LpSlot *self, LpSlotState state);
 gboolean  lp_slot_counts             (LpSlotState state);
 LpExecutor *lp_slot_dup_executor     (LpSlot *self);
+void      lp_slot_arm_shutdown_locked (LpSlot *self);
 void      lp_slot_due                (LpDeadline *deadline, gint64 now, LpActions *actions);
 void      lp_slot_start_due_locked   (LpSlot *self, gint64 now, LpActions *actions);
 void      lp_slot_shutdown_due_locked (LpSlot *self, LpActions *actions);
@@ -224,6 +227,7 @@ void      lp_pool_fit_quarantine_locked (LpPool *self);
 void      lp_slot_make               (LpSlot *self);
 void      lp_slot_ready              (LpSlot *self);
 void      lp_slot_start_failed       (LpSlot *self, GError *error);
+void      lp_slot_start_failed_locked (LpSlot *self, const GError *error, gint64 now, LpActions *actions);
 void      lp_slot_stopped            (LpSlot *self);
 void      lp_slot_died               (LpSlot *self, const GError *error);
 void      lp_slot_died_locked        (LpSlot *self, const GError *error, gint64 now, LpActions *actions);
@@ -290,6 +294,8 @@ void      lp_owner_created_locked    (LpSlot *slot, LpActions *actions);
 void      lp_owner_retired_locked    (LpSlot *slot, LpActions *actions);
 void      lp_owner_ask_size_locked   (LpPool *self);
 void      lp_owner_refresh           (LpGrant *grant);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (LpGrant, lp_grant_unref)
 
 /* lp-manager.c, in the owner context */
 typedef struct

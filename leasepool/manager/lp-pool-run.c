@@ -126,6 +126,15 @@ try_begin (LpPool *self, LpSettings *settings, gint64 units, LpCompletion *compl
     return FALSE;
 
   g_mutex_lock (&self->lock);
+  if (self->state != LP_POOL_STOPPED)
+    {
+      /* Another thread of the same context was first; this waits with it. */
+      g_mutex_unlock (&self->lock);
+      lp_service_release (service);
+      lp_pool_start (self, settings, units, completion);
+      return TRUE;
+    }
+
   old_owner = self->owner;
   self->owner = lp_delivery_ref_current ();
   if (old_owner != self->owner)
@@ -269,6 +278,8 @@ stop_slot_locked (LpPool *self, LpSlot *slot, gint64 now, LpActions *actions)
   else if (slot->state == LP_SLOT_REVOKING && executor != NULL && self->stop_mode != LP_STOP_MODE_DRAIN)
     lp_slot_end_jobs_locked (slot, LP_INTERRUPT_STOP, actions);
 
+  if (slot->state == LP_SLOT_CLOSING && slot->shutdown_posted && executor != NULL)
+    lp_slot_arm_shutdown_locked (slot);
   if (self->stop_mode == LP_STOP_MODE_KILL && slot->state == LP_SLOT_REVOKING && executor != NULL)
     lp_actions_add (actions, abandon_cb, g_object_ref (executor), NULL);
 }
@@ -432,7 +443,7 @@ lp_pool_settle_locked (LpPool *self, LpActions *actions)
    * the service thread, which this may be. One that blocks does it itself. Both
    * come after what is still to be dropped here, so that the join is the last. */
   if (self->orphaned)
-    lp_actions_add (actions, drop_service_cb, lp_pool_ref (self), NULL);
+    lp_service_post (self->service, drop_service_cb, lp_pool_ref (self), NULL);
   else if (self->n_blocked == 0)
     lp_actions_add (actions, post_drop_service_cb, lp_pool_ref (self), NULL);
 

@@ -253,6 +253,17 @@ lp_pool_post_owner (LpPool *self, GFunc func, gpointer data, gpointer more)
   lp_delivery_unref (owner);
 }
 
+/* Calls DESTROY in the owner context, not before it is iterated again; the
+ * caller is a callback in it. */
+void
+lp_pool_destroy_later (LpPool *self, GDestroyNotify destroy, gpointer data)
+{
+  LpDelivery *owner = lp_delivery_ref_current ();
+
+  lp_delivery_post_destroy (owner, destroy, data);
+  lp_delivery_unref (owner);
+}
+
 /* Calls DESTROY in the owner context: now if this is its thread, else later. A
  * pool that never ran has no owner. Not under a lock. */
 void

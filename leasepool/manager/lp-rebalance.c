@@ -249,7 +249,7 @@ lp_pool_recycle (LpPool *self)
   gint64 now = lp_clock_now ();
 
   g_mutex_lock (&self->lock);
-  for (guint i = 0; i < self->slots->len; i++)
+  for (guint i = 0; i < self->slots->len && self->state == LP_POOL_RUNNING; i++)
     {
       LpSlot *slot = self->slots->pdata[i];
 

@@ -9,8 +9,10 @@
 #include "lp-pool-private.h"
 
 /* How much longer than the cancel grace a shutdown may take before the executor
- * is given up; for executors of other hands, ours report. */
+ * is given up. Threads that are idle end at once; one that does not is in an
+ * init function, and as stuck as one in a job. */
 #define SHUTDOWN_SECONDS 5.0
+#define THREAD_SHUTDOWN_SECONDS 0.2
 
 static void retire_locked (LpSlot *self, gint64 now, LpActions *actions);
 
@@ -36,8 +38,21 @@ post_shutdown_locked (LpSlot *self, gint64 now, gboolean hard)
 
   self->shutdown_posted = TRUE;
   lp_service_post (self->service, shutdown_cb, lp_slot_ref (self), GINT_TO_POINTER (mode));
+  self->closing_since = now;
+  lp_slot_arm_shutdown_locked (self);
+}
+
+/* When it is given up; sooner, once the stop has become a KILL. */
+void
+lp_slot_arm_shutdown_locked (LpSlot *self)
+{
+  LpPool *pool = self->pool;
+  gboolean threads = lp_executor_get_ops (self->executor)->holds_threads;
+  double grace = pool->stop_mode == LP_STOP_MODE_KILL ? 0 : pool->settings->cancel_grace_seconds;
+
   lp_pool_arm_locked (pool, &self->deadline,
-                      lp_clock_add (now, pool->settings->cancel_grace_seconds + SHUTDOWN_SECONDS));
+                      lp_clock_add (self->closing_since,
+                                    grace + (threads ? THREAD_SHUTDOWN_SECONDS : SHUTDOWN_SECONDS)));
 }
 
 static gboolean
@@ -182,7 +197,8 @@ lp_slot_died_locked (LpSlot *self, const GError *error, gint64 now, LpActions *a
   lp_actions_log (actions, pool->settings->log_domain, G_LOG_LEVEL_MESSAGE, LP_DEBUG_EXECUTOR,
                   "executor-broken", fields, "The executor %s is broken: %s", seq, error->message);
 
-  lp_pool_note_breakage_locked (pool, self, error, now);
+  if (pool->state != LP_POOL_STARTING)
+    lp_pool_note_breakage_locked (pool, self, error, now);
   if (self->grant != NULL)
     lp_grant_end_locked (self->grant, LP_LEASE_STATE_BROKEN, now, actions);
 
@@ -190,6 +206,12 @@ lp_slot_died_locked (LpSlot *self, const GError *error, gint64 now, LpActions *a
                   g_error_new (LP_ERROR, LP_ERROR_BROKEN_EXECUTOR, "The executor %s is broken: %s", seq,
                                error->message));
   lp_slot_leave_locked (self, LP_RETIRE_REASON_BROKEN, now, actions);
+
+  /* It was counted as one of those that the start needs. */
+  if (pool->state == LP_POOL_STARTING)
+    lp_pool_undo_start_locked (pool, g_error_new (LP_ERROR, LP_ERROR_START_FAILED, "The executor %s is broken: %s",
+                                                  seq, error->message),
+                               now, actions);
 }
 
 void
@@ -203,12 +225,11 @@ lp_slot_died (LpSlot *self, const GError *error)
   lp_pool_run_due_locked (pool, now, &actions);
   if (self->state == LP_SLOT_STARTING)
     {
-      lp_pool_unlock (pool, &actions);
-      lp_slot_start_failed (self, g_error_copy (error));
-      return;
+      lp_slot_start_failed_locked (self, error, now, &actions);
+      lp_pool_rebalance_locked (pool, now, &actions);
+      lp_owner_counts_locked (pool, &actions);
     }
-
-  if (!self->leaving && self->state != LP_SLOT_RETIRED)
+  else if (!self->leaving && self->state != LP_SLOT_RETIRED)
     {
       lp_slot_died_locked (self, error, now, &actions);
       lp_pool_rebalance_locked (pool, now, &actions);

@@ -94,6 +94,16 @@ lp_slot_make (LpSlot *self)
                                "options", settings->executor_options,
                                "functions", pool->functions,
                                NULL);
+      if (executor == NULL)
+        {
+          lp_slot_start_failed (self, g_error_new (LP_ERROR, LP_ERROR_START_FAILED,
+                                                   "No object of the class %s could be made on the service thread; "
+                                                   "classes of GJS cannot be executors",
+                                                   g_type_name (pool->executor_type)));
+          lp_settings_unref (settings);
+          lp_slot_stopped (self);
+          return;
+        }
       lp_executor_attach (executor, self, pool, settings);
 
       /* From here on the slot owns it; leaving meanwhile waited for this. */
@@ -157,7 +167,22 @@ start_failed_locked (LpSlot *self, GError *error, gint64 now, LpActions *actions
     }
 }
 
-/* Takes ERROR, which may be of any domain: what comes out is START_FAILED. */
+/* ERROR may be of any domain: what comes out is START_FAILED. */
+void
+lp_slot_start_failed_locked (LpSlot *self, const GError *error, gint64 now, LpActions *actions)
+{
+  g_autoptr (GError) failure = NULL;
+
+  if (g_error_matches (error, LP_ERROR, LP_ERROR_START_FAILED))
+    failure = g_error_copy (error);
+  else
+    g_set_error (&failure, LP_ERROR, LP_ERROR_START_FAILED, "The executor %" G_GUINT64_FORMAT " did not start: %s",
+                 self->seq, error->message);
+
+  start_failed_locked (self, failure, now, actions);
+}
+
+/* Takes ERROR. */
 void
 lp_slot_start_failed (LpSlot *self, GError *error)
 {
@@ -165,19 +190,10 @@ lp_slot_start_failed (LpSlot *self, GError *error)
   LpActions actions = LP_ACTIONS_INIT;
   gint64 now = lp_clock_now ();
 
-  if (!g_error_matches (error, LP_ERROR, LP_ERROR_START_FAILED))
-    {
-      GError *cause = error;
-
-      error = g_error_new (LP_ERROR, LP_ERROR_START_FAILED, "The executor %" G_GUINT64_FORMAT " did not start: %s",
-                           self->seq, cause->message);
-      g_error_free (cause);
-    }
-
   g_mutex_lock (&pool->lock);
   if (self->state == LP_SLOT_STARTING)
     {
-      start_failed_locked (self, error, now, &actions);
+      lp_slot_start_failed_locked (self, error, now, &actions);
       lp_pool_rebalance_locked (pool, now, &actions);
       lp_owner_counts_locked (pool, &actions);
     }

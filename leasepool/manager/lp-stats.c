@@ -5,6 +5,12 @@
 
 #include "lp-pool-private.h"
 
+static void
+add (GVariantBuilder *dict, const char *key, GVariant *value)
+{
+  g_variant_builder_add (dict, "{sv}", key, value);
+}
+
 static const char *
 lease_state_nick (LpLeaseState state)
 {
@@ -24,53 +30,53 @@ lp_pool_get_counts_locked (LpPool *self, guint *available, guint *leased, guint 
 }
 
 static void
-add_settings_locked (LpPool *self, GVariantDict *dict)
+add_settings_locked (LpPool *self, GVariantBuilder *dict)
 {
   const LpSettings *settings = self->settings;
 
-  g_variant_dict_insert (dict, "backend", "s", settings->backend);
-  g_variant_dict_insert (dict, "desired", "u", lp_pool_desired_locked (self));
-  g_variant_dict_insert (dict, "max_pools", "u", (guint) MAX (settings->max_pools, 0));
-  g_variant_dict_insert (dict, "min_pools", "u", (guint) MAX (settings->min_pools, 0));
-  g_variant_dict_insert (dict, "workers_per_pool", "u", (guint) MAX (settings->workers_per_pool, 0));
+  add (dict, "backend", g_variant_new ("s", settings->backend));
+  add (dict, "desired", g_variant_new ("u", lp_pool_desired_locked (self)));
+  add (dict, "max_pools", g_variant_new ("u", (guint) MAX (settings->max_pools, 0)));
+  add (dict, "min_pools", g_variant_new ("u", (guint) MAX (settings->min_pools, 0)));
+  add (dict, "workers_per_pool", g_variant_new ("u", (guint) MAX (settings->workers_per_pool, 0)));
 }
 
 static void
-add_counts_locked (LpPool *self, GVariantDict *dict)
+add_counts_locked (LpPool *self, GVariantBuilder *dict)
 {
   guint available, leased, starting;
 
   lp_pool_get_counts_locked (self, &available, &leased, &starting);
-  g_variant_dict_insert (dict, "available", "u", available);
-  g_variant_dict_insert (dict, "leased", "u", leased);
-  g_variant_dict_insert (dict, "total", "u", available + leased + starting);
-  g_variant_dict_insert (dict, "draining", "u", self->n_slots[LP_SLOT_DRAINING]);
-  g_variant_dict_insert (dict, "starting", "u", starting);
-  g_variant_dict_insert (dict, "quarantined", "u", self->n_slots[LP_SLOT_QUARANTINED]);
-  g_variant_dict_insert (dict, "waiting", "u", self->waiters.n_waiters);
+  add (dict, "available", g_variant_new ("u", available));
+  add (dict, "leased", g_variant_new ("u", leased));
+  add (dict, "total", g_variant_new ("u", available + leased + starting));
+  add (dict, "draining", g_variant_new ("u", self->n_slots[LP_SLOT_DRAINING]));
+  add (dict, "starting", g_variant_new ("u", starting));
+  add (dict, "quarantined", g_variant_new ("u", self->n_slots[LP_SLOT_QUARANTINED]));
+  add (dict, "waiting", g_variant_new ("u", self->waiters.n_waiters));
 }
 
 static GVariant *
 lease_to_variant_locked (LpGrant *grant, gint64 now)
 {
-  GVariantDict dict;
+  GVariantBuilder dict;
   LpExecutorLoad load;
 
   lp_executor_get_load (grant->executor, &load);
 
-  g_variant_dict_init (&dict, NULL);
-  g_variant_dict_insert (&dict, "lease_id", "s", lp_grant_get_id (grant));
-  g_variant_dict_insert (&dict, "owner", "ms", grant->owner);
-  g_variant_dict_insert (&dict, "state", "s", lease_state_nick (lp_grant_get_state (grant)));
-  g_variant_dict_insert (&dict, "pending", "u", load.queued + load.running);
-  g_variant_dict_insert (&dict, "seconds_until_soft_expiry", "d", lp_clock_seconds (grant->soft - now));
-  g_variant_dict_insert (&dict, "seconds_until_hard_expiry", "d", lp_clock_seconds (grant->hard - now));
+  g_variant_builder_init (&dict, G_VARIANT_TYPE_VARDICT);
+  add (&dict, "lease_id", g_variant_new ("s", lp_grant_get_id (grant)));
+  add (&dict, "owner", g_variant_new ("ms", grant->owner));
+  add (&dict, "state", g_variant_new ("s", lease_state_nick (lp_grant_get_state (grant))));
+  add (&dict, "pending", g_variant_new ("u", load.queued + load.running));
+  add (&dict, "seconds_until_soft_expiry", g_variant_new ("d", lp_clock_seconds (grant->soft - now)));
+  add (&dict, "seconds_until_hard_expiry", g_variant_new ("d", lp_clock_seconds (grant->hard - now)));
 
-  return g_variant_dict_end (&dict);
+  return g_variant_builder_end (&dict);
 }
 
 static void
-add_leases_locked (LpPool *self, GVariantDict *dict, gint64 now)
+add_leases_locked (LpPool *self, GVariantBuilder *dict, gint64 now)
 {
   GVariantBuilder builder;
 
@@ -82,11 +88,11 @@ add_leases_locked (LpPool *self, GVariantDict *dict, gint64 now)
       if (slot != NULL && slot->grant != NULL)
         g_variant_builder_add_value (&builder, lease_to_variant_locked (slot->grant, now));
     }
-  g_variant_dict_insert_value (dict, "leases", g_variant_builder_end (&builder));
+  add (dict, "leases", g_variant_builder_end (&builder));
 }
 
 static void
-add_counters_locked (LpPool *self, GVariantDict *dict)
+add_counters_locked (LpPool *self, GVariantBuilder *dict)
 {
   LpJobCounters jobs = self->job_counters;
 
@@ -98,22 +104,22 @@ add_counters_locked (LpPool *self, GVariantDict *dict)
         lp_executor_add_counters (slot->executor, &jobs);
     }
 
-  g_variant_dict_insert (dict, "acquired", "t", self->counters.acquired);
-  g_variant_dict_insert (dict, "released", "t", self->counters.released);
-  g_variant_dict_insert (dict, "revoked", "t", self->counters.revoked);
-  g_variant_dict_insert (dict, "timed_out", "t", self->counters.timed_out);
-  g_variant_dict_insert (dict, "cancelled", "t", self->counters.cancelled);
-  g_variant_dict_insert (dict, "executors_created", "t", self->counters.executors_created);
-  g_variant_dict_insert (dict, "executors_retired", "t", self->counters.executors_retired);
-  g_variant_dict_insert (dict, "jobs_succeeded", "t", jobs.succeeded);
-  g_variant_dict_insert (dict, "jobs_failed", "t", jobs.failed);
-  g_variant_dict_insert (dict, "jobs_cancelled", "t", jobs.cancelled);
-  g_variant_dict_insert (dict, "results_discarded", "t", jobs.discarded);
-  g_variant_dict_insert (dict, "log_records_forwarded", "t", (guint64) 0);
+  add (dict, "acquired", g_variant_new ("t", self->counters.acquired));
+  add (dict, "released", g_variant_new ("t", self->counters.released));
+  add (dict, "revoked", g_variant_new ("t", self->counters.revoked));
+  add (dict, "timed_out", g_variant_new ("t", self->counters.timed_out));
+  add (dict, "cancelled", g_variant_new ("t", self->counters.cancelled));
+  add (dict, "executors_created", g_variant_new ("t", self->counters.executors_created));
+  add (dict, "executors_retired", g_variant_new ("t", self->counters.executors_retired));
+  add (dict, "jobs_succeeded", g_variant_new ("t", jobs.succeeded));
+  add (dict, "jobs_failed", g_variant_new ("t", jobs.failed));
+  add (dict, "jobs_cancelled", g_variant_new ("t", jobs.cancelled));
+  add (dict, "results_discarded", g_variant_new ("t", jobs.discarded));
+  add (dict, "log_records_forwarded", g_variant_new ("t", (guint64) 0));
 }
 
 static void
-add_times_locked (LpPool *self, GVariantDict *dict, gint64 now)
+add_times_locked (LpPool *self, GVariantBuilder *dict, gint64 now)
 {
   LpHistogram *run_time = NULL;
 
@@ -135,9 +141,9 @@ add_times_locked (LpPool *self, GVariantDict *dict, gint64 now)
         lp_executor_merge_run_time (slot->executor, &run_time);
     }
 
-  g_variant_dict_insert_value (dict, "wait_time", lp_histogram_to_variant (self->wait_time));
-  g_variant_dict_insert_value (dict, "hold_time", lp_histogram_to_variant (self->hold_time));
-  g_variant_dict_insert_value (dict, "run_time", lp_histogram_to_variant (run_time));
+  add (dict, "wait_time", lp_histogram_to_variant (self->wait_time));
+  add (dict, "hold_time", lp_histogram_to_variant (self->hold_time));
+  add (dict, "run_time", lp_histogram_to_variant (run_time));
 
   g_clear_pointer (&run_time, lp_histogram_free);
 }
@@ -147,9 +153,9 @@ GVariant *
 lp_pool_dup_stats (LpPool *self)
 {
   gint64 now = lp_clock_now ();
-  GVariantDict dict;
+  GVariantBuilder dict;
 
-  g_variant_dict_init (&dict, NULL);
+  g_variant_builder_init (&dict, G_VARIANT_TYPE_VARDICT);
 
   g_mutex_lock (&self->lock);
   add_settings_locked (self, &dict);
@@ -159,5 +165,5 @@ lp_pool_dup_stats (LpPool *self)
   add_times_locked (self, &dict, now);
   g_mutex_unlock (&self->lock);
 
-  return g_variant_ref_sink (g_variant_dict_end (&dict));
+  return g_variant_ref_sink (g_variant_builder_end (&dict));
 }

@@ -75,18 +75,41 @@ print_times (const char *key, GVariant *value)
   g_printerr ("\n");
 }
 
-/* Calls FUNC for the times, which are a{sd}, or for everything else. */
+static int
+compare_keys (gconstpointer a, gconstpointer b)
+{
+  return strcmp (*(const char * const *) a, *(const char * const *) b);
+}
+
+static GStrv
+dup_sorted_keys (GVariant *stats)
+{
+  g_autoptr(GPtrArray) keys = g_ptr_array_new ();
+  GVariantIter iter;
+  char *key;
+
+  g_variant_iter_init (&iter, stats);
+  while (g_variant_iter_next (&iter, "{sv}", &key, NULL))
+    g_ptr_array_add (keys, key);
+  g_ptr_array_sort (keys, compare_keys);
+  g_ptr_array_add (keys, NULL);
+  return (GStrv) g_ptr_array_free (g_steal_pointer (&keys), FALSE);
+}
+
+/* Calls FUNC for the times, which are a{sd}, or for everything else, in the order of the keys. */
 static void
 print_rows (GVariant *stats, gboolean times, void (*func) (const char *key, GVariant *value))
 {
-  GVariantIter iter;
-  const char *key;
-  GVariant *value;
+  g_autoptr(GVariantDict) dict = g_variant_dict_new (stats);
+  g_auto(GStrv) keys = dup_sorted_keys (stats);
 
-  g_variant_iter_init (&iter, stats);
-  while (g_variant_iter_loop (&iter, "{&sv}", &key, &value))
-    if (g_variant_is_of_type (value, G_VARIANT_TYPE ("a{sd}")) == times)
-      func (key, value);
+  for (char **key = keys; *key != NULL; key++)
+    {
+      g_autoptr(GVariant) value = g_variant_dict_lookup_value (dict, *key, NULL);
+
+      if (g_variant_is_of_type (value, G_VARIANT_TYPE ("a{sd}")) == times)
+        func (*key, value);
+    }
 }
 
 void

@@ -10,13 +10,13 @@
  *
  * All of this runs on one main loop; only the function of checksum-module.c runs on the threads of the executors. */
 
+#include "checksum-options.h"
 #include "checksum-output.h"
 #include "checksum-walker.h"
 
 #include <glib-unix.h>
 #include <leasepool.h>
 #include <locale.h>
-#include <math.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -29,11 +29,13 @@ void lp_module_register (LpFunctions *functions);
 
 typedef struct
 {
+  Options options;
   Walker *walker;
   GQueue again;                 /* of File: accepted, but the lease ended before they ran */
   LpManager *manager;
   GMainLoop *loop;
   guint owners;                 /* those that have not ended */
+  gboolean is_full;             /* the next file would pass the limit */
   gboolean stopping, stopped;
   int signal_number;            /* 0, or the one that ended the demo */
 
@@ -61,11 +63,6 @@ typedef struct
   Owner *owner;
   LpJob *job;
 } File;
-
-static int option_pools = 2, option_workers, option_owners = 4, option_limit_mb = -1;
-static double option_lease_seconds = 0.2, option_timeout = 60.0;
-static gboolean option_sums;
-static char **option_paths;
 
 static void owner_pump (Owner *self);
 
@@ -102,12 +99,6 @@ demo_report_file (const char *path, const char *reason, gpointer user_data)
   print_problem (path, reason);
 }
 
-static gboolean
-demo_is_full (Demo *self)
-{
-  return option_limit_mb > 0 && self->found_bytes >= option_limit_mb * MB;
-}
-
 static File *
 demo_next_file (Demo *self)
 {
@@ -117,7 +108,7 @@ demo_next_file (Demo *self)
 
   if (self->stopping)
     return NULL;
-  if (!g_queue_is_empty (&self->again) || demo_is_full (self))
+  if (!g_queue_is_empty (&self->again) || self->is_full)
     return g_queue_pop_head (&self->again);
 
   path = walker_next (self->walker, &size);
@@ -125,6 +116,10 @@ demo_next_file (Demo *self)
     return NULL;
 
   self->found_bytes += size;
+  self->is_full = self->options.limit_mb > 0 && self->found_bytes > self->options.limit_mb * MB;
+  if (self->is_full)
+    return NULL;
+
   file = g_new0 (File, 1);
   file->path = g_steal_pointer (&path);
   file->size = size;
@@ -136,7 +131,7 @@ demo_has_more (Demo *self)
 {
   if (self->stopping)
     return FALSE;
-  return !g_queue_is_empty (&self->again) || !(walker_is_done (self->walker) || demo_is_full (self));
+  return !g_queue_is_empty (&self->again) || !(walker_is_done (self->walker) || self->is_full);
 }
 
 static void
@@ -170,8 +165,8 @@ demo_show_summary (Demo *self)
   demo_show_progress (self);
   if (self->live)
     g_printerr ("\n");
-  if (demo_is_full (self))
-    g_printerr ("stopped collecting at %d MB (--limit-mb)\n", option_limit_mb);
+  if (self->is_full)
+    g_printerr ("stopped collecting at %d MB (--limit-mb)\n", self->options.limit_mb);
   g_printerr ("%" G_GUINT64_FORMAT " files, %.1f MB in %.2f s: %.1f MB/s, "
               "%" G_GUINT64_FORMAT " renewals, %" G_GUINT64_FORMAT " errors\n\n",
               self->files, self->bytes / MB, seconds, self->bytes / MB / seconds, self->renewals, self->errors);
@@ -236,7 +231,7 @@ demo_count (Demo *self, const char *path, GVariant *sum)
   g_variant_get (sum, "(&st)", &digest, &bytes);
   self->files++;
   self->bytes += bytes;
-  if (option_sums && !print_file_sum (path, digest) && !self->stopping)
+  if (self->options.sums && !print_file_sum (path, digest) && !self->stopping)
     {
       demo_report (self, "Cannot write the sums");
       demo_stop (self);
@@ -293,7 +288,7 @@ owner_submit (Owner *self, File *file)
 {
   file->owner = self;
   file->job = lp_job_new_for_call ("sha256", g_variant_new ("(^ay)", file->path));
-  lp_job_set_timeout_seconds (file->job, option_timeout);
+  lp_job_set_timeout_seconds (file->job, self->demo->options.timeout);
   if (file->size >= BIG_FILE)
     g_signal_connect (file->job, "notify::progress", G_CALLBACK (big_file_cb), self->demo);
 
@@ -350,7 +345,7 @@ static gboolean
 owner_has_room (Owner *self)
 {
   return lp_lease_get_state (self->lease) == LP_LEASE_STATE_ACTIVE &&
-         self->taken < FILES_PER_LEASE && self->running < (guint) (option_workers * JOBS_PER_WORKER);
+         self->taken < FILES_PER_LEASE && self->running < (guint) (self->demo->options.workers * JOBS_PER_WORKER);
 }
 
 static void
@@ -380,8 +375,8 @@ owner_new (Demo *demo, int number)
   self->demo = demo;
   self->request = lp_request_new ();
   lp_request_set_owner (self->request, name);
-  lp_request_set_lease_seconds (self->request, option_lease_seconds);
-  lp_request_set_timeout (self->request, option_timeout);
+  lp_request_set_lease_seconds (self->request, demo->options.lease_seconds);
+  lp_request_set_timeout (self->request, demo->options.timeout);
   g_signal_connect (demo->manager, "lease-expiring", G_CALLBACK (expiring_cb), self);
   demo->owners++;
   lp_manager_acquire_async (demo->manager, self->request, NULL, acquired_cb, self);
@@ -395,7 +390,7 @@ started_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 
   if (lp_manager_start_finish (LP_MANAGER (source), result, &error))
     {
-      for (int i = 1; i <= option_owners && !self->stopping; i++)
+      for (int i = 1; i <= self->options.owners && !self->stopping; i++)
         owner_new (self, i);
       return;
     }
@@ -405,54 +400,6 @@ started_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   demo_stop (self);
 }
 
-static const char *
-check_options (void)
-{
-  static char *default_paths[] = { (char *) "/usr/lib", (char *) "/usr/share", NULL };
-
-  if (option_pools < 1 || option_workers < 0 || option_owners < 1)
-    return "--pools and --owners must be at least 1, --workers 0 or more";
-  if (!isfinite (option_lease_seconds) || option_lease_seconds <= 0 || !isfinite (option_timeout) || option_timeout <= 0)
-    return "--lease-seconds and --timeout must be greater than 0";
-  if (option_limit_mb < -1)
-    return "--limit-mb must be 0 or more";
-
-  if (option_workers == 0)
-    option_workers = MAX (1, (int) g_get_num_processors () / option_pools);
-  if (option_limit_mb == -1)
-    option_limit_mb = option_paths == NULL ? 300 : 0;
-  if (option_paths == NULL)
-    option_paths = g_strdupv (default_paths);
-  return NULL;
-}
-
-static gboolean
-parse_options (int *argc, char ***argv)
-{
-  const GOptionEntry entries[] = {
-    { "pools", 0, 0, G_OPTION_ARG_INT, &option_pools, "Executors at most (2)", "N" },
-    { "workers", 0, 0, G_OPTION_ARG_INT, &option_workers, "Threads of an executor (0: processors / pools)", "N" },
-    { "owners", 0, 0, G_OPTION_ARG_INT, &option_owners, "Owners that share the executors (4)", "N" },
-    { "lease-seconds", 0, 0, G_OPTION_ARG_DOUBLE, &option_lease_seconds, "Length of a lease (0.2)", "SECONDS" },
-    { "timeout", 0, 0, G_OPTION_ARG_DOUBLE, &option_timeout, "Longest wait for a lease, and for a file (60)", "SECONDS" },
-    { "limit-mb", 0, 0, G_OPTION_ARG_INT, &option_limit_mb, "Stop collecting at N MB (300 without PATH, else 0: no limit)", "N" },
-    { "sums", 0, 0, G_OPTION_ARG_NONE, &option_sums, "Print the sums for sha256sum -c", NULL },
-    { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &option_paths, NULL, "[PATH…]" },
-    { NULL, 0, 0, 0, NULL, NULL, NULL }
-  };
-  g_autoptr(GOptionContext) context = g_option_context_new (NULL);
-  g_autoptr(GError) error = NULL;
-  const char *problem;
-
-  g_option_context_set_summary (context, "The SHA-256 of every regular file below PATH (/usr/lib and /usr/share),\n"
-                                "computed by leased thread executors. Links are not followed.");
-  g_option_context_add_main_entries (context, entries, NULL);
-  problem = g_option_context_parse (context, argc, argv, &error) ? check_options () : error->message;
-  if (problem != NULL)
-    print_message (problem);
-  return problem == NULL;
-}
-
 static void
 demo_run (Demo *self)
 {
@@ -460,13 +407,13 @@ demo_run (Demo *self)
   guint sources[3];
 
   lp_module_register (functions);
-  self->manager = lp_manager_new (LP_BACKEND_THREAD, option_pools);
-  lp_manager_set_workers_per_pool (self->manager, option_workers);
+  self->manager = lp_manager_new (LP_BACKEND_THREAD, self->options.pools);
+  lp_manager_set_workers_per_pool (self->manager, self->options.workers);
   lp_manager_set_functions (self->manager, functions);
 
   self->loop = g_main_loop_new (NULL, FALSE);
-  self->walker = walker_new (option_paths, demo_report_file, self);
-  self->live = isatty (STDERR_FILENO) && !(option_sums && isatty (STDOUT_FILENO));
+  self->walker = walker_new (self->options.paths, demo_report_file, self);
+  self->live = isatty (STDERR_FILENO) && !(self->options.sums && isatty (STDOUT_FILENO));
   self->started_at = self->shown_at = g_get_monotonic_time ();
 
   sources[0] = g_timeout_add (self->live ? 100 : 1000, progress_cb, self);
@@ -492,11 +439,11 @@ main (int argc, char **argv)
   Demo demo = { 0 };
 
   setlocale (LC_ALL, "");
-  if (!parse_options (&argc, &argv))
+  if (!options_parse (&demo.options, &argc, &argv))
     return 2;
 
   demo_run (&demo);
-  g_strfreev (option_paths);
+  options_clear (&demo.options);
   if (fflush (stdout) == EOF)
     demo_report (&demo, "Cannot write the sums");
   if (demo.signal_number != 0)

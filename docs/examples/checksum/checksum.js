@@ -42,7 +42,7 @@ computed by leased thread executors. Links are not followed.
   --owners=N                Owners that share the executors (4)
   --lease-seconds=SECONDS   Length of a lease (0.2)
   --timeout=SECONDS         Longest wait for a lease, and for a file (60)
-  --limit-mb=N              Stop collecting at N MB (300 without PATH, else 0: no limit)
+  --limit-mb=N              Stop at the file that passes N MB (300 without PATH, else 0: no limit)
   --sums                    Print the sums for sha256sum -c
 `;
 
@@ -83,6 +83,11 @@ function pathBytes(root, top, file) {
     return concat(encoder.encode(root.replace(/\/+$/, '')), GLib.Uri.unescape_bytes(suffix, -1, null).toArray());
 }
 
+// GIO says "Error when ... “/canonical/path”: No such file or directory"; the path is told as the user wrote it.
+function cause(error) {
+    return error.message.slice(error.message.lastIndexOf(': ') + 2);
+}
+
 // Returns the next file of the deepest directory that has one: [file, info], or null at the end.
 function nextEntry(levels, problem) {
     while (levels.length > 0) {
@@ -92,7 +97,7 @@ function nextEntry(levels, problem) {
             if (info)
                 return [entries.get_child(info), info];
         } catch (error) {
-            problem(path, error.message);
+            problem(path, cause(error));
         }
         levels.pop().entries.close(null);
     }
@@ -116,7 +121,7 @@ function* walkFrom(root, problem) {
             else if (file === top)
                 problem(path, 'Neither a file nor a directory; links are not followed');
         } catch (error) {
-            problem(path, error.message);
+            problem(path, cause(error));
         }
     }
 }
@@ -134,7 +139,7 @@ function sumLine(path, digest) {
 }
 
 function printStats(stats) {
-    const rows = Object.entries(stats);
+    const rows = Object.entries(stats).sort();
     const isTimes = value => typeof value === 'object' && !Array.isArray(value);
     const columns = ['mean', 'p50', 'p95', 'p99', 'max'];
     const cells = texts => texts.map(text => ` ${String(text).padStart(10)}`).join('');
@@ -158,7 +163,8 @@ class Demo {
     constructor(options) {
         this.options = options;
         this.walker = walk(options.paths, this.reportFile.bind(this));
-        this.walked = false;
+        this.walked = false;  // no file is left
+        this.isFull = false;  // the next file would pass the limit
         this.again = [];  // accepted, but the lease ended before they ran
         this.leases = new Map();
         this.stopping = null;  // the promise of the stop
@@ -268,20 +274,17 @@ class Demo {
             return null;
         if (this.again.length > 0)
             return this.again.pop();
-        if (this.walked || this.isFull())
+        if (this.walked || this.isFull)
             return null;
         const {value, done} = this.walker.next();
         this.walked = done;
         this.foundBytes += value?.size ?? 0;
-        return value;
+        this.isFull = this.options.limit_mb > 0 && this.foundBytes > this.options.limit_mb * MB;
+        return this.isFull ? null : value;
     }
 
     hasMore() {
-        return !this.stopping && (this.again.length > 0 || !(this.walked || this.isFull()));
-    }
-
-    isFull() {
-        return this.options.limit_mb > 0 && this.foundBytes >= this.options.limit_mb * MB;
+        return !this.stopping && (this.again.length > 0 || !(this.walked || this.isFull));
     }
 
     report(message) {
@@ -297,7 +300,7 @@ class Demo {
 
     reportFile(path, reason) {
         const name = decoder.decode(path);
-        this.report(reason.includes(name) ? reason : `${name}: ${reason}`);
+        this.report(reason.startsWith(name) ? reason : `${name}: ${reason}`);
     }
 
     clearLine() {
@@ -322,7 +325,7 @@ class Demo {
         this.showProgress();
         if (this.live)
             err.write('\n');
-        if (this.isFull())
+        if (this.isFull)
             err.write(`stopped collecting at ${this.options.limit_mb} MB (--limit-mb)\n`);
         err.write(`${this.files} files, ${megabytes.toFixed(1)} MB in ${seconds.toFixed(2)} s: ` +
             `${(megabytes / seconds).toFixed(1)} MB/s, ${this.renewals} renewals, ${this.errors} errors\n\n`);

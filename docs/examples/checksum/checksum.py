@@ -67,8 +67,8 @@ def sum_line(path, digest):
 
 
 def print_stats(stats):
-    times = {key: value for key, value in stats.items() if isinstance(value, dict)}
-    for key, value in stats.items():
+    times = {key: value for key, value in sorted(stats.items()) if isinstance(value, dict)}
+    for key, value in sorted(stats.items()):
         if key not in times:
             print(f"  {key:<24} {len(value) if isinstance(value, list) else value!s:>10}", file=sys.stderr)
     columns = ("mean", "p50", "p95", "p99", "max")
@@ -83,7 +83,7 @@ class Demo:
         self.options = options
         self.loop = GLib.MainLoop()
         self.walker = walk(options.paths, self.report_file)
-        self.walked = False
+        self.walked = self.is_full = False  # no file is left, or the next one would pass the limit
         self.again = []  # accepted, but the lease ended before they ran
         self.owners = set()
         self.stopping = self.stopped = False
@@ -121,23 +121,21 @@ class Demo:
     def clear_line(self):
         return "\r\033[K" if self.live else ""
 
-    def is_full(self):
-        return 0 < self.options.limit_mb * MB <= self.found_bytes
-
     def next_file(self):
         if self.stopping:
             return None
         if self.again:
             return self.again.pop()
-        if self.walked or self.is_full():
+        if self.walked or self.is_full:
             return None
         found = next(self.walker, None)
         self.walked = found is None
         self.found_bytes += found[1] if found else 0
-        return found
+        self.is_full = 0 < self.options.limit_mb * MB < self.found_bytes
+        return None if self.is_full else found
 
     def has_more(self):
-        return not self.stopping and bool(self.again or not (self.walked or self.is_full()))
+        return not self.stopping and bool(self.again or not (self.walked or self.is_full))
 
     def show_progress(self):
         now = time.monotonic()
@@ -153,7 +151,7 @@ class Demo:
         self.show_progress()
         if self.live:
             print(file=sys.stderr)
-        if self.is_full():
+        if self.is_full:
             print(f"stopped collecting at {self.options.limit_mb} MB (--limit-mb)", file=sys.stderr)
         print(f"{self.files} files, {self.bytes / MB:.1f} MB in {seconds:.2f} s: {self.bytes / MB / seconds:.1f} MB/s, "
               f"{self.renewals} renewals, {self.errors} errors\n", file=sys.stderr)
@@ -311,7 +309,7 @@ def parse_options():
     parser.add_argument("--timeout", type=float, default=60, metavar="SECONDS",
                         help="longest wait for a lease, and for a file (60)")
     parser.add_argument("--limit-mb", type=int, default=-1, metavar="N",
-                        help="stop collecting at N MB (300 without PATH, else 0: no limit)")
+                        help="stop at the file that passes N MB (300 without PATH, else 0: no limit)")
     parser.add_argument("--sums", action="store_true", help="print the sums for sha256sum -c")
     parser.add_argument("paths", nargs="*", type=os.fsencode, metavar="PATH")
     options = parser.parse_args()
