@@ -238,8 +238,8 @@ context_destroyed_cb (gpointer data)
 
   if (n_leaked > 0)
     lp_log (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, LP_DEBUG_DELIVERY, "user-data-leaked", NULL,
-            "The owner's main context went away before the user data of %u finished jobs could be "
-            "destroyed in it; it is leaked rather than destroyed on another thread", n_leaked);
+            "The owner's main context went away before %u destroy notifies of user data could be called in it; "
+            "the data is leaked rather than destroyed on another thread", n_leaked);
 }
 
 static LpDelivery *

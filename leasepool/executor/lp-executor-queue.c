@@ -521,6 +521,7 @@ static gboolean
 end_one (LpExecutor *self, GQueue *list, const GError *error)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
+  g_autoptr (LpJob) held = NULL;
   LpOutcome outcome = { NULL, NULL };
   Aftermath aftermath;
   LpJob *job;
@@ -529,6 +530,8 @@ end_one (LpExecutor *self, GQueue *list, const GError *error)
   job = g_queue_peek_head (list);
   if (job != NULL)
     {
+      /* One that becomes stuck may return, and go, as soon as the lock is free. */
+      held = g_object_ref (job);
       outcome.error = g_error_copy (error);
       end_early_locked (self, job, &outcome, FALSE, &aftermath);
     }

@@ -114,7 +114,7 @@ lp_executor_finalize (GObject *object)
     {
       if (priv->functions != NULL)
         lp_pool_destroy_in_owner (priv->pool, g_object_unref, g_steal_pointer (&priv->functions));
-      lp_pool_destroy_in_owner (priv->pool, (GDestroyNotify) lp_settings_unref, priv->settings);
+      lp_pool_drop_settings (priv->pool, priv->settings);
     }
   g_clear_object (&priv->functions);
   g_clear_pointer (&priv->slot, lp_slot_unref);

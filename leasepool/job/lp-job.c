@@ -469,7 +469,8 @@ lp_job_set_queued (LpJob *self)
 }
 
 /* Sets the deadline of a job that runs, the time-out or the end of its grace;
- * one that has ended meanwhile is left alone. Its end looks at `armed` under the executor's lock and then takes the
+ * one that has ended meanwhile is left alone, and a time-out that comes after
+ * the grace has begun is too late. Its end looks at `armed` under the executor's lock and then takes the
  * pool's to disarm, so no deadline outlives its job. */
 void
 lp_job_arm (LpJob *self, gboolean grace, gint64 when)
@@ -478,7 +479,7 @@ lp_job_arm (LpJob *self, gboolean grace, gint64 when)
 
   g_mutex_lock (&self->pool->lock);
   g_mutex_lock (executor_lock);
-  if (self->place == LP_PLACE_RUNNING)
+  if (self->place == LP_PLACE_RUNNING && (grace || !self->in_grace))
     {
       self->armed = TRUE;
       self->in_grace = grace;

@@ -121,7 +121,7 @@ lp_actions_log (LpActions *self, const char *domain, GLogLevelFlags level, LpDeb
   record->fields = g_array_new (TRUE, FALSE, sizeof (LpLogField));
   for (; fields != NULL && fields->key != NULL; fields++)
     {
-      LpLogField field = { fields->key, g_strdup (fields->value != NULL ? fields->value : "") };
+      LpLogField field = { fields->key, g_strdup (fields->value) };
 
       g_array_append_val (record->fields, field);
     }

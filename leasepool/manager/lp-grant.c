@@ -162,7 +162,8 @@ expire_locked (LpGrant *self, gint64 now, LpActions *actions)
 {
   LpSlot *slot = self->slot;
   const char *id = lp_grant_get_id (self);
-  LpLogField fields[] = { { "LEASE_ID", id }, { "OWNER", self->owner }, { NULL, NULL } };
+  g_autofree char *seq = g_strdup_printf ("%" G_GUINT64_FORMAT, slot->seq);
+  LpLogField fields[] = { { "LEASE_ID", id }, { "OWNER", self->owner }, { "EXECUTOR_SEQ", seq }, { NULL, NULL } };
 
   self->pool->counters.revoked++;
   lp_actions_log (actions, self->pool->settings->log_domain, G_LOG_LEVEL_MESSAGE, LP_DEBUG_LEASE, "lease-revoked",
@@ -229,12 +230,15 @@ log_release_locked (LpGrant *self, gboolean dropped, LpActions *actions)
 {
   GLogLevelFlags level = dropped ? G_LOG_LEVEL_MESSAGE : G_LOG_LEVEL_DEBUG;
   const char *domain = self->pool->settings->log_domain;
-  LpLogField fields[] = { { "LEASE_ID", NULL }, { "OWNER", self->owner }, { NULL, NULL } };
+  g_autofree char *seq = NULL;
+  LpLogField fields[] = { { "LEASE_ID", NULL }, { "EXECUTOR_SEQ", NULL }, { "OWNER", self->owner }, { NULL, NULL } };
 
   if (!lp_log_wants (domain, level, LP_DEBUG_LEASE))
     return;
 
+  seq = g_strdup_printf ("%" G_GUINT64_FORMAT, self->slot->seq);
   fields[0].value = lp_grant_get_id (self);
+  fields[1].value = seq;
   if (dropped)
     lp_actions_log (actions, domain, level, LP_DEBUG_LEASE, "lease-dropped", fields,
                     "The lease %s of “%s” was dropped without being released; it is released now", fields[0].value,

@@ -124,7 +124,7 @@ lp_manager_finalize (GObject *object)
 
   if (self->leases != NULL)
     lp_pool_destroy_in_owner (self->pool, g_object_unref, self->leases);
-  lp_pool_destroy_in_owner (self->pool, (GDestroyNotify) lp_settings_unref, self->settings);
+  lp_pool_drop_settings (self->pool, self->settings);
 
   /* In a forked child it stays as the fork left it. */
   if (!lp_pool_is_forked (self->pool))

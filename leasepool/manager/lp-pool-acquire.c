@@ -82,12 +82,15 @@ lp_pool_describe_locked (LpPool *self, gint64 now)
 static void
 log_grant_locked (LpPool *self, LpGrant *grant, LpActions *actions)
 {
-  LpLogField fields[] = { { "LEASE_ID", NULL }, { "OWNER", grant->owner }, { NULL, NULL } };
+  g_autofree char *seq = NULL;
+  LpLogField fields[] = { { "LEASE_ID", NULL }, { "EXECUTOR_SEQ", NULL }, { "OWNER", grant->owner }, { NULL, NULL } };
 
   if (!lp_log_wants (self->settings->log_domain, G_LOG_LEVEL_DEBUG, LP_DEBUG_LEASE))
     return;
 
+  seq = g_strdup_printf ("%" G_GUINT64_FORMAT, grant->slot->seq);
   fields[0].value = lp_grant_get_id (grant);
+  fields[1].value = seq;
   lp_actions_log (actions, self->settings->log_domain, G_LOG_LEVEL_DEBUG, LP_DEBUG_LEASE, "lease-acquired", fields,
                   "“%s” acquired the lease %s for %g s",
                   grant->owner != NULL ? grant->owner : "nobody in particular", fields[0].value, grant->seconds);

@@ -189,6 +189,7 @@ void      lp_pool_reap               (LpPool *self);
 void      lp_pool_post_owner         (LpPool *self, GFunc func, gpointer data, gpointer more);
 void      lp_pool_destroy_in_owner   (LpPool *self, GDestroyNotify destroy, gpointer data);
 void      lp_pool_destroy_later      (LpPool *self, GDestroyNotify destroy, gpointer data);
+void      lp_pool_drop_settings      (LpPool *self, LpSettings *settings);
 void      lp_pool_drop_service       (LpPool *self);
 LpPoolState lp_pool_get_state        (LpPool *self);
 void      lp_pool_preview            (LpPool *self, LpSettings *settings, gint64 units);

@@ -457,6 +457,9 @@ lp_pool_settle_locked (LpPool *self, LpActions *actions)
 void
 lp_pool_block (LpPool *self)
 {
+  if (lp_pool_is_forked (self))
+    return;
+
   g_mutex_lock (&self->lock);
   self->n_blocked++;
   g_mutex_unlock (&self->lock);
@@ -467,6 +470,8 @@ void
 lp_pool_wait (LpPool *self, LpCompletion *completion)
 {
   lp_completion_wait (completion, LP_TIME_NEVER);
+  if (lp_pool_is_forked (self))
+    return;
 
   g_mutex_lock (&self->lock);
   self->n_blocked--;

@@ -56,11 +56,10 @@ lp_pool_unref (LpPool *self)
   if (!g_atomic_ref_count_dec (&self->ref_count))
     return;
 
-  /* Their functions carry user data, which belongs to the owner context. */
   if (self->functions != NULL)
     lp_pool_destroy_in_owner (self, g_object_unref, self->functions);
   if (self->settings != NULL)
-    lp_pool_destroy_in_owner (self, (GDestroyNotify) lp_settings_unref, self->settings);
+    lp_pool_drop_settings (self, self->settings);
   g_clear_pointer (&self->owner, lp_delivery_unref);
   g_weak_ref_clear (&self->manager);
   g_ptr_array_unref (self->slots);
@@ -251,6 +250,16 @@ lp_pool_post_owner (LpPool *self, GFunc func, gpointer data, gpointer more)
 
   lp_delivery_post_func (owner, func, data, more);
   lp_delivery_unref (owner);
+}
+
+/* Drops SETTINGS: their functions carry user data, which belongs to the owner. */
+void
+lp_pool_drop_settings (LpPool *self, LpSettings *settings)
+{
+  if (settings->functions != NULL)
+    lp_pool_destroy_in_owner (self, (GDestroyNotify) lp_settings_unref, settings);
+  else
+    lp_settings_unref (settings);
 }
 
 /* Calls DESTROY in the owner context, not before it is iterated again; the

@@ -192,7 +192,12 @@ lp_slot_died_locked (LpSlot *self, const GError *error, gint64 now, LpActions *a
 {
   LpPool *pool = self->pool;
   g_autofree char *seq = g_strdup_printf ("%" G_GUINT64_FORMAT, self->seq);
-  LpLogField fields[] = { { "EXECUTOR_SEQ", seq }, { NULL, NULL } };
+  LpLogField fields[] = {
+    { "EXECUTOR_SEQ", seq },
+    { "LEASE_ID", self->grant != NULL ? lp_grant_get_id (self->grant) : NULL },
+    { "OWNER", self->grant != NULL ? self->grant->owner : NULL },
+    { NULL, NULL }
+  };
 
   lp_actions_log (actions, pool->settings->log_domain, G_LOG_LEVEL_MESSAGE, LP_DEBUG_EXECUTOR,
                   "executor-broken", fields, "The executor %s is broken: %s", seq, error->message);

@@ -33,8 +33,9 @@ static void
 add_settings_locked (LpPool *self, GVariantBuilder *dict)
 {
   const LpSettings *settings = self->settings;
+  g_autofree char *backend = g_ascii_strdown (settings->backend, -1); /* names are compared without case */
 
-  add (dict, "backend", g_variant_new ("s", settings->backend));
+  add (dict, "backend", g_variant_new ("s", backend));
   add (dict, "desired", g_variant_new ("u", lp_pool_desired_locked (self)));
   add (dict, "max_pools", g_variant_new ("u", (guint) MAX (settings->max_pools, 0)));
   add (dict, "min_pools", g_variant_new ("u", (guint) MAX (settings->min_pools, 0)));

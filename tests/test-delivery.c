@@ -1,0 +1,627 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+#include "config.h"
+
+#include "lp-delivery-private.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* Each test has a context of its own, whose poll function counts how often
+ * g_main_context_wakeup() was called: the number that its eventfd holds. */
+
+typedef struct
+{
+  GMainContext *context;
+  LpDelivery *delivery;
+  GString *log;                 /* what ran, in order */
+} Fixture;
+
+static struct
+{
+  guint64 wakeups;              /* (the thread that polls) */
+  int sleeping;                 /* (atomic) in a poll that may block */
+} polls;
+
+static int
+counting_poll (GPollFD *fds, guint n_fds, int timeout)
+{
+  guint64 value = 0;
+  int result;
+
+  g_atomic_int_set (&polls.sleeping, timeout != 0);
+  result = g_poll (fds, n_fds, timeout);
+  g_atomic_int_set (&polls.sleeping, FALSE);
+
+  /* The context has no descriptor but the one that wakes it. */
+  g_assert_cmpuint (n_fds, ==, 1);
+  if (fds[0].revents & G_IO_IN)
+    g_assert_cmpint (read (fds[0].fd, &value, sizeof value), ==, sizeof value);
+  polls.wakeups += value;
+
+  return result;
+}
+
+static void
+set_up (Fixture *self, gconstpointer data)
+{
+  memset (&polls, 0, sizeof polls);
+  self->context = g_main_context_new ();
+  g_main_context_set_poll_func (self->context, counting_poll);
+  self->delivery = lp_delivery_ref_context (self->context);
+  self->log = g_string_new (NULL);
+
+  /* What attaching its source woke. */
+  while (g_main_context_iteration (self->context, FALSE))
+    ;
+  polls.wakeups = 0;
+}
+
+static void
+tear_down (Fixture *self, gconstpointer data)
+{
+  lp_delivery_unref (self->delivery);
+  g_main_context_unref (self->context);
+  g_string_free (self->log, TRUE);
+}
+
+static void
+drain (Fixture *self)
+{
+  while (g_main_context_iteration (self->context, FALSE))
+    ;
+}
+
+static void
+append_cb (gpointer data, gpointer more)
+{
+  g_string_append (((Fixture *) data)->log, more);
+}
+
+static void
+post (Fixture *self, const char *text)
+{
+  lp_delivery_post_func (self->delivery, append_cb, self, (gpointer) text);
+}
+
+static void
+count_cb (gpointer data, gpointer more)
+{
+  guint *count = data;
+
+  (*count)++;
+}
+
+/* Posts DATA into the fixture from another thread, which has ended then. */
+static void
+on_thread (GThreadFunc func, gpointer data)
+{
+  g_thread_join (g_thread_new ("test-poster", func, data));
+}
+
+static void
+test_one_per_context (Fixture *self, gconstpointer data)
+{
+  g_autoptr (GMainContext) other = g_main_context_new ();
+  LpDelivery *again = lp_delivery_ref_context (self->context);
+  LpDelivery *another = lp_delivery_ref_context (other);
+  LpDelivery *global = lp_delivery_ref_current ();
+  LpDelivery *current;
+
+  g_assert_true (again == self->delivery);
+  g_assert_true (another != self->delivery);
+  g_assert_true (lp_delivery_get_context (again) == self->context);
+  g_assert_true (lp_delivery_get_context (global) == g_main_context_default ());
+  g_assert_true (lp_delivery_is_current (global));
+  g_assert_false (lp_delivery_is_current (again));
+
+  g_main_context_push_thread_default (self->context);
+  current = lp_delivery_ref_current ();
+  g_assert_true (current == self->delivery);
+  g_assert_true (lp_delivery_is_current (current));
+  g_assert_false (lp_delivery_is_current (global));
+  g_main_context_pop_thread_default (self->context);
+
+  lp_delivery_unref (current);
+  lp_delivery_unref (global);
+  lp_delivery_unref (another);
+  lp_delivery_unref (again);
+}
+
+static void
+test_order (Fixture *self, gconstpointer data)
+{
+  post (self, "a");
+  post (self, "b");
+  g_assert_cmpstr (self->log->str, ==, "");
+  post (self, "c");
+  g_main_context_iteration (self->context, FALSE);
+  g_assert_cmpstr (self->log->str, ==, "abc");
+  g_assert_false (g_main_context_iteration (self->context, FALSE));
+}
+
+static void
+post_again_cb (gpointer data, gpointer more)
+{
+  append_cb (data, more);
+  post (data, "3");
+}
+
+/* What a callback posts comes after all that was there. */
+static void
+test_order_posted_within (Fixture *self, gconstpointer data)
+{
+  lp_delivery_post_func (self->delivery, post_again_cb, self, (gpointer) "1");
+  post (self, "2");
+  drain (self);
+  g_assert_cmpstr (self->log->str, ==, "123");
+}
+
+typedef struct
+{
+  LpDelivery *delivery;
+  guint number;
+  guint n_posts;
+  guint *last;                  /* the last number that ran, of each poster */
+  guint *n_ran;
+} Poster;
+
+static void
+ordered_cb (gpointer data, gpointer more)
+{
+  Poster *self = data;
+
+  g_assert_cmpuint (GPOINTER_TO_UINT (more), ==, self->last[self->number] + 1);
+  self->last[self->number]++;
+  (*self->n_ran)++;
+}
+
+static gpointer
+post_many (gpointer data)
+{
+  Poster *self = data;
+
+  for (guint i = 1; i <= self->n_posts; i++)
+    lp_delivery_post_func (self->delivery, ordered_cb, self, GUINT_TO_POINTER (i));
+
+  return NULL;
+}
+
+/* Several threads, one context that sleeps and wakes: nothing is lost, and each
+ * thread's posts come in its order. A lost wake-up is a hang. */
+static void
+test_order_threads (Fixture *self, gconstpointer data)
+{
+  enum { N_POSTERS = 4, N_POSTS = 20000 };
+  Poster posters[N_POSTERS];
+  GThread *threads[N_POSTERS];
+  guint last[N_POSTERS] = { 0 };
+  guint n_ran = 0;
+
+  for (guint i = 0; i < N_POSTERS; i++)
+    {
+      posters[i] = (Poster) { self->delivery, i, N_POSTS, last, &n_ran };
+      threads[i] = g_thread_new ("test-poster", post_many, &posters[i]);
+    }
+
+  while (n_ran < N_POSTERS * N_POSTS)
+    g_main_context_iteration (self->context, TRUE);
+
+  for (guint i = 0; i < N_POSTERS; i++)
+    g_thread_join (threads[i]);
+}
+
+static gpointer
+ping (gpointer data)
+{
+  Poster *self = data;
+
+  for (guint i = 1; i <= self->n_posts; i++)
+    {
+      lp_delivery_post_func (self->delivery, ordered_cb, self, GUINT_TO_POINTER (i));
+      while ((guint) g_atomic_int_get ((int *) self->n_ran) < i)
+        g_thread_yield ();
+    }
+
+  return NULL;
+}
+
+/* One at a time, right when the context falls asleep. */
+static void
+test_no_lost_wakeup (Fixture *self, gconstpointer data)
+{
+  guint last = 0;
+  guint n_ran = 0;
+  Poster poster = { self->delivery, 0, 20000, &last, &n_ran };
+  GThread *thread = g_thread_new ("test-poster", ping, &poster);
+
+  while (n_ran < poster.n_posts)
+    g_main_context_iteration (self->context, TRUE);
+  g_thread_join (thread);
+
+  g_assert_cmpuint (polls.wakeups, <=, poster.n_posts);
+}
+
+static gpointer
+post_burst_at_sleeper (gpointer data)
+{
+  Poster *self = data;
+
+  /* Asleep for good: prepared, and in a poll that blocks. */
+  while (!g_atomic_int_get (&polls.sleeping))
+    g_thread_yield ();
+
+  return post_many (self);
+}
+
+/* A burst into a context that sleeps wakes it once, not once per item. The
+ * context cannot run meanwhile, or it would fall asleep again in between. */
+static void
+test_wakes_once (Fixture *self, gconstpointer data)
+{
+  enum { N_POSTS = 1000 };
+  guint last = 0;
+  guint n_ran = 0;
+  Poster poster = { self->delivery, 0, N_POSTS, &last, &n_ran };
+  GThread *thread;
+  GPollFD fds[1];
+  int timeout;
+  int priority;
+  guint64 value = 0;
+
+  g_assert_true (g_main_context_acquire (self->context));
+  g_main_context_prepare (self->context, &priority);
+  g_assert_cmpint (g_main_context_query (self->context, priority, &timeout, fds, 1), ==, 1);
+  g_assert_cmpint (timeout, ==, -1);
+
+  g_atomic_int_set (&polls.sleeping, TRUE);
+  thread = g_thread_new ("test-poster", post_burst_at_sleeper, &poster);
+  g_thread_join (thread);
+
+  g_assert_cmpint (counting_poll (fds, 1, timeout), ==, 1);
+  value = polls.wakeups;
+  g_assert_true (g_main_context_check (self->context, priority, fds, 1));
+  g_main_context_dispatch (self->context);
+  g_main_context_release (self->context);
+
+  drain (self);
+  g_assert_cmpuint (n_ran, ==, N_POSTS);
+  g_assert_cmpuint (value, ==, 1);
+}
+
+static void
+burst_within_cb (gpointer data, gpointer more)
+{
+  on_thread (post_many, data);
+}
+
+/* While the context is awake nobody wakes it. */
+static void
+test_awake_is_not_woken (Fixture *self, gconstpointer data)
+{
+  guint last = 0;
+  guint n_ran = 0;
+  Poster poster = { self->delivery, 0, 1000, &last, &n_ran };
+
+  lp_delivery_post_func (self->delivery, burst_within_cb, &poster, NULL);
+  drain (self);
+  g_assert_cmpuint (n_ran, ==, poster.n_posts);
+  g_assert_cmpuint (polls.wakeups, ==, 0);
+}
+
+static void
+nested_cb (gpointer data, gpointer more)
+{
+  Fixture *self = data;
+
+  g_string_append (self->log, "(");
+  while (strchr (self->log->str, 'c') == NULL)
+    g_main_context_iteration (self->context, TRUE);
+  g_string_append (self->log, ")");
+}
+
+/* A callback that iterates the context gets what was posted after it, also the
+ * rest of the batch it is itself of. */
+static void
+test_nested_rest_of_batch (Fixture *self, gconstpointer data)
+{
+  post (self, "a");
+  lp_delivery_post_func (self->delivery, nested_cb, self, NULL);
+  post (self, "b");
+  post (self, "c");
+  post (self, "d");
+  drain (self);
+  g_assert_cmpstr (self->log->str, ==, "a(bcd)");
+}
+
+static gpointer
+post_c (gpointer data)
+{
+  post (data, "c");
+  return NULL;
+}
+
+static void
+nested_with_thread_cb (gpointer data, gpointer more)
+{
+  GThread *thread = g_thread_new ("test-poster", post_c, data);
+
+  nested_cb (data, NULL);
+  g_thread_join (thread);
+}
+
+/* Also what comes from another thread only then, when the inner loop sleeps. */
+static void
+test_nested_new_post (Fixture *self, gconstpointer data)
+{
+  lp_delivery_post_func (self->delivery, nested_with_thread_cb, self, NULL);
+  post (self, "b");
+  drain (self);
+  g_assert_cmpstr (self->log->str, ==, "(bc)");
+}
+
+static void
+deeper_cb (gpointer data, gpointer more)
+{
+  Fixture *self = data;
+  gsize length = self->log->len;
+
+  g_string_append_c (self->log, '(');
+  if (GPOINTER_TO_UINT (more) > 0)
+    {
+      lp_delivery_post_func (self->delivery, deeper_cb, self, GUINT_TO_POINTER (GPOINTER_TO_UINT (more) - 1));
+      while (self->log->len < length + 2)
+        g_main_context_iteration (self->context, TRUE);
+    }
+  g_string_append_c (self->log, ')');
+}
+
+static void
+test_nested_deep (Fixture *self, gconstpointer data)
+{
+  lp_delivery_post_func (self->delivery, deeper_cb, self, GUINT_TO_POINTER (20));
+  drain (self);
+  g_assert_cmpuint (self->log->len, ==, 42);
+  g_assert_true (g_str_has_prefix (self->log->str, "((((((((((((((((((((("));
+}
+
+typedef struct
+{
+  guint n_ran;
+  guint n_others;
+  guint n_ran_at_first_other;
+} Burst;
+
+static void
+slow_cb (gpointer data, gpointer more)
+{
+  gint64 end = g_get_monotonic_time () + 100;
+
+  while (g_get_monotonic_time () < end)
+    ;
+  ((Burst *) data)->n_ran++;
+}
+
+static gboolean
+other_cb (gpointer data)
+{
+  Burst *self = data;
+
+  if (self->n_others++ == 0)
+    self->n_ran_at_first_other = self->n_ran;
+  return G_SOURCE_CONTINUE;
+}
+
+/* A burst does not keep the loop from its other sources: 4000 items of 0.1 ms
+ * come in many dispatches, and the other source has its turn after each. */
+static void
+test_burst_is_bounded (Fixture *self, gconstpointer data)
+{
+  enum { N_POSTS = 4000 };
+  g_autoptr (GSource) source = g_timeout_source_new (0);
+  Burst burst = { 0, 0, 0 };
+
+  g_source_set_callback (source, other_cb, &burst, NULL);
+  g_source_attach (source, self->context);
+  for (guint i = 0; i < N_POSTS; i++)
+    lp_delivery_post_func (self->delivery, slow_cb, &burst, NULL);
+
+  while (burst.n_ran < N_POSTS)
+    g_main_context_iteration (self->context, FALSE);
+
+  g_assert_cmpuint (burst.n_ran, ==, N_POSTS);
+  g_assert_cmpuint (burst.n_ran_at_first_other, <, N_POSTS / 4);
+  g_assert_cmpuint (burst.n_others, >=, 8);
+  g_source_destroy (source);
+}
+
+/* But a short one comes in one dispatch, whatever its number. */
+static void
+test_short_burst_at_once (Fixture *self, gconstpointer data)
+{
+  guint count = 0;
+
+  for (guint i = 0; i < 31; i++)
+    lp_delivery_post_func (self->delivery, count_cb, &count, NULL);
+  g_main_context_iteration (self->context, FALSE);
+  g_assert_cmpuint (count, ==, 31);
+}
+
+/* What was posted into a context that nobody iterates keeps it; it is run by
+ * whoever iterates it at last. */
+static void
+test_never_iterated (void)
+{
+  GMainContext *context = g_main_context_new ();
+  LpDelivery *delivery = lp_delivery_ref_context (context);
+  guint count = 0;
+
+  lp_delivery_post_func (delivery, count_cb, &count, NULL);
+  g_main_context_unref (context);
+  g_assert_cmpuint (count, ==, 0);
+
+  g_main_context_iteration (lp_delivery_get_context (delivery), FALSE);
+  g_assert_cmpuint (count, ==, 1);
+  lp_delivery_unref (delivery);
+}
+
+/* The delivery goes with its context: another one at the same address starts
+ * anew. Under a sanitizer this finds a table that keeps what is gone. */
+static void
+test_context_destroyed (void)
+{
+  for (guint i = 0; i < 2000; i++)
+    {
+      GMainContext *context = g_main_context_new ();
+      LpDelivery *delivery = lp_delivery_ref_context (context);
+      guint count = 0;
+
+      lp_delivery_post_func (delivery, count_cb, &count, NULL);
+      g_main_context_iteration (context, FALSE);
+      g_assert_cmpuint (count, ==, 1);
+
+      lp_delivery_unref (delivery);
+      g_main_context_unref (context);
+    }
+}
+
+static gpointer
+unref_last (gpointer data)
+{
+  lp_delivery_unref (data);
+  return NULL;
+}
+
+/* The last reference may be dropped on any thread. */
+static void
+test_last_ref_elsewhere (void)
+{
+  GMainContext *context = g_main_context_new ();
+  LpDelivery *delivery = lp_delivery_ref_context (context);
+
+  g_main_context_unref (context);
+  on_thread (unref_last, delivery);
+}
+
+static void
+destroy_cb (gpointer data)
+{
+  guint *count = data;
+
+  (*count)++;
+}
+
+static void
+test_destroys (Fixture *self, gconstpointer data)
+{
+  guint count = 0;
+
+  lp_delivery_post_destroy (self->delivery, destroy_cb, &count);
+  lp_delivery_post_destroy (self->delivery, destroy_cb, &count);
+  g_assert_cmpuint (count, ==, 0);
+  g_main_context_iteration (self->context, FALSE);
+  g_assert_cmpuint (count, ==, 2);
+  g_assert_false (g_main_context_iteration (self->context, FALSE));
+  g_assert_cmpuint (count, ==, 2);
+}
+
+static void
+destroy_and_post_cb (gpointer data)
+{
+  Fixture *self = data;
+
+  g_string_append (self->log, "d");
+  post (self, "p");
+}
+
+/* A destroy notify may come back into the library. */
+static void
+test_destroy_posts (Fixture *self, gconstpointer data)
+{
+  lp_delivery_post_destroy (self->delivery, destroy_and_post_cb, self);
+  drain (self);
+  g_assert_cmpstr (self->log->str, ==, "dp");
+}
+
+/* The owner that runs no loop reaps the destroy notifies, and only those. */
+static void
+test_reap (Fixture *self, gconstpointer data)
+{
+  guint count = 0;
+
+  lp_delivery_post_destroy (self->delivery, destroy_cb, &count);
+  post (self, "a");
+  lp_delivery_reap (self->delivery);
+  g_assert_cmpuint (count, ==, 1);
+  g_assert_cmpstr (self->log->str, ==, "");
+
+  lp_delivery_reap (self->delivery);
+  drain (self);
+  g_assert_cmpuint (count, ==, 1);
+  g_assert_cmpstr (self->log->str, ==, "a");
+}
+
+static guint n_leaked_records;
+
+static GLogWriterOutput
+count_leaked (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
+{
+  for (gsize i = 0; i < n_fields; i++)
+    if (strcmp (fields[i].key, "LEASEPOOL_EVENT") == 0 && strcmp (fields[i].value, "user-data-leaked") == 0)
+      {
+        g_assert_cmpint (level & G_LOG_LEVEL_MASK, ==, G_LOG_LEVEL_MESSAGE);
+        n_leaked_records++;
+      }
+
+  return G_LOG_WRITER_HANDLED;
+}
+
+/* Destroy notifies hold no context. When it goes they are not run on whatever
+ * thread that is; the data is leaked, and somebody is told. */
+static void
+test_destroys_leak (void)
+{
+  GMainContext *context = g_main_context_new ();
+  LpDelivery *delivery = lp_delivery_ref_context (context);
+  guint count = 0;
+
+  lp_delivery_post_destroy (delivery, destroy_cb, &count);
+  g_main_context_unref (context);
+  g_assert_cmpuint (n_leaked_records, ==, 0);
+  on_thread (unref_last, delivery);
+
+  g_assert_cmpuint (count, ==, 0);
+  g_assert_cmpuint (n_leaked_records, ==, 1);
+}
+
+#define ADD(path, test) g_test_add (path, Fixture, NULL, set_up, test, tear_down)
+
+int
+main (int argc, char **argv)
+{
+  g_log_set_writer_func (count_leaked, NULL, NULL);
+  g_test_init (&argc, &argv, NULL);
+
+  ADD ("/delivery/one-per-context", test_one_per_context);
+  ADD ("/delivery/order/posts", test_order);
+  ADD ("/delivery/order/posted-within", test_order_posted_within);
+  ADD ("/delivery/order/threads", test_order_threads);
+  ADD ("/delivery/wake/none-is-lost", test_no_lost_wakeup);
+  ADD ("/delivery/wake/burst-wakes-once", test_wakes_once);
+  ADD ("/delivery/wake/awake-is-not-woken", test_awake_is_not_woken);
+  ADD ("/delivery/nested/rest-of-batch", test_nested_rest_of_batch);
+  ADD ("/delivery/nested/new-post", test_nested_new_post);
+  ADD ("/delivery/nested/deep", test_nested_deep);
+  ADD ("/delivery/burst/is-bounded-per-dispatch", test_burst_is_bounded);
+  ADD ("/delivery/burst/short-one-comes-at-once", test_short_burst_at_once);
+  g_test_add_func ("/delivery/context/never-iterated", test_never_iterated);
+  g_test_add_func ("/delivery/context/destroyed", test_context_destroyed);
+  g_test_add_func ("/delivery/context/last-reference-elsewhere", test_last_ref_elsewhere);
+  ADD ("/delivery/destroys/in-the-context", test_destroys);
+  ADD ("/delivery/destroys/may-post", test_destroy_posts);
+  ADD ("/delivery/destroys/reaped-without-a-loop", test_reap);
+  g_test_add_func ("/delivery/destroys/leak-with-the-context", test_destroys_leak);
+
+  return g_test_run ();
+}

@@ -1,0 +1,603 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+/* The hook: how an executor of other hands dies, holds on to its jobs, is
+ * cancelled, and shuts down. */
+
+#include "config.h"
+
+#include "lp-test-executor.h"
+
+#include <errno.h>
+#include <sys/wait.h>
+
+static gboolean
+has_ended (gpointer job)
+{
+  return lp_job_get_state (job) >= LP_JOB_STATE_SUCCEEDED;
+}
+
+/* --- Deaths --- */
+
+static void
+test_death_idle (void)
+{
+  LpManager *manager;
+  Retired retired = { 0 };
+
+  begin (START_READY, SUBMIT_VALUE);
+  manager = start (1, 1);
+  g_signal_connect (manager, "executor-retired", G_CALLBACK (retired_cb), &retired);
+  report_died (executor_at (1));
+  report_died (executor_at (1));
+  lp_test_check (manager);
+
+  assert_replaced (manager, 2);
+  assert_retired (&retired, 1, LP_RETIRE_REASON_BROKEN);
+  g_assert_cmpuint (lp_test_counter (manager, "executors_retired"), ==, 1);
+  g_assert_cmpuint (lp_test_counter (manager, "executors_created"), ==, 2);
+  finish (manager);
+}
+
+static void
+test_death_with_jobs (void)
+{
+  LpManager *manager;
+  LpLease *lease;
+  LpJob *running, *queued;
+  g_autoptr (GError) error = NULL;
+  Retired retired = { 0 };
+
+  begin (START_READY, SUBMIT_HOLD);
+  manager = start (1, 1);
+  g_signal_connect (manager, "executor-retired", G_CALLBACK (retired_cb), &retired);
+  lease = lp_test_acquire (manager, "test");
+  running = submit_new (lease);
+  queued = submit_new (lease);
+  wait_count (&world.n_submits, 1);
+
+  report_died (executor_at (1));
+  assert_broken (manager, lease, running, queued);
+  error = lp_job_dup_error (running);
+  g_assert_nonnull (strstr (error->message, "as the test asked"));
+  g_assert_cmpuint (world.n_submits, ==, 1);
+
+  assert_replaced (manager, 2);
+  assert_retired (&retired, 1, LP_RETIRE_REASON_BROKEN);
+
+  /* Whatever still comes for the dead is dropped. */
+  lp_job_return_value (running, g_variant_new ("(i)", 1));
+  assert_failed (running, LP_JOB_STATE_FAILED, LP_ERROR, LP_ERROR_BROKEN_EXECUTOR);
+  finish_with (manager, lease, running, queued);
+}
+
+/* From within the function that was given the job. */
+static void
+test_death_within_submit (void)
+{
+  LpManager *manager;
+  LpLease *lease;
+  LpJob *running, *queued;
+
+  begin (START_READY, SUBMIT_DIES);
+  manager = start (1, 1);
+  lease = lp_test_acquire (manager, "test");
+  hold_up_service (manager);
+  running = submit_new (lease);
+  queued = submit_new (lease);
+  let_go_service (manager);
+
+  assert_broken (manager, lease, running, queued);
+  assert_replaced (manager, 2);
+  finish_with (manager, lease, running, queued);
+}
+
+/* A lease that was released is broken all the same while it drains. */
+static void
+test_death_draining (void)
+{
+  LpManager *manager;
+  LpLease *lease;
+  LpJob *running;
+  GAsyncResult *result = NULL;
+  g_autoptr (GError) error = NULL;
+
+  begin (START_READY, SUBMIT_HOLD);
+  manager = start (1, 1);
+  lease = lp_test_acquire (manager, "test");
+  running = submit_new (lease);
+  wait_count (&world.n_submits, 1);
+  lp_lease_drain_async (lease, NULL, lp_test_result_cb, &result);
+  g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_DRAINING);
+
+  report_died (executor_at (1));
+  assert_failed (running, LP_JOB_STATE_FAILED, LP_ERROR, LP_ERROR_BROKEN_EXECUTOR);
+  g_assert_false (lp_lease_drain_finish (lease, lp_test_wait_result (&result), &error));
+  g_assert_error (error, LP_ERROR, LP_ERROR_EXPIRED);
+  g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_BROKEN);
+  g_object_unref (result);
+  assert_replaced (manager, 2);
+  finish_with (manager, lease, running, NULL);
+}
+
+/* A waiter gets the replacement, although the desired count is reached. */
+static void
+test_death_with_waiter (void)
+{
+  LpManager *manager;
+  g_autoptr (LpLease) lease = NULL;
+  g_autoptr (LpLease) next = NULL;
+  GAsyncResult *result = NULL;
+  g_autoptr (GError) error = NULL;
+
+  begin (START_READY, SUBMIT_HOLD);
+  manager = start (1, 1);
+  lease = lp_test_acquire (manager, "test");
+  lp_manager_acquire_async (manager, NULL, NULL, lp_test_result_cb, &result);
+  report_died (executor_at (1));
+  next = lp_manager_acquire_finish (manager, lp_test_wait_result (&result), &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (seq_of (next), ==, 2);
+  g_object_unref (result);
+  lp_lease_release (next);
+  g_clear_object (&next);
+  g_clear_object (&lease);
+  finish (manager);
+}
+
+/* A command is a process of the library's own: it does not outlive the executor
+ * it occupied, nor the manager. */
+static void
+test_death_with_command (void)
+{
+  const char * const argv[] = { "sleep", "1000", NULL };
+  LpManager *manager;
+  LpLease *lease;
+  LpJob *command = lp_job_new_for_command (argv, NULL);
+
+  begin (START_READY, SUBMIT_HOLD);
+  manager = start (1, 1);
+  lease = lp_test_acquire (manager, "test");
+  lp_test_submit (lease, command);
+  flush_service (manager);
+  flush_service (manager);
+  g_assert_cmpint (waitpid (-1, NULL, WNOHANG), ==, 0);
+
+  report_died (executor_at (1));
+  lp_test_block_for (has_ended, command, "the end of the command");
+  g_assert_cmpint (lp_job_get_state (command), !=, LP_JOB_STATE_SUCCEEDED);
+  finish_with (manager, lease, command, NULL);
+  g_assert_cmpint (waitpid (-1, NULL, WNOHANG), ==, -1);
+  g_assert_cmpint (errno, ==, ECHILD);
+}
+
+/* --- Jobs that nobody ends --- */
+
+static void
+test_stuck_cancelled (void)
+{
+  LpManager *manager;
+  LpLease *lease;
+  LpJob *stuck, *next;
+
+  begin (START_READY, SUBMIT_HOLD);
+  manager = start (1, 1);
+  lease = lp_test_acquire (manager, "test");
+  stuck = submit_new (lease);
+  next = submit_new (lease);
+  wait_count (&world.n_submits, 1);
+
+  lp_job_cancel (stuck);
+  wait_count (&world.n_cancels, 1);
+  g_assert_true (world.cancelled == stuck);
+  assert_failed (stuck, LP_JOB_STATE_CANCELLED, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+
+  /* Its worker is occupied until it returns, and then what it says is dropped. */
+  flush_service (manager);
+  g_assert_cmpint (lp_job_get_state (next), ==, LP_JOB_STATE_QUEUED);
+  g_assert_cmpuint (lp_test_counter (manager, "results_discarded"), ==, 0);
+  lp_job_return_value (stuck, g_variant_new ("(i)", 1));
+  g_assert_cmpuint (lp_test_counter (manager, "results_discarded"), ==, 1);
+  g_assert_cmpint (lp_job_get_state (stuck), ==, LP_JOB_STATE_CANCELLED);
+
+  wait_count (&world.n_submits, 2);
+  lp_job_return_value (next, g_variant_new ("(i)", 2));
+  assert_value (next, 2);
+  g_assert_cmpuint (world.n_cancels, ==, 1);
+  lp_lease_release (lease);
+  lp_test_wait_stat (manager, "available", 1);
+  finish_with (manager, lease, stuck, next);
+}
+
+/* Returned in time, its own value stands, an error is the cancel's. */
+static void
+test_stuck_in_time (void)
+{
+  LpManager *manager;
+  LpLease *lease;
+  LpJob *value, *error_job;
+  g_autoptr (GError) error = test_error_new (LP_ERROR_FAILED);
+
+  begin (START_READY, SUBMIT_HOLD);
+  manager = lp_test_start (1, "executor-type", TEST_TYPE_EXECUTOR, "workers-per-pool", 2,
+                           "cancel-grace-seconds", 1000.0, NULL);
+  lease = lp_test_acquire (manager, "test");
+  value = submit_new (lease);
+  error_job = submit_new (lease);
+  wait_count (&world.n_submits, 2);
+  lp_job_cancel (value);
+  lp_job_cancel (error_job);
+  lp_job_return_value (value, g_variant_new ("(i)", 3));
+  lp_job_return_error (error_job, error);
+  assert_value (value, 3);
+  assert_failed (error_job, LP_JOB_STATE_CANCELLED, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_assert_cmpuint (lp_test_counter (manager, "results_discarded"), ==, 0);
+  finish_with (manager, lease, value, error_job);
+}
+
+static void
+test_stuck_timed_out (void)
+{
+  LpManager *manager;
+  LpLease *lease;
+  LpJob *stuck = lp_test_value_job (1);
+
+  begin (START_READY, SUBMIT_HOLD);
+  manager = start (1, 1);
+  lease = lp_test_acquire (manager, "test");
+  lp_job_set_timeout_seconds (stuck, 0.05);
+  lp_test_submit (lease, stuck);
+  assert_failed (stuck, LP_JOB_STATE_FAILED, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
+  flush_service (manager);
+  g_assert_cmpuint (world.n_cancels, ==, 1);
+  g_assert_true (world.cancelled == stuck);
+  finish_with (manager, lease, stuck, NULL);
+}
+
+/* Released: the executor holds a worker that nobody gets back, so it is not
+ * lent again. */
+static void
+test_stuck_released (void)
+{
+  LpManager *manager;
+  LpLease *lease;
+  LpJob *stuck;
+  Retired retired = { 0 };
+
+  begin (START_READY, SUBMIT_HOLD);
+  manager = start (1, 1);
+  g_signal_connect (manager, "executor-retired", G_CALLBACK (retired_cb), &retired);
+  lease = lp_test_acquire (manager, "test");
+  stuck = submit_new (lease);
+  wait_count (&world.n_submits, 1);
+  lp_job_cancel (stuck);
+  assert_failed (stuck, LP_JOB_STATE_CANCELLED, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  lp_lease_release (lease);
+  g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_RELEASED);
+
+  assert_replaced (manager, 2);
+  assert_retired (&retired, 1, LP_RETIRE_REASON_BROKEN);
+  g_assert_cmpuint (lp_test_stat (manager, "quarantined"), ==, 0);
+  lp_job_return_value (stuck, g_variant_new ("(i)", 1));
+  finish_with (manager, lease, stuck, NULL);
+}
+
+static void
+test_stuck_expired (void)
+{
+  LpManager *manager;
+  LpLease *lease;
+  LpJob *stuck, *queued;
+  Retired retired = { 0 };
+
+  begin (START_READY, SUBMIT_HOLD);
+  manager = lp_test_start (1, "executor-type", TEST_TYPE_EXECUTOR, "workers-per-pool", 1, "cancel-grace-seconds", 0.05,
+                           "default-lease-seconds", 0.05, "lease-grace-seconds", 0.0, NULL);
+  g_signal_connect (manager, "executor-retired", G_CALLBACK (retired_cb), &retired);
+  lease = lp_test_acquire (manager, "test");
+  stuck = submit_new (lease);
+  queued = submit_new (lease);
+  assert_failed (queued, LP_JOB_STATE_CANCELLED, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  assert_failed (stuck, LP_JOB_STATE_CANCELLED, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_EXPIRED);
+  assert_retired (&retired, 1, LP_RETIRE_REASON_EXPIRED);
+
+  /* The cancel came before the end, and was of the one that ran. */
+  g_assert_cmpuint (world.n_cancels, ==, 1);
+  g_assert_true (world.cancelled == stuck);
+  g_assert_cmpuint (world.n_submits, ==, 1);
+  finish_with (manager, lease, stuck, queued);
+}
+
+static void
+test_cancel_queued (void)
+{
+  LpManager *manager;
+  LpLease *lease;
+  LpJob *running, *queued;
+
+  begin (START_READY, SUBMIT_HOLD);
+  manager = start (1, 1);
+  lease = lp_test_acquire (manager, "test");
+  running = submit_new (lease);
+  queued = submit_new (lease);
+  wait_count (&world.n_submits, 1);
+
+  lp_job_cancel (queued);
+  g_assert_cmpint (lp_job_get_state (queued), ==, LP_JOB_STATE_CANCELLED);
+  lp_job_return_value (running, g_variant_new ("(i)", 1));
+  lp_job_cancel (running);
+  flush_service (manager);
+  g_assert_cmpuint (world.n_cancels, ==, 0);
+  g_assert_cmpuint (world.n_submits, ==, 1);
+  finish_with (manager, lease, running, queued);
+}
+
+/* A cancel that the executor is to be told of when the job has ended is not told:
+ * it would hit the next one. */
+static void
+test_cancel_late (void)
+{
+  LpManager *manager;
+  LpLease *lease;
+  LpJob *first, *second;
+
+  begin (START_READY, SUBMIT_HOLD);
+  manager = start (1, 1);
+  lease = lp_test_acquire (manager, "test");
+  first = submit_new (lease);
+  second = submit_new (lease);
+  wait_count (&world.n_submits, 1);
+
+  hold_up_service (manager);
+  lp_job_cancel (first);
+  lp_job_return_value (first, g_variant_new ("(i)", 1));
+  let_go_service (manager);
+  wait_count (&world.n_submits, 2);
+  flush_service (manager);
+  g_assert_cmpuint (world.n_cancels, ==, 0);
+  lp_job_return_value (second, g_variant_new ("(i)", 2));
+  assert_value (second, 2);
+  finish_with (manager, lease, first, second);
+}
+
+/* --- Shutdowns --- */
+
+static void
+test_stop_jobs (gconstpointer data)
+{
+  LpStopMode mode = GPOINTER_TO_INT (data);
+  LpManager *manager;
+  LpLease *lease;
+  LpJob *running, *queued;
+  g_autoptr (GError) error = NULL;
+
+  begin (START_READY, SUBMIT_HOLD);
+  manager = start (1, 1);
+  lease = lp_test_acquire (manager, "test");
+  running = submit_new (lease);
+  queued = submit_new (lease);
+  wait_count (&world.n_submits, 1);
+
+  g_assert_true (lp_manager_stop (manager, mode, -1, NULL, &error));
+  g_assert_no_error (error);
+  assert_failed (running, LP_JOB_STATE_CANCELLED, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  assert_failed (queued, LP_JOB_STATE_CANCELLED, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_STOPPED);
+  g_assert_cmpuint (world.n_shutdowns, ==, 1);
+  /* With something left that only a kill ends, that is what it is asked for. */
+  g_assert_cmpint (world.mode, ==, LP_STOP_MODE_KILL);
+  g_assert_cmpuint (lp_test_stat (manager, "total"), ==, 0);
+  finish_with (manager, lease, running, queued);
+}
+
+static void
+test_stop_mode (void)
+{
+  LpManager *manager;
+  g_autoptr (GError) error = NULL;
+
+  begin (START_READY, SUBMIT_VALUE);
+  manager = start (1, 1);
+  g_assert_true (lp_manager_stop (manager, LP_STOP_MODE_CANCEL, -1, NULL, &error));
+  g_assert_no_error (error);
+  g_assert_cmpint (world.mode, ==, LP_STOP_MODE_CANCEL);
+  finish (manager);
+}
+
+static void
+test_stop_drains (void)
+{
+  LpManager *manager;
+  LpLease *lease;
+  LpJob *running, *queued;
+  GAsyncResult *result = NULL;
+  g_autoptr (GError) error = NULL;
+
+  begin (START_READY, SUBMIT_HOLD);
+  manager = start (1, 1);
+  lease = lp_test_acquire (manager, "test");
+  running = submit_new (lease);
+  queued = submit_new (lease);
+  wait_count (&world.n_submits, 1);
+
+  lp_manager_stop_async (manager, LP_STOP_MODE_DRAIN, -1, NULL, lp_test_result_cb, &result);
+  lp_job_return_value (running, g_variant_new ("(i)", 1));
+  wait_count (&world.n_submits, 2);
+  g_assert_cmpuint (world.n_shutdowns, ==, 0);
+  lp_job_return_value (queued, g_variant_new ("(i)", 2));
+  g_assert_true (lp_manager_stop_finish (manager, lp_test_wait_result (&result), &error));
+  g_assert_no_error (error);
+  assert_value (running, 1);
+  assert_value (queued, 2);
+  g_assert_cmpuint (world.n_cancels, ==, 0);
+  g_object_unref (result);
+  finish_with (manager, lease, running, queued);
+}
+
+/* The stop waits for the report, which may come from any thread. */
+static void
+test_stop_reported_later (void)
+{
+  LpManager *manager;
+  GAsyncResult *result = NULL;
+  g_autoptr (GError) error = NULL;
+
+  begin (START_READY, SUBMIT_VALUE);
+  manager = start (1, 1);
+  world.never_stops = TRUE;
+  lp_manager_stop_async (manager, LP_STOP_MODE_CANCEL, -1, NULL, lp_test_result_cb, &result);
+  wait_count (&world.n_shutdowns, 1);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  g_assert_null (result);
+  g_assert_cmpuint (lp_test_stat (manager, "total"), ==, 1);
+
+  lp_executor_report_stopped (executor_at (1));
+  g_assert_cmpuint (lp_test_stat (manager, "total"), ==, 0);
+  lp_executor_report_stopped (executor_at (1));
+  g_assert_true (lp_manager_stop_finish (manager, lp_test_wait_result (&result), &error));
+  g_assert_no_error (error);
+  g_object_unref (result);
+  finish (manager);
+}
+
+/* A shutdown that does not report is given up in the end: nobody waits for it
+ * for ever, and it is counted. */
+static void
+test_stop_never_reported (void)
+{
+  LpManager *manager;
+  g_autoptr (GError) error = NULL;
+
+  begin (START_READY, SUBMIT_VALUE);
+  manager = lp_test_start (1, "executor-type", TEST_TYPE_EXECUTOR, "cancel-grace-seconds", 0.0, NULL);
+  world.never_stops = TRUE;
+  g_assert_true (lp_manager_stop (manager, LP_STOP_MODE_CANCEL, -1, NULL, &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (lp_test_stat (manager, "quarantined"), ==, 1);
+  g_assert_cmpuint (lp_test_stat (manager, "total"), ==, 0);
+  lp_test_check (manager);
+
+  /* It may come back after all, also when the manager does not run. */
+  lp_executor_report_stopped (executor_at (1));
+  g_assert_cmpuint (lp_test_stat (manager, "quarantined"), ==, 0);
+  world.never_stops = FALSE;
+  g_assert_true (lp_manager_start (manager, NULL, &error));
+  g_assert_no_error (error);
+  finish (manager);
+}
+
+/* When stop has returned nothing of an executor is left in the library. */
+static void
+test_stop_nothing_is_left (void)
+{
+  for (guint i = 0; i < 50; i++)
+    {
+      LpManager *manager;
+
+      begin (START_READY, SUBMIT_VALUE);
+      manager = start (2, 1);
+      lp_test_finish (manager);
+      g_assert_finalize_object (executor_at (1));
+      g_ptr_array_set_size (world.executors, 0);
+      end ();
+    }
+}
+
+/* --- Stopped by itself --- */
+
+static void
+test_stopped_idle (void)
+{
+  LpManager *manager;
+  Retired retired = { 0 };
+
+  begin (START_READY, SUBMIT_VALUE);
+  manager = start (1, 1);
+  g_signal_connect (manager, "executor-retired", G_CALLBACK (retired_cb), &retired);
+  hold_up_service (manager);
+  lp_executor_report_stopped (executor_at (1));
+  g_assert_cmpuint (lp_test_counter (manager, "executors_retired"), ==, 1);
+  let_go_service (manager);
+  assert_replaced (manager, 2);
+  assert_retired (&retired, 1, LP_RETIRE_REASON_BROKEN);
+
+  /* It is gone: there was nothing to shut down. */
+  g_assert_cmpuint (world.n_shutdowns, ==, 0);
+  finish (manager);
+}
+
+static void
+test_stopped_with_jobs (void)
+{
+  LpManager *manager;
+  LpLease *lease;
+  LpJob *running, *queued;
+
+  begin (START_READY, SUBMIT_HOLD);
+  manager = start (1, 1);
+  lease = lp_test_acquire (manager, "test");
+  running = submit_new (lease);
+  queued = submit_new (lease);
+  wait_count (&world.n_submits, 1);
+  lp_executor_report_stopped (executor_at (1));
+  assert_broken (manager, lease, running, queued);
+  assert_replaced (manager, 2);
+  finish_with (manager, lease, running, queued);
+}
+
+static void
+test_stopped_within_submit (void)
+{
+  LpManager *manager;
+  LpLease *lease;
+  LpJob *running, *queued;
+
+  begin (START_READY, SUBMIT_STOPS);
+  manager = start (1, 1);
+  lease = lp_test_acquire (manager, "test");
+  hold_up_service (manager);
+  running = submit_new (lease);
+  queued = submit_new (lease);
+  let_go_service (manager);
+  assert_broken (manager, lease, running, queued);
+  assert_replaced (manager, 2);
+  finish_with (manager, lease, running, queued);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+
+  g_test_add_func ("/executor-end/death/idle", test_death_idle);
+  g_test_add_func ("/executor-end/death/with-jobs", test_death_with_jobs);
+  g_test_add_func ("/executor-end/death/within-submit", test_death_within_submit);
+  g_test_add_func ("/executor-end/death/draining", test_death_draining);
+  g_test_add_func ("/executor-end/death/waiter-gets-replacement", test_death_with_waiter);
+  g_test_add_func ("/executor-end/death/ends-commands", test_death_with_command);
+
+  g_test_add_func ("/executor-end/stuck/cancelled", test_stuck_cancelled);
+  g_test_add_func ("/executor-end/stuck/returned-in-time", test_stuck_in_time);
+  g_test_add_func ("/executor-end/stuck/timed-out", test_stuck_timed_out);
+  g_test_add_func ("/executor-end/stuck/released-is-not-reused", test_stuck_released);
+  g_test_add_func ("/executor-end/stuck/expired", test_stuck_expired);
+  g_test_add_func ("/executor-end/cancel/not-for-queued-or-ended", test_cancel_queued);
+  g_test_add_func ("/executor-end/cancel/never-hits-the-next-job", test_cancel_late);
+
+  g_test_add_data_func ("/executor-end/stop/cancel-with-jobs", GINT_TO_POINTER (LP_STOP_MODE_CANCEL), test_stop_jobs);
+  g_test_add_data_func ("/executor-end/stop/kill-with-jobs", GINT_TO_POINTER (LP_STOP_MODE_KILL), test_stop_jobs);
+  g_test_add_func ("/executor-end/stop/mode", test_stop_mode);
+  g_test_add_func ("/executor-end/stop/drain", test_stop_drains);
+  g_test_add_func ("/executor-end/stop/reported-later", test_stop_reported_later);
+  g_test_add_func ("/executor-end/stop/never-reported", test_stop_never_reported);
+  g_test_add_func ("/executor-end/stop/nothing-is-left", test_stop_nothing_is_left);
+
+  g_test_add_func ("/executor-end/stopped/idle", test_stopped_idle);
+  g_test_add_func ("/executor-end/stopped/with-jobs", test_stopped_with_jobs);
+  g_test_add_func ("/executor-end/stopped/within-submit", test_stopped_within_submit);
+
+
+  return g_test_run ();
+}

@@ -1,0 +1,604 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+#include "config.h"
+
+#include "lp-test-job.h"
+
+/* --- Cancelling --- */
+
+/* Functions that have entered when `entered` is set, and return when they are
+ * told to stop. */
+typedef struct
+{
+  int entered;                  /* (atomic) */
+  int open;                     /* (atomic) also to be waited for */
+} Stop;
+
+static void
+wait_for_stop (LpJob *job, Stop *stop)
+{
+  GCancellable *cancellable = lp_job_get_cancellable (job);
+
+  g_atomic_int_set (&stop->entered, TRUE);
+  while (!g_cancellable_is_cancelled (cancellable) || !is_set (&stop->open))
+    g_thread_yield ();
+}
+
+static void
+value_on_stop_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  wait_for_stop (job, user_data);
+  *result = g_variant_new ("(i)", 7);
+}
+
+static void
+error_on_stop_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  wait_for_stop (job, user_data);
+  g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_EXISTS, "of its own");
+}
+
+static LpJob *
+submit_stop_job (Fixture *self, LpJobFunc func, Stop *stop, double timeout_seconds)
+{
+  LpJob *job = lp_job_new_for_func (func, stop, NULL);
+
+  lp_job_set_timeout_seconds (job, timeout_seconds);
+  lp_test_submit (self->lease, job);
+  lp_test_block_for (is_set, &stop->entered, "the function to enter");
+
+  return job;
+}
+
+static void
+test_cancel_queued_never_runs (Fixture *self, gconstpointer data)
+{
+  g_autoptr (LpJob) running = submit_gate_job (self);
+  g_autoptr (LpJob) queued = lp_test_gate_job (self->gate);
+  g_autoptr (LpJob) last = lp_test_value_job (1);
+
+  lp_test_submit (self->lease, queued);
+  lp_test_submit (self->lease, last);
+  lp_job_cancel (queued);
+
+  /* At once, while the worker is busy. */
+  g_assert_cmpint (lp_job_get_state (queued), ==, LP_JOB_STATE_CANCELLED);
+  assert_cancelled (queued);
+  g_assert_cmpint (lp_job_get_started_at (queued), ==, 0);
+  g_assert_cmpint (lp_job_get_ended_at (queued), >=, lp_job_get_queued_at (queued));
+  g_assert_cmpuint (lp_lease_get_pending_jobs (self->lease), ==, 2);
+
+  lp_test_gate_open (self->gate);
+  assert_value (last, 1);
+  g_assert_cmpuint (lp_test_gate_get_entered (self->gate), ==, 1);
+}
+
+static void
+test_cancel_own_result_stands (Fixture *self, gconstpointer data)
+{
+  Stop stop = { FALSE, TRUE };
+  g_autoptr (LpJob) job = submit_stop_job (self, value_on_stop_func, &stop, 0);
+
+  lp_job_cancel (job);
+  assert_value (job, 7);
+  g_assert_cmpuint (lp_test_counter (self->manager, "results_discarded"), ==, 0);
+}
+
+static void
+test_cancel_error_becomes_cancelled (Fixture *self, gconstpointer data)
+{
+  Stop stop = { FALSE, TRUE };
+  g_autoptr (LpJob) job = submit_stop_job (self, error_on_stop_func, &stop, 0);
+
+  lp_job_cancel (job);
+  assert_cancelled (job);
+  g_assert_cmpuint (lp_test_counter (self->manager, "jobs_cancelled"), ==, 1);
+  g_assert_cmpuint (lp_test_counter (self->manager, "jobs_failed"), ==, 0);
+}
+
+static void
+test_cancel_after_the_grace (Fixture *self, gconstpointer data)
+{
+  g_autoptr (LpJob) job = submit_gate_job (self);
+  gint64 cancelled_at = g_get_monotonic_time ();
+
+  lp_job_cancel (job);
+  g_assert_true (g_cancellable_is_cancelled (lp_job_get_cancellable (job)));
+  assert_cancelled (job);
+  g_assert_cmpint (lp_job_get_ended_at (job), >=, cancelled_at + SHORT_USEC);
+}
+
+static void
+test_cancel_fires_the_cancellable (Fixture *self, gconstpointer data)
+{
+  g_autoptr (LpJob) job = submit_gate_job (self);
+  GCancellable *cancellable = lp_job_get_cancellable (job);
+
+  g_assert_false (g_cancellable_is_cancelled (cancellable));
+  lp_job_cancel (job);
+  g_assert_true (g_cancellable_is_cancelled (cancellable));
+  g_assert_true (lp_job_get_cancellable (job) == cancellable);
+
+  /* The function has its time, and returned a value. */
+  g_assert_cmpint (lp_job_get_state (job), ==, LP_JOB_STATE_RUNNING);
+  lp_test_gate_open (self->gate);
+  assert_done (job);
+}
+
+static void
+test_cancel_after_the_end (Fixture *self, gconstpointer data)
+{
+  g_autoptr (LpJob) job = lp_test_value_job (1);
+
+  lp_test_submit (self->lease, job);
+  assert_value (job, 1);
+  lp_job_cancel (job);
+  assert_value (job, 1);
+  g_assert_false (g_cancellable_is_cancelled (lp_job_get_cancellable (job)));
+  g_assert_cmpuint (lp_test_counter (self->manager, "jobs_cancelled"), ==, 0);
+}
+
+static void
+cancel_itself_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  lp_job_cancel (job);
+  lp_job_cancel (job);
+  g_cancellable_set_error_if_cancelled (lp_job_get_cancellable (job), error);
+}
+
+static void
+test_cancel_by_itself (Fixture *self, gconstpointer data)
+{
+  g_autoptr (LpJob) job = lp_job_new_for_func (cancel_itself_func, NULL, NULL);
+
+  lp_test_submit (self->lease, job);
+  assert_cancelled (job);
+}
+
+static void
+test_cancel_before_submit (Fixture *self, gconstpointer data)
+{
+  g_autoptr (LpJob) job = lp_test_gate_job (self->gate);
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+
+  lp_job_wait_async (job, NULL, lp_test_result_cb, &result);
+  lp_job_cancel (job);
+  g_assert_cmpint (lp_job_get_state (job), ==, LP_JOB_STATE_CANCELLED);
+  g_assert_null (lp_job_wait_finish (job, lp_test_wait_result (&result), &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+
+  assert_refused (self->lease, job, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  assert_cancelled (job);
+  g_assert_cmpint (lp_job_get_queued_at (job), ==, 0);
+  g_assert_cmpuint (lp_lease_get_pending_jobs (self->lease), ==, 0);
+  g_assert_cmpuint (lp_test_gate_get_entered (self->gate), ==, 0);
+}
+
+static void
+never_cancelled_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  g_assert_false (g_cancellable_is_cancelled (lp_job_get_cancellable (job)));
+  g_thread_yield ();
+  g_assert_false (g_cancellable_is_cancelled (lp_job_get_cancellable (job)));
+  *result = g_variant_new ("(i)", GPOINTER_TO_INT (user_data));
+}
+
+/* The victim may be queued, running or over when it is cancelled. */
+static void
+test_cancel_never_reaches_the_next (Fixture *self, gconstpointer data)
+{
+  int n_rounds = g_getenv ("LP_TEST_THOROUGH") != NULL ? 10000 : 1000;
+
+  for (int i = 0; i < n_rounds; i++)
+    {
+      g_autoptr (LpJob) victim = lp_test_gate_polite_job (self->gate);
+      g_autoptr (LpJob) next = lp_job_new_for_func (never_cancelled_func, GINT_TO_POINTER (i), NULL);
+
+      lp_test_submit (self->lease, victim);
+      if (i % 2 != 0)
+        lp_test_gate_wait_entered (self->gate, lp_test_gate_get_entered (self->gate));
+      if (i % 3 == 0)
+        lp_test_submit (self->lease, next);
+      lp_job_cancel (victim);
+      if (i % 3 != 0)
+        lp_test_submit (self->lease, next);
+      lp_job_cancel (victim);
+      assert_value (next, i);
+      assert_cancelled (victim);
+    }
+
+  g_assert_cmpuint (lp_test_counter (self->manager, "jobs_succeeded"), ==, n_rounds);
+  g_assert_cmpuint (lp_test_counter (self->manager, "jobs_cancelled"), ==, n_rounds);
+}
+
+/* Handlers of the cancellable may take their time: a time-out that passes
+ * meanwhile is not the end of the grace. */
+static void
+outlast_timeout_cb (GCancellable *cancellable, gpointer due)
+{
+  lp_test_block_for (has_passed, due, "the time-out");
+}
+
+static void
+test_cancel_grace_is_not_cut_by_the_timeout (Fixture *self, gconstpointer data)
+{
+  Stop stop = { FALSE, FALSE };
+  g_autoptr (LpJob) job = submit_stop_job (self, value_on_stop_func, &stop, 2 * SHORT_SECONDS);
+  GCancellable *cancellable = lp_job_get_cancellable (job);
+  gint64 due = lp_job_get_started_at (job) + 4 * SHORT_USEC;
+
+  g_signal_connect (cancellable, "cancelled", G_CALLBACK (outlast_timeout_cb), &due);
+  lp_job_cancel (job);
+  g_assert_cmpint (lp_job_get_state (job), ==, LP_JOB_STATE_RUNNING);
+  g_atomic_int_set (&stop.open, TRUE);
+  assert_value (job, 7);
+}
+
+/* Nor does one that is far away put it off, whichever of them is set last. */
+static void
+test_cancel_grace_is_not_put_off_by_the_timeout (Fixture *self, gconstpointer data)
+{
+  for (int i = 0; i < GPOINTER_TO_INT (data); i++)
+    {
+      g_autoptr (LpJob) job = lp_test_gate_job (self->gate);
+
+      lp_job_set_timeout_seconds (job, 100 * PATIENCE_SECONDS);
+
+      /* Its worker cannot set the time-out before it is cancelled. */
+      g_mutex_lock (&self->manager->pool->lock);
+      lp_test_submit (self->lease, job);
+      while (lp_job_get_state (job) != LP_JOB_STATE_RUNNING)
+        g_thread_yield ();
+      g_mutex_unlock (&self->manager->pool->lock);
+
+      lp_job_cancel (job);
+      assert_cancelled (job);
+    }
+}
+
+/* --- Time-outs --- */
+
+/* One that waits in the queue for longer than it may run. */
+static void
+test_timeout_counts_from_the_start (Fixture *self, gconstpointer data)
+{
+  g_autoptr (LpJob) running = submit_gate_job (self);
+  g_autoptr (LpJob) waits = lp_test_value_job (1);
+  LpTestGate *closed = lp_test_gate_new ();
+  g_autoptr (LpJob) hangs = lp_test_gate_polite_job (closed);
+  gint64 due;
+
+  lp_job_set_timeout_seconds (waits, SHORT_SECONDS);
+  lp_job_set_timeout_seconds (hangs, SHORT_SECONDS);
+  lp_test_submit (self->lease, hangs);
+  lp_test_submit (self->lease, waits);
+  due = lp_job_get_queued_at (waits) + 2 * SHORT_USEC;
+  lp_test_block_for (has_passed, &due, "twice the time-out");
+  g_assert_cmpint (lp_job_get_state (waits), ==, LP_JOB_STATE_QUEUED);
+
+  lp_test_gate_open (self->gate);
+  assert_timed_out (hangs);
+  g_assert_cmpint (lp_job_get_ended_at (hangs), >=, lp_job_get_started_at (hangs) + SHORT_USEC);
+  g_assert_cmpuint (lp_test_counter (self->manager, "jobs_failed"), ==, 1);
+  assert_value (waits, 1);
+  lp_test_gate_unref (closed);
+}
+
+static void
+test_timeout_own_result_stands (Fixture *self, gconstpointer data)
+{
+  Stop stop = { FALSE, TRUE };
+  g_autoptr (LpJob) job = submit_stop_job (self, value_on_stop_func, &stop, SHORT_SECONDS);
+
+  assert_value (job, 7);
+  g_assert_cmpint (lp_job_get_ended_at (job), >=, lp_job_get_started_at (job) + SHORT_USEC);
+}
+
+static void
+test_timeout_error_becomes_timed_out (Fixture *self, gconstpointer data)
+{
+  Stop stop = { FALSE, TRUE };
+  g_autoptr (LpJob) job = submit_stop_job (self, error_on_stop_func, &stop, SHORT_SECONDS);
+
+  assert_timed_out (job);
+}
+
+static void
+test_timeout_after_the_grace (Fixture *self, gconstpointer data)
+{
+  g_autoptr (LpJob) job = lp_test_gate_job (self->gate);
+
+  lp_job_set_timeout_seconds (job, SHORT_SECONDS);
+  lp_test_submit (self->lease, job);
+  assert_timed_out (job);
+  g_assert_cmpint (lp_job_get_ended_at (job), >=, lp_job_get_started_at (job) + 2 * SHORT_USEC);
+}
+
+/* A later cancel or time-out changes nothing. */
+static void
+test_timeout_the_first_reason_stands (Fixture *self, gconstpointer data)
+{
+  Stop first = { FALSE, FALSE };
+  Stop second = { FALSE, FALSE };
+  g_autoptr (LpJob) timed_out = submit_stop_job (self, error_on_stop_func, &first, SHORT_SECONDS);
+  g_autoptr (LpJob) cancelled = submit_stop_job (self, error_on_stop_func, &second, SHORT_SECONDS);
+  gint64 due;
+
+  lp_job_cancel (cancelled);
+  while (!g_cancellable_is_cancelled (lp_job_get_cancellable (timed_out)))
+    g_thread_yield ();
+  lp_job_cancel (timed_out);
+  due = lp_job_get_started_at (cancelled) + 2 * SHORT_USEC;
+  lp_test_block_for (has_passed, &due, "the time-out");
+
+  g_atomic_int_set (&first.open, TRUE);
+  g_atomic_int_set (&second.open, TRUE);
+  assert_timed_out (timed_out);
+  /* It may have been too late on a slow machine. */
+  if (lp_job_get_state (cancelled) != LP_JOB_STATE_FAILED)
+    assert_cancelled (cancelled);
+}
+
+static void
+test_revoke_own_result_stands (void)
+{
+  LpManager *manager = lp_test_start (1, "workers-per-pool", 1, "lease-grace-seconds", 0.0,
+                                      "default-lease-seconds", 0.3, "cancel-grace-seconds", PATIENCE_SECONDS, NULL);
+  Fixture self = { manager, lp_test_acquire (manager, "revoked"), NULL };
+  Stop stop = { FALSE, TRUE };
+  g_autoptr (LpJob) job = submit_stop_job (&self, value_on_stop_func, &stop, 0);
+  g_autoptr (LpJob) queued = lp_test_value_job (1);
+
+  if (lp_lease_submit (self.lease, queued, NULL))
+    assert_cancelled (queued);
+  g_assert_cmpint (lp_job_get_started_at (queued), ==, 0);
+  assert_value (job, 7);
+  g_assert_cmpint (lp_lease_get_state (self.lease), ==, LP_LEASE_STATE_EXPIRED);
+
+  lp_test_finish (manager);
+  g_assert_finalize_object (self.lease);
+}
+
+/* --- Waiting --- */
+
+static void
+test_wait_any_number_of_times (Fixture *self, gconstpointer data)
+{
+  g_autoptr (LpJob) job = lp_test_value_job (4);
+  GAsyncResult *results[10] = { NULL };
+
+  for (guint i = 0; i < 10; i++)
+    {
+      if (i == 4)
+        lp_test_submit (self->lease, job);
+      if (i == 7)
+        assert_value (job, 4);
+      lp_job_wait_async (job, NULL, lp_test_result_cb, &results[i]);
+    }
+  lp_job_wait_async (job, NULL, NULL, NULL);
+
+  for (guint i = 0; i < 10; i++)
+    {
+      g_autoptr (GVariant) value = lp_job_wait_finish (job, lp_test_wait_result (&results[i]), NULL);
+
+      g_assert_nonnull (value);
+      g_object_unref (results[i]);
+    }
+  assert_value (job, 4);
+}
+
+static gpointer
+wait_main (gpointer job)
+{
+  assert_value (job, 8);
+  return NULL;
+}
+
+/* Also before it is submitted. */
+static void
+test_wait_on_many_threads (Fixture *self, gconstpointer data)
+{
+  g_autoptr (LpJob) job = lp_test_value_job (8);
+  GThread *threads[4];
+
+  for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
+    threads[i] = g_thread_new ("waits", wait_main, job);
+  lp_test_submit (self->lease, job);
+  for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
+    g_thread_join (threads[i]);
+}
+
+static void
+test_wait_cancel_ends_the_wait_only (Fixture *self, gconstpointer data)
+{
+  g_autoptr (LpJob) job = submit_gate_job (self);
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GAsyncResult) cancelled = NULL;
+  g_autoptr (GAsyncResult) waiting = NULL;
+  g_autoptr (GVariant) value = NULL;
+  g_autoptr (GError) error = NULL;
+
+  lp_job_wait_async (job, cancellable, lp_test_result_cb, &cancelled);
+  lp_job_wait_async (job, NULL, lp_test_result_cb, &waiting);
+  g_cancellable_cancel (cancellable);
+  g_assert_null (lp_job_wait_finish (job, lp_test_wait_result (&cancelled), &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+
+  /* Cancelled before, in the blocking form. */
+  g_clear_error (&error);
+  g_assert_null (lp_job_wait (job, -1, cancellable, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_assert_cmpint (lp_job_get_state (job), ==, LP_JOB_STATE_RUNNING);
+  g_assert_false (g_cancellable_is_cancelled (lp_job_get_cancellable (job)));
+
+  lp_test_gate_open (self->gate);
+  value = lp_job_wait_finish (job, lp_test_wait_result (&waiting), NULL);
+  g_assert_nonnull (value);
+}
+
+static gpointer
+cancel_main (gpointer cancellable)
+{
+  g_cancellable_cancel (cancellable);
+  return NULL;
+}
+
+static void
+test_wait_is_cancelled_while_blocking (Fixture *self, gconstpointer data)
+{
+  g_autoptr (LpJob) job = submit_gate_job (self);
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GError) error = NULL;
+  GThread *thread = g_thread_new ("cancels", cancel_main, cancellable);
+
+  g_assert_null (lp_job_wait (job, -1, cancellable, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_thread_join (thread);
+  lp_test_gate_open (self->gate);
+  assert_done (job);
+}
+
+static void
+test_wait_timeout (Fixture *self, gconstpointer data)
+{
+  const double bad[] = { -2.0, -0.5, NAN, INFINITY, -INFINITY };
+  g_autoptr (LpJob) job = submit_gate_job (self);
+  gint64 before = g_get_monotonic_time ();
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (lp_job_wait (job, SHORT_SECONDS, NULL, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
+  g_assert_cmpint (g_get_monotonic_time (), >=, before + SHORT_USEC);
+  g_clear_error (&error);
+  g_assert_null (lp_job_wait (job, 0, NULL, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
+  g_assert_cmpint (lp_job_get_state (job), ==, LP_JOB_STATE_RUNNING);
+
+  for (guint i = 0; i < G_N_ELEMENTS (bad); i++)
+    {
+      g_clear_error (&error);
+      g_assert_null (lp_job_wait (job, bad[i], NULL, &error));
+      g_assert_error (error, LP_ERROR, LP_ERROR_INVALID_ARGUMENT);
+    }
+
+  lp_test_gate_open (self->gate);
+  assert_done (job);
+}
+
+static void
+counted_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  static const guint32 word = 0;
+
+  *result = g_variant_new_from_data (G_VARIANT_TYPE_UINT32, &word, sizeof word, TRUE, note_consumed, user_data);
+}
+
+static gboolean
+all_are_freed (gpointer user_data)
+{
+  int *counts = user_data;
+
+  return g_atomic_int_get (&counts[0]) == counts[1];
+}
+
+/* Either is told, exactly once, and the result is not leaked. */
+static void
+test_wait_cancel_races_with_the_end (Fixture *self, gconstpointer data)
+{
+  int n_rounds = g_getenv ("LP_TEST_THOROUGH") != NULL ? 20000 : 2000;
+  int counts[2] = { 0, n_rounds };
+
+  for (int i = 0; i < n_rounds; i++)
+    {
+      g_autoptr (LpJob) job = lp_job_new_for_func (counted_func, &counts[0], NULL);
+      g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+      g_autoptr (GAsyncResult) result = NULL;
+      g_autoptr (GVariant) value = NULL;
+      g_autoptr (GError) error = NULL;
+
+      lp_job_wait_async (job, cancellable, lp_test_result_cb, &result);
+      lp_test_submit (self->lease, job);
+      for (int spin = 0; spin < i % 16; spin++)
+        g_thread_yield ();
+      g_cancellable_cancel (cancellable);
+      value = lp_job_wait_finish (job, lp_test_wait_result (&result), &error);
+      if (value == NULL)
+        g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+      assert_done (job);
+    }
+
+  lp_test_wait_for (all_are_freed, counts, "all results to be freed");
+}
+
+static void
+cancel_first_wait (gpointer cancellable)
+{
+  g_cancellable_cancel (cancellable);
+}
+
+static void
+unused_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  g_assert_not_reached ();
+}
+
+/* Between the end of a job and the telling of it: each of two is told once. */
+static void
+test_wait_cancel_while_the_job_ends (Fixture *self, gconstpointer data)
+{
+  g_autoptr (LpJob) running = submit_gate_job (self);
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (LpJob) job = lp_job_new_for_func (unused_func, cancellable, cancel_first_wait);
+  g_autoptr (GAsyncResult) first = NULL;
+  g_autoptr (GAsyncResult) second = NULL;
+  g_autoptr (GError) error = NULL;
+
+  lp_test_submit (self->lease, job);
+  lp_job_wait_async (job, cancellable, lp_test_result_cb, &first);
+  lp_job_wait_async (job, NULL, lp_test_result_cb, &second);
+  lp_job_cancel (job);
+  g_assert_null (lp_job_wait_finish (job, lp_test_wait_result (&first), NULL));
+  g_assert_null (lp_job_wait_finish (job, lp_test_wait_result (&second), &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_assert_true (g_cancellable_is_cancelled (cancellable));
+}
+
+#define add(name, workers, func) \
+  g_test_add ("/job/" name, Fixture, GINT_TO_POINTER (workers), set_up, func, tear_down)
+#define add_short(name, workers, func) \
+  g_test_add ("/job/" name, Fixture, GINT_TO_POINTER (workers), set_up_short, func, tear_down)
+
+int
+main (int argc, char *argv[])
+{
+  g_test_init (&argc, &argv, NULL);
+
+  add ("cancel/queued-never-runs", 1, test_cancel_queued_never_runs);
+  add ("cancel/own-result-stands", 1, test_cancel_own_result_stands);
+  add ("cancel/error-becomes-cancelled", 1, test_cancel_error_becomes_cancelled);
+  add_short ("cancel/after-the-grace", 1, test_cancel_after_the_grace);
+  add ("cancel/fires-the-cancellable", 1, test_cancel_fires_the_cancellable);
+  add ("cancel/after-the-end", 1, test_cancel_after_the_end);
+  add ("cancel/by-itself", 1, test_cancel_by_itself);
+  add ("cancel/before-submit", 1, test_cancel_before_submit);
+  add ("cancel/never-reaches-the-next", 1, test_cancel_never_reaches_the_next);
+  add ("cancel/grace-is-not-cut-by-the-time-out", 1, test_cancel_grace_is_not_cut_by_the_timeout);
+  add_short ("cancel/grace-is-not-put-off-by-the-time-out", 20, test_cancel_grace_is_not_put_off_by_the_timeout);
+  add ("timeout/counts-from-the-start", 1, test_timeout_counts_from_the_start);
+  add ("timeout/own-result-stands", 1, test_timeout_own_result_stands);
+  add ("timeout/error-becomes-timed-out", 1, test_timeout_error_becomes_timed_out);
+  add_short ("timeout/after-the-grace", 1, test_timeout_after_the_grace);
+  add ("timeout/the-first-reason-stands", 2, test_timeout_the_first_reason_stands);
+  g_test_add_func ("/job/revoke/own-result-stands", test_revoke_own_result_stands);
+  add ("wait/any-number-of-times", 1, test_wait_any_number_of_times);
+  add ("wait/on-many-threads", 1, test_wait_on_many_threads);
+  add ("wait/cancel-ends-the-wait-only", 1, test_wait_cancel_ends_the_wait_only);
+  add ("wait/is-cancelled-while-blocking", 1, test_wait_is_cancelled_while_blocking);
+  add ("wait/timeout", 1, test_wait_timeout);
+  add ("wait/cancel-while-the-job-ends", 1, test_wait_cancel_while_the_job_ends);
+  add ("wait/cancel-races-with-the-end", 1, test_wait_cancel_races_with_the_end);
+
+  return g_test_run ();
+}

@@ -1,0 +1,625 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+#include "config.h"
+
+#include "lp-test.h"
+
+#define PATIENCE_SECONDS 30.0
+#define SHORT_SECONDS 0.05
+
+/* What a job waits for inside a worker. A wait that would never end fails here:
+ * those without a time-out are cancelled after PATIENCE_SECONDS. */
+
+/* --- What most cases do --- */
+
+typedef struct
+{
+  LpManager *manager;
+  LpLease *lease;
+  LpTestGate *gate;
+} Fixture;
+
+static void
+set_up (Fixture *self, gconstpointer workers)
+{
+  self->manager = lp_test_start (2,
+                                 "min-pools", 2,
+                                 "workers-per-pool", GPOINTER_TO_INT (workers),
+                                 "cancel-grace-seconds", SHORT_SECONDS,
+                                 NULL);
+  self->lease = lp_test_acquire (self->manager, "nested");
+  self->gate = lp_test_gate_new ();
+}
+
+static void
+tear_down (Fixture *self, gconstpointer data)
+{
+  lp_test_gate_open (self->gate);
+  lp_lease_release (self->lease);
+  lp_test_wait_stat (self->manager, "quarantined", 0);
+  lp_test_finish (self->manager);
+  g_assert_finalize_object (self->lease);
+  lp_test_gate_unref (self->gate);
+}
+
+static gpointer
+cancel_late_main (gpointer data)
+{
+  GAsyncQueue *over = ((gpointer *) data)[0];
+  GCancellable *cancellable = ((gpointer *) data)[1];
+
+  if (g_async_queue_timeout_pop (over, PATIENCE_SECONDS * G_USEC_PER_SEC) == NULL)
+    g_cancellable_cancel (cancellable);
+
+  return NULL;
+}
+
+/* lp_job_wait() without a time-out, which a silent deadlock does not survive. */
+static GVariant *
+wait_for_ever (LpJob *job, GError **error)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  GAsyncQueue *over = g_async_queue_new ();
+  gpointer data[] = { over, cancellable };
+  GThread *watchdog = g_thread_new ("watchdog", cancel_late_main, data);
+  GVariant *result = lp_job_wait (job, -1, cancellable, error);
+
+  g_async_queue_push (over, GINT_TO_POINTER (TRUE));
+  g_thread_join (watchdog);
+  g_async_queue_unref (over);
+
+  return result;
+}
+
+static void
+assert_value (LpJob *job, int expected)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) result = wait_for_ever (job, &error);
+  int value;
+
+  g_assert_no_error (error);
+  g_variant_get (result, "(i)", &value);
+  g_assert_cmpint (value, ==, expected);
+}
+
+static void
+assert_fails (LpJob *job, GQuark domain, int code)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) result = wait_for_ever (job, &error);
+
+  g_assert_null (result);
+  g_assert_error (error, domain, code);
+}
+
+/* --- In place --- */
+
+typedef struct
+{
+  LpLease *lease;
+  int depth;                    /* how many more are to come below */
+  GThread *thread;              /* the one above runs on, or NULL if it does not matter */
+} Level;
+
+/* Submits the next one below to its own executor, waits, and adds one. */
+static void
+level_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  Level *level = user_data;
+  Level below = { level->lease, level->depth - 1, level->thread != NULL ? g_thread_self () : NULL };
+  g_autoptr (LpJob) next = NULL;
+  g_autoptr (GVariant) value = NULL;
+  int n = 0;
+
+  if (level->thread != NULL)
+    g_assert_true (g_thread_self () == level->thread);
+
+  if (level->depth > 0)
+    {
+      next = lp_job_new_for_func (level_func, &below, NULL);
+      if (!lp_lease_submit (level->lease, next, error))
+        return;
+      value = wait_for_ever (next, error);
+      if (value == NULL)
+        return;
+      g_variant_get (value, "(i)", &n);
+    }
+
+  *result = g_variant_new ("(i)", n + 1);
+}
+
+static void
+first_level_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  Level *level = user_data;
+
+  level->thread = g_thread_self ();
+  level_func (job, result, level, error);
+}
+
+/* With one worker all of them run on its thread, one on top of the other. */
+static void
+test_in_place_at_saturation (Fixture *self, gconstpointer data)
+{
+  Level level = { self->lease, 100, NULL };
+  g_autoptr (LpJob) job = lp_job_new_for_func (first_level_func, &level, NULL);
+
+  lp_test_submit (self->lease, job);
+  assert_value (job, 101);
+  g_assert_cmpuint (lp_test_counter (self->manager, "jobs_succeeded"), ==, 101);
+  g_assert_cmpuint (lp_lease_get_pending_jobs (self->lease), ==, 0);
+}
+
+/* All workers have such a job, and there are more in the queue. */
+static void
+test_in_place_with_many (Fixture *self, gconstpointer data)
+{
+  Level level = { self->lease, 10, NULL };
+  LpJob *jobs[20];
+
+  for (guint i = 0; i < G_N_ELEMENTS (jobs); i++)
+    {
+      jobs[i] = lp_job_new_for_func (level_func, &level, NULL);
+      lp_test_submit (self->lease, jobs[i]);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (jobs); i++)
+    {
+      assert_value (jobs[i], 11);
+      g_object_unref (jobs[i]);
+    }
+  g_assert_cmpuint (lp_test_counter (self->manager, "jobs_succeeded"), ==, 11 * G_N_ELEMENTS (jobs));
+}
+
+typedef struct
+{
+  LpJob *job;                   /* what it waits for */
+  LpTestGate *gate;             /* entered before it does, unless it is NULL */
+} Wait;
+
+static void
+wait_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  Wait *wait = user_data;
+
+  if (wait->gate != NULL)
+    lp_test_gate_wait_entered (wait->gate, 1);
+  *result = wait_for_ever (wait->job, error);
+}
+
+/* Not the head of the queue, but the one that is waited for. */
+static void
+test_in_place_overtakes (Fixture *self, gconstpointer data)
+{
+  g_autoptr (LpJob) before = lp_test_gate_job (self->gate);
+  g_autoptr (LpJob) inner = lp_test_value_job (5);
+  g_autoptr (LpJob) after = lp_test_value_job (6);
+  g_autoptr (LpJob) blocker = lp_test_gate_job (self->gate);
+  Wait wait = { inner, NULL };
+  g_autoptr (LpJob) outer = lp_job_new_for_func (wait_func, &wait, NULL);
+
+  /* The worker of this one is where the others queue up. */
+  lp_test_submit (self->lease, blocker);
+  lp_test_gate_wait_entered (self->gate, 1);
+  lp_test_submit (self->lease, outer);
+  lp_test_submit (self->lease, before);
+  lp_test_submit (self->lease, inner);
+  lp_test_submit (self->lease, after);
+  lp_test_gate_open (self->gate);
+
+  assert_value (outer, 5);
+  assert_value (inner, 5);
+  assert_value (after, 6);
+  g_assert_cmpint (lp_job_get_started_at (inner), >=, lp_job_get_started_at (outer));
+  g_assert_cmpint (lp_job_get_ended_at (inner), <=, lp_job_get_ended_at (outer));
+  g_assert_cmpint (lp_job_get_started_at (before), >=, lp_job_get_ended_at (inner));
+}
+
+/* Once released the lease takes no job, but runs those that it has taken. */
+static void
+test_in_place_while_draining (Fixture *self, gconstpointer data)
+{
+  g_autoptr (LpJob) inner = lp_test_value_job (5);
+  Wait wait = { inner, self->gate };
+  g_autoptr (LpJob) outer = lp_job_new_for_func (wait_func, &wait, NULL);
+  LpLease *other = lp_test_acquire (self->manager, "other");
+  g_autoptr (LpJob) entered = lp_test_gate_job (self->gate);
+
+  lp_test_submit (self->lease, outer);
+  lp_test_submit (self->lease, inner);
+  lp_lease_release (self->lease);
+  g_assert_cmpint (lp_lease_get_state (self->lease), ==, LP_LEASE_STATE_DRAINING);
+
+  /* Lets the outer one go on. */
+  lp_test_submit (other, entered);
+  assert_value (outer, 5);
+  g_assert_cmpint (lp_lease_get_state (self->lease), ==, LP_LEASE_STATE_RELEASED);
+
+  lp_test_gate_open (self->gate);
+  lp_lease_release (other);
+  g_assert_finalize_object (other);
+}
+
+static void
+cancel_inner_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  Wait *wait = user_data;
+  g_autoptr (GError) inner_error = NULL;
+
+  lp_job_cancel (wait->job);
+  g_assert_null (wait_for_ever (wait->job, &inner_error));
+  g_assert_error (inner_error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  *result = g_variant_new ("(i)", 1);
+}
+
+/* A cancelled one never runs, in place or elsewhere. */
+static void
+test_in_place_not_if_cancelled (Fixture *self, gconstpointer data)
+{
+  g_autoptr (LpJob) blocker = lp_test_gate_job (self->gate);
+  g_autoptr (LpJob) inner = lp_test_gate_job (self->gate);
+  Wait wait = { inner, NULL };
+  g_autoptr (LpJob) outer = lp_job_new_for_func (cancel_inner_func, &wait, NULL);
+
+  lp_test_submit (self->lease, blocker);
+  lp_test_gate_wait_entered (self->gate, 1);
+  lp_test_submit (self->lease, outer);
+  lp_test_submit (self->lease, inner);
+  lp_test_gate_open (self->gate);
+  assert_value (outer, 1);
+  assert_fails (inner, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_assert_cmpint (lp_job_get_started_at (inner), ==, 0);
+  g_assert_cmpuint (lp_test_gate_get_entered (self->gate), ==, 1);
+}
+
+/* The wait is over before it begins, so it begins nothing either. */
+static void
+cancelled_wait_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  Wait *wait = user_data;
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GError) wait_error = NULL;
+
+  g_cancellable_cancel (cancellable);
+  g_assert_null (lp_job_wait (wait->job, -1, cancellable, &wait_error));
+  g_assert_error (wait_error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_assert_cmpint (lp_job_get_state (wait->job), ==, LP_JOB_STATE_QUEUED);
+  *result = g_variant_new ("(i)", 1);
+}
+
+static void
+test_in_place_not_if_the_wait_is_cancelled (Fixture *self, gconstpointer data)
+{
+  g_autoptr (LpJob) blocker = lp_test_gate_job (self->gate);
+  g_autoptr (LpJob) inner = lp_test_value_job (5);
+  Wait wait = { inner, NULL };
+  g_autoptr (LpJob) outer = lp_job_new_for_func (cancelled_wait_func, &wait, NULL);
+
+  lp_test_submit (self->lease, blocker);
+  lp_test_gate_wait_entered (self->gate, 1);
+  lp_test_submit (self->lease, outer);
+  lp_test_submit (self->lease, inner);
+  lp_test_gate_open (self->gate);
+  assert_value (outer, 1);
+  assert_value (inner, 5);
+}
+
+/* Its time-out counts from its start in place, and is told to the one above. */
+static void
+test_in_place_times_out (Fixture *self, gconstpointer data)
+{
+  g_autoptr (LpJob) blocker = lp_test_gate_job (self->gate);
+  LpTestGate *closed = lp_test_gate_new ();
+  g_autoptr (LpJob) inner = lp_test_gate_polite_job (closed);
+  Wait wait = { inner, NULL };
+  g_autoptr (LpJob) outer = lp_job_new_for_func (wait_func, &wait, NULL);
+
+  lp_job_set_timeout_seconds (inner, SHORT_SECONDS);
+  lp_test_submit (self->lease, blocker);
+  lp_test_gate_wait_entered (self->gate, 1);
+  lp_test_submit (self->lease, outer);
+  lp_test_submit (self->lease, inner);
+  lp_test_gate_open (self->gate);
+
+  assert_fails (outer, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
+  g_assert_cmpint (lp_job_get_state (inner), ==, LP_JOB_STATE_FAILED);
+  lp_test_gate_unref (closed);
+}
+
+/* A stuck one holds the thread, and so the one above it. */
+static void
+test_in_place_stuck (Fixture *self, gconstpointer data)
+{
+  LpTestGate *closed = lp_test_gate_new ();
+  g_autoptr (LpJob) blocker = lp_test_gate_job (self->gate);
+  g_autoptr (LpJob) inner = lp_test_gate_job (closed);
+  g_autoptr (LpJob) next = lp_test_value_job (8);
+  Wait wait = { inner, NULL };
+  g_autoptr (LpJob) outer = lp_job_new_for_func (wait_func, &wait, NULL);
+
+  lp_test_submit (self->lease, blocker);
+  lp_test_gate_wait_entered (self->gate, 1);
+  lp_test_submit (self->lease, outer);
+  lp_test_submit (self->lease, inner);
+  lp_test_submit (self->lease, next);
+  lp_test_gate_open (self->gate);
+  lp_test_gate_wait_entered (closed, 1);
+
+  lp_job_cancel (inner);
+  assert_fails (inner, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_assert_cmpint (lp_job_get_state (outer), ==, LP_JOB_STATE_RUNNING);
+  g_assert_cmpint (lp_job_get_state (next), ==, LP_JOB_STATE_QUEUED);
+
+  lp_test_gate_open (closed);
+  assert_fails (outer, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  assert_value (next, 8);
+  g_assert_cmpuint (lp_test_counter (self->manager, "results_discarded"), ==, 1);
+  lp_test_gate_unref (closed);
+}
+
+/* Elsewhere it is only waited for. */
+static void
+test_on_another_executor_is_waited_for (Fixture *self, gconstpointer data)
+{
+  LpLease *other = lp_test_acquire (self->manager, "other");
+  g_autoptr (LpJob) blocker = lp_test_gate_job (self->gate);
+  g_autoptr (LpJob) inner = lp_test_value_job (5);
+  Wait wait = { inner, NULL };
+  g_autoptr (LpJob) outer = lp_job_new_for_func (wait_func, &wait, NULL);
+
+  lp_test_submit (other, blocker);
+  lp_test_gate_wait_entered (self->gate, 1);
+  lp_test_submit (other, inner);
+  lp_test_submit (self->lease, outer);
+  lp_test_gate_open (self->gate);
+  assert_value (outer, 5);
+  g_assert_cmpint (lp_job_get_started_at (inner), >=, lp_job_get_ended_at (blocker));
+
+  lp_lease_release (other);
+  g_assert_finalize_object (other);
+}
+
+/* --- Would deadlock --- */
+
+static void
+wait_for_itself_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  g_autoptr (GError) with_timeout = NULL;
+
+  g_assert_null (lp_job_wait (job, SHORT_SECONDS, NULL, &with_timeout));
+  g_assert_error (with_timeout, LP_ERROR, LP_ERROR_WOULD_DEADLOCK);
+  *result = wait_for_ever (job, error);
+}
+
+static void
+test_waiting_for_itself (Fixture *self, gconstpointer data)
+{
+  g_autoptr (LpJob) job = lp_job_new_for_func (wait_for_itself_func, NULL, NULL);
+
+  lp_test_submit (self->lease, job);
+  assert_fails (job, LP_ERROR, LP_ERROR_WOULD_DEADLOCK);
+}
+
+/* A job can hold its own waiter only after both were made. */
+static void
+test_waiting_for_its_waiter (Fixture *self, gconstpointer data)
+{
+  g_autoptr (LpJob) blocker = lp_test_gate_job (self->gate);
+  Wait outer_wait = { NULL, NULL };
+  Wait middle_wait = { NULL, NULL };
+  Wait inner_wait = { NULL, NULL };
+  g_autoptr (LpJob) outer = lp_job_new_for_func (wait_func, &outer_wait, NULL);
+  g_autoptr (LpJob) middle = lp_job_new_for_func (wait_func, &middle_wait, NULL);
+  g_autoptr (LpJob) inner = lp_job_new_for_func (wait_func, &inner_wait, NULL);
+
+  outer_wait.job = middle;
+  middle_wait.job = inner;
+  inner_wait.job = outer;
+
+  lp_test_submit (self->lease, blocker);
+  lp_test_gate_wait_entered (self->gate, 1);
+  lp_test_submit (self->lease, outer);
+  lp_test_submit (self->lease, middle);
+  lp_test_submit (self->lease, inner);
+  lp_test_gate_open (self->gate);
+
+  assert_fails (inner, LP_ERROR, LP_ERROR_WOULD_DEADLOCK);
+  assert_fails (middle, LP_ERROR, LP_ERROR_WOULD_DEADLOCK);
+  assert_fails (outer, LP_ERROR, LP_ERROR_WOULD_DEADLOCK);
+}
+
+typedef struct
+{
+  LpJob *other;
+  GAsyncQueue *mine;
+  GAsyncQueue *others;
+} Pair;
+
+static void
+meet_and_wait_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  Pair *pair = user_data;
+
+  g_async_queue_push (pair->others, pair);
+  g_async_queue_pop (pair->mine);
+  *result = wait_for_ever (pair->other, error);
+}
+
+/* Both run, on two workers of one executor: whoever waits last is told. */
+static void
+test_waiting_for_its_waiter_on_another_worker (Fixture *self, gconstpointer data)
+{
+  GAsyncQueue *queues[] = { g_async_queue_new (), g_async_queue_new () };
+  Pair pairs[] = { { NULL, queues[0], queues[1] }, { NULL, queues[1], queues[0] } };
+  g_autoptr (LpJob) a = lp_job_new_for_func (meet_and_wait_func, &pairs[0], NULL);
+  g_autoptr (LpJob) b = lp_job_new_for_func (meet_and_wait_func, &pairs[1], NULL);
+
+  pairs[0].other = b;
+  pairs[1].other = a;
+  lp_test_submit (self->lease, a);
+  lp_test_submit (self->lease, b);
+  assert_fails (a, LP_ERROR, LP_ERROR_WOULD_DEADLOCK);
+  assert_fails (b, LP_ERROR, LP_ERROR_WOULD_DEADLOCK);
+
+  g_async_queue_unref (queues[0]);
+  g_async_queue_unref (queues[1]);
+}
+
+/* --- A nested acquire --- */
+
+typedef struct
+{
+  LpManager *manager;
+  double timeout;
+  gboolean try;
+} Acquire;
+
+static void
+acquire_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  Acquire *acquire = user_data;
+  g_autoptr (LpRequest) request = lp_request_new ();
+  g_autoptr (LpLease) lease = NULL;
+
+  lp_request_set_owner (request, "inside");
+  lp_request_set_timeout (request, acquire->timeout);
+  if (acquire->try)
+    lease = lp_manager_try_acquire (acquire->manager, request, error);
+  else
+    lease = lp_manager_acquire (acquire->manager, request, NULL, error);
+
+  if (lease == NULL)
+    return;
+
+  lp_lease_release (lease);
+  *result = g_variant_new ("(i)", 1);
+}
+
+static LpJob *
+submit_acquire (LpLease *lease, Acquire *acquire)
+{
+  LpJob *job = lp_job_new_for_func (acquire_func, acquire, NULL);
+
+  lp_test_submit (lease, job);
+  return job;
+}
+
+/* All executors are lent, so it would have to wait, perhaps for its own. */
+static void
+test_acquire_without_timeout (Fixture *self, gconstpointer data)
+{
+  LpLease *other = lp_test_acquire (self->manager, "other");
+  Acquire acquire = { self->manager, -1, FALSE };
+  g_autoptr (LpJob) job = submit_acquire (self->lease, &acquire);
+
+  assert_fails (job, LP_ERROR, LP_ERROR_WOULD_DEADLOCK);
+  g_assert_cmpuint (lp_test_stat (self->manager, "waiting"), ==, 0);
+
+  lp_lease_release (other);
+  g_assert_finalize_object (other);
+}
+
+static void
+test_acquire_granted_at_once (Fixture *self, gconstpointer data)
+{
+  Acquire acquire = { self->manager, -1, FALSE };
+  g_autoptr (LpJob) job = submit_acquire (self->lease, &acquire);
+
+  assert_value (job, 1);
+}
+
+/* Threads are started at once. */
+static void
+test_acquire_started_at_once (void)
+{
+  LpManager *manager = lp_test_start (2, "min-pools", 1, NULL);
+  LpLease *lease = lp_test_acquire (manager, "nested");
+  Acquire acquire = { manager, -1, FALSE };
+  g_autoptr (LpJob) job = submit_acquire (lease, &acquire);
+
+  assert_value (job, 1);
+  g_assert_cmpuint (lp_test_counter (manager, "executors_created"), ==, 2);
+
+  lp_lease_release (lease);
+  g_assert_finalize_object (lease);
+  lp_test_finish (manager);
+}
+
+static void
+test_acquire_with_timeout_may_wait (Fixture *self, gconstpointer data)
+{
+  LpLease *other = lp_test_acquire (self->manager, "other");
+  Acquire acquire = { self->manager, PATIENCE_SECONDS, FALSE };
+  g_autoptr (LpJob) job = submit_acquire (self->lease, &acquire);
+
+  lp_test_block_stat (self->manager, "waiting", 1);
+  lp_lease_release (other);
+  assert_value (job, 1);
+
+  g_assert_finalize_object (other);
+}
+
+static void
+test_acquire_times_out (Fixture *self, gconstpointer data)
+{
+  LpLease *other = lp_test_acquire (self->manager, "other");
+  Acquire waits = { self->manager, SHORT_SECONDS, FALSE };
+  Acquire tries = { self->manager, -1, TRUE };
+  g_autoptr (LpJob) waiting = submit_acquire (self->lease, &waits);
+  g_autoptr (LpJob) trying = submit_acquire (self->lease, &tries);
+
+  assert_fails (waiting, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
+  assert_fails (trying, LP_ERROR, LP_ERROR_UNAVAILABLE);
+
+  lp_lease_release (other);
+  g_assert_finalize_object (other);
+}
+
+/* Of another manager it may wait as it likes. */
+static void
+test_acquire_of_another_manager (Fixture *self, gconstpointer data)
+{
+  LpManager *manager = lp_test_start (1, NULL);
+  LpLease *holder = lp_test_acquire (manager, "holder");
+  Acquire acquire = { manager, -1, FALSE };
+  g_autoptr (LpJob) job = submit_acquire (self->lease, &acquire);
+
+  lp_test_block_stat (manager, "waiting", 1);
+  lp_lease_release (holder);
+  assert_value (job, 1);
+
+  g_assert_finalize_object (holder);
+  lp_test_finish (manager);
+}
+
+int
+main (int argc, char *argv[])
+{
+  g_test_init (&argc, &argv, NULL);
+
+#define add(name, workers, func) \
+  g_test_add ("/job-nested/" name, Fixture, GINT_TO_POINTER (workers), set_up, func, tear_down)
+  add ("in-place/at-saturation", 1, test_in_place_at_saturation);
+  add ("in-place/with-many-on-one-worker", 1, test_in_place_with_many);
+  add ("in-place/with-many-on-three-workers", 3, test_in_place_with_many);
+  add ("in-place/overtakes-the-queue", 1, test_in_place_overtakes);
+  add ("in-place/while-draining", 1, test_in_place_while_draining);
+  add ("in-place/not-if-cancelled", 1, test_in_place_not_if_cancelled);
+  add ("in-place/not-if-the-wait-is-cancelled", 1, test_in_place_not_if_the_wait_is_cancelled);
+  add ("in-place/times-out", 1, test_in_place_times_out);
+  add ("in-place/stuck", 1, test_in_place_stuck);
+  add ("elsewhere/is-waited-for", 1, test_on_another_executor_is_waited_for);
+  add ("would-deadlock/itself", 1, test_waiting_for_itself);
+  add ("would-deadlock/its-waiter", 1, test_waiting_for_its_waiter);
+  add ("would-deadlock/its-waiter-on-another-worker", 2, test_waiting_for_its_waiter_on_another_worker);
+  add ("acquire/without-time-out", 1, test_acquire_without_timeout);
+  add ("acquire/granted-at-once", 1, test_acquire_granted_at_once);
+  g_test_add_func ("/job-nested/acquire/started-at-once", test_acquire_started_at_once);
+  add ("acquire/with-time-out-may-wait", 1, test_acquire_with_timeout_may_wait);
+  add ("acquire/times-out", 1, test_acquire_times_out);
+  add ("acquire/of-another-manager", 1, test_acquire_of_another_manager);
+#undef add
+
+  return g_test_run ();
+}

@@ -1,0 +1,615 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+#include "config.h"
+
+#include "lp-test-lease.h"
+
+/* --- Drain --- */
+
+static void
+assert_drained (LpLease *lease, GAsyncResult **result)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (lp_lease_drain_finish (lease, lp_test_wait_result (result), &error));
+  g_assert_no_error (error);
+}
+
+static void
+assert_not_drained (LpLease *lease, GAsyncResult **result, GQuark domain, int code)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (lp_lease_drain_finish (lease, lp_test_wait_result (result), &error));
+  g_assert_error (error, domain, code);
+}
+
+static void
+test_drain_waits_for_the_jobs (void)
+{
+  Draining self;
+  g_autoptr (GAsyncResult) first = NULL;
+  g_autoptr (GAsyncResult) second = NULL;
+  g_autoptr (GAsyncResult) late = NULL;
+
+  draining_init (&self, LONG_SECONDS);
+  lp_lease_drain_async (self.lease, NULL, lp_test_result_cb, &first);
+  lp_lease_drain_async (self.lease, NULL, lp_test_result_cb, &second);
+  lp_lease_drain_async (self.lease, NULL, NULL, NULL);
+  g_assert_cmpint (lp_lease_get_state (self.lease), ==, LP_LEASE_STATE_DRAINING);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  g_assert_null (first);
+
+  lp_test_gate_open (self.gate);
+  assert_drained (self.lease, &first);
+  assert_drained (self.lease, &second);
+  g_assert_cmpint (lp_job_get_state (self.job), ==, LP_JOB_STATE_SUCCEEDED);
+  g_assert_cmpint (lp_lease_get_state (self.lease), ==, LP_LEASE_STATE_RELEASED);
+
+  /* After the end there is nothing to wait for. */
+  lp_lease_drain_async (self.lease, NULL, lp_test_result_cb, &late);
+  assert_drained (self.lease, &late);
+
+  g_clear_object (&first);
+  g_clear_object (&second);
+  g_clear_object (&late);
+  draining_clear (&self);
+}
+
+static void
+test_drain_without_jobs (void)
+{
+  LpManager *manager = start (1, 0.0);
+  LpLease *lease = acquire_for (manager, "drain", LONG_SECONDS);
+  g_autoptr (GAsyncResult) result = NULL;
+
+  lp_lease_drain_async (lease, NULL, lp_test_result_cb, &result);
+  g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_RELEASED);
+  g_assert_null (result);
+  assert_drained (lease, &result);
+
+  g_clear_object (&result);
+  finish (manager, lease);
+}
+
+/* lp_test_result_cb() fails when it is called twice. */
+static void
+test_drain_cancel_ends_the_wait_only (void)
+{
+  Draining self;
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GAsyncResult) cancelled = NULL;
+  g_autoptr (GAsyncResult) waiting = NULL;
+
+  draining_init (&self, LONG_SECONDS);
+  lp_lease_drain_async (self.lease, cancellable, lp_test_result_cb, &cancelled);
+  lp_lease_drain_async (self.lease, NULL, lp_test_result_cb, &waiting);
+  g_cancellable_cancel (cancellable);
+  assert_not_drained (self.lease, &cancelled, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_assert_cmpint (lp_lease_get_state (self.lease), ==, LP_LEASE_STATE_DRAINING);
+  g_assert_false (g_cancellable_is_cancelled (lp_job_get_cancellable (self.job)));
+
+  lp_test_gate_open (self.gate);
+  assert_drained (self.lease, &waiting);
+  g_assert_cmpint (lp_job_get_state (self.job), ==, LP_JOB_STATE_SUCCEEDED);
+
+  g_clear_object (&cancelled);
+  g_clear_object (&waiting);
+  draining_clear (&self);
+}
+
+static void
+test_drain_cancelled_before (void)
+{
+  Draining self;
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GAsyncResult) cancelled = NULL;
+  g_autoptr (GAsyncResult) waiting = NULL;
+
+  draining_init (&self, LONG_SECONDS);
+  g_cancellable_cancel (cancellable);
+  lp_lease_drain_async (self.lease, cancellable, lp_test_result_cb, &cancelled);
+  assert_not_drained (self.lease, &cancelled, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+
+  lp_lease_drain_async (self.lease, NULL, lp_test_result_cb, &waiting);
+  lp_test_gate_open (self.gate);
+  assert_drained (self.lease, &waiting);
+
+  g_clear_object (&cancelled);
+  g_clear_object (&waiting);
+  draining_clear (&self);
+}
+
+static void
+test_drain_ends_at_the_hard_expiry (void)
+{
+  Draining self;
+  g_autoptr (LpJob) queued = lp_test_value_job (1);
+  g_autoptr (GAsyncResult) result = NULL;
+  guint64 seq;
+  LpLease *next;
+
+  draining_init (&self, 0.2);
+  seq = executor_seq (self.lease);
+  lp_lease_submit (self.lease, queued, NULL);
+  lp_lease_drain_async (self.lease, NULL, lp_test_result_cb, &result);
+  assert_not_drained (self.lease, &result, LP_ERROR, LP_ERROR_EXPIRED);
+  g_assert_cmpint (lp_lease_get_state (self.lease), ==, LP_LEASE_STATE_EXPIRED);
+  g_assert_cmpint (g_get_monotonic_time (), >=, lp_lease_get_hard_expires_at (self.lease));
+
+  assert_cancelled (self.job);
+  if (lp_job_get_state (queued) != LP_JOB_STATE_NEW)
+    assert_cancelled (queued);
+  g_assert_cmpint (lp_job_get_started_at (queued), ==, 0);
+
+  next = acquire_for (self.manager, "next", LONG_SECONDS);
+  g_assert_cmpuint (executor_seq (next), !=, seq);
+  lp_lease_release (next);
+  g_assert_finalize_object (next);
+
+  g_clear_object (&result);
+  draining_clear (&self);
+}
+
+static void
+test_drain_after_revocation (void)
+{
+  LpManager *manager = start (1, 0.0);
+  LpLease *lease = acquire_for (manager, "drain-late", SHORT_SECONDS);
+  g_autoptr (GAsyncResult) result = NULL;
+
+  block_for_end (lease, LP_LEASE_STATE_EXPIRED);
+  lp_lease_drain_async (lease, NULL, lp_test_result_cb, &result);
+  assert_not_drained (lease, &result, LP_ERROR, LP_ERROR_EXPIRED);
+
+  g_clear_object (&result);
+  finish (manager, lease);
+}
+
+/* --- Expiry --- */
+
+/* The owner's loop does not run, nobody calls the manager, the check is in an
+ * hour: what is waited for is the end of a job, on this thread. */
+static void
+test_expiry_with_nobody_asking (void)
+{
+  LpManager *manager = start (1, 0.0);
+  LpLease *lease = acquire_for (manager, "nobody-asks", SHORT_SECONDS);
+  LpTestGate *gate = lp_test_gate_new ();
+  g_autoptr (LpJob) running = lp_test_gate_polite_job (gate);
+  g_autoptr (LpJob) queued = lp_test_gate_job (gate);
+
+  if (lp_lease_submit (lease, running, NULL) && lp_lease_submit (lease, queued, NULL))
+    {
+      assert_cancelled (queued);
+      assert_cancelled (running);
+      g_assert_cmpint (lp_job_get_started_at (queued), ==, 0);
+      g_assert_cmpint (lp_job_get_ended_at (queued), >=, lp_lease_get_hard_expires_at (lease));
+    }
+
+  block_for_end (lease, LP_LEASE_STATE_EXPIRED);
+  g_assert_cmpuint (lp_test_counter (manager, "revoked"), ==, 1);
+  g_assert_cmpuint (lp_lease_get_pending_jobs (lease), ==, 0);
+  g_assert_cmpuint (lp_test_gate_get_entered (gate), <=, 1);
+
+  finish (manager, lease);
+  lp_test_gate_unref (gate);
+}
+
+static void
+test_expiry_is_told_by_a_message (void)
+{
+  LpManager *manager = start (1, 0.0);
+  LpLease *lease = acquire_for (manager, "told-of", SHORT_SECONDS);
+
+  lp_test_block_for (was_revoked_loudly, (gpointer) "told-of", "the message");
+  g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_EXPIRED);
+
+  finish (manager, lease);
+  g_assert_cmpuint (count_messages ("lease-revoked", "told-of"), ==, 1);
+  g_assert_cmpuint (count_messages ("lease-dropped", "told-of"), ==, 0);
+}
+
+static void
+hold_service_cb (gpointer data, gpointer more)
+{
+  g_async_queue_push (data, GINT_TO_POINTER (TRUE));
+  g_async_queue_pop (more);
+}
+
+/* With the thread that would revoke it held up, the submit does. */
+static void
+test_expiry_by_a_late_submit (void)
+{
+  LpManager *manager = start (1, 0.0);
+  GAsyncQueue *held = g_async_queue_new ();
+  GAsyncQueue *go_on = g_async_queue_new ();
+  g_autoptr (LpJob) job = lp_test_value_job (1);
+  g_autoptr (GError) error = NULL;
+  LpLease *lease;
+  gint64 hard;
+
+  lp_service_post (manager->pool->service, hold_service_cb, held, go_on);
+  g_async_queue_pop (held);
+  lease = acquire_for (manager, "submits-late", SHORT_SECONDS);
+  hard = lp_lease_get_hard_expires_at (lease);
+  lp_test_block_for (has_passed, &hard, "the hard expiry");
+  g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_ACTIVE);
+
+  g_assert_false (lp_lease_submit (lease, job, &error));
+  g_assert_error (error, LP_ERROR, LP_ERROR_EXPIRED);
+  g_assert_nonnull (strstr (error->message, "submits-late"));
+  g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_EXPIRED);
+  g_assert_cmpuint (lp_test_counter (manager, "revoked"), ==, 1);
+  g_assert_cmpuint (count_messages ("lease-revoked", "submits-late"), ==, 1);
+
+  g_async_queue_push (go_on, GINT_TO_POINTER (TRUE));
+  finish (manager, lease);
+  g_async_queue_unref (held);
+  g_async_queue_unref (go_on);
+}
+
+/* Nor is the executor of a draining lease reused whose last job ends late. */
+static void
+test_expiry_by_a_late_end (void)
+{
+  GAsyncQueue *held = g_async_queue_new ();
+  GAsyncQueue *go_on = g_async_queue_new ();
+  Draining self;
+  gint64 hard;
+
+  draining_init (&self, 0.3);
+  lp_lease_release (self.lease);
+  lp_service_post (self.manager->pool->service, hold_service_cb, held, go_on);
+  g_async_queue_pop (held);
+  hard = lp_lease_get_hard_expires_at (self.lease);
+  lp_test_block_for (has_passed, &hard, "the hard expiry");
+  lp_test_gate_open (self.gate);
+  lp_test_block_for (has_ended, self.lease, "the end of the lease");
+  g_assert_cmpint (lp_lease_get_state (self.lease), ==, LP_LEASE_STATE_EXPIRED);
+
+  g_async_queue_push (go_on, GINT_TO_POINTER (TRUE));
+  lp_test_wait_stat (self.manager, "available", 1);
+  g_assert_cmpuint (lp_test_counter (self.manager, "executors_created"), ==, 2);
+  draining_clear (&self);
+  g_async_queue_unref (held);
+  g_async_queue_unref (go_on);
+}
+
+static gboolean
+is_over (gpointer text)
+{
+  return strstr (((GString *) text)->str, "ended") != NULL;
+}
+
+static void
+test_expiry_is_soft_then_hard (void)
+{
+  LpManager *manager = start (1, SHORT_SECONDS);
+  g_autoptr (GString) text = g_string_new (NULL);
+  LpLease *lease;
+
+  g_signal_connect (manager, "lease-expiring", G_CALLBACK (expiring_cb), text);
+  g_signal_connect (manager, "lease-ended", G_CALLBACK (ended_cb), text);
+  lease = acquire_for (manager, "soft", SHORT_SECONDS);
+  lp_test_wait_for (is_over, text, "lease-ended");
+  g_assert_cmpstr (text->str, ==, "expiring 0 ended 3 ");
+  g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_EXPIRED);
+
+  finish (manager, lease);
+}
+
+/* Between the two it takes jobs. */
+static void
+test_expiry_soft_is_still_active (void)
+{
+  LpManager *manager = start (1, LONG_SECONDS);
+  LpLease *lease = acquire_for (manager, "soft", SHORT_SECONDS);
+  g_autoptr (LpJob) job = lp_test_value_job (1);
+  gint64 soft = lp_lease_get_soft_expires_at (lease);
+
+  lp_test_block_for (has_passed, &soft, "the soft expiry");
+  lp_test_submit (lease, job);
+  assert_value (job);
+  g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_ACTIVE);
+
+  finish (manager, lease);
+}
+
+static void
+test_expiry_executor_is_replaced (void)
+{
+  LpManager *manager = start (1, 0.0);
+  g_autoptr (GString) text = g_string_new (NULL);
+  LpLease *lease;
+  LpLease *next;
+
+  g_signal_connect (manager, "executor-retired", G_CALLBACK (retired_cb), text);
+  lease = acquire_for (manager, "replaced", SHORT_SECONDS);
+  lp_test_wait_stat (manager, "available", 1);
+  g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_EXPIRED);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  g_assert_cmpstr (text->str, ==, "1:2 ");
+  g_assert_cmpuint (lp_test_counter (manager, "executors_created"), ==, 2);
+
+  next = acquire_for (manager, "next", LONG_SECONDS);
+  g_assert_cmpuint (executor_seq (next), ==, 2);
+
+  g_assert_finalize_object (lease);
+  finish (manager, next);
+}
+
+static void
+test_expiry_serves_who_waits (void)
+{
+  LpManager *manager = start (1, 0.0);
+  LpLease *lease = acquire_for (manager, "holder", SHORT_SECONDS);
+  LpLease *next = acquire_for (manager, "waiter", LONG_SECONDS);
+
+  g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_EXPIRED);
+  g_assert_cmpuint (executor_seq (next), ==, 2);
+
+  g_assert_finalize_object (lease);
+  finish (manager, next);
+}
+
+/* A lease that nobody fetched in time is none. */
+static void
+test_expiry_before_finish (void)
+{
+  LpManager *manager = start (1, 0.0);
+  g_autoptr (LpRequest) request = lp_request_new ();
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+
+  lp_request_set_owner (request, "fetches-late");
+  lp_request_set_lease_seconds (request, SHORT_SECONDS);
+  lp_manager_acquire_async (manager, request, NULL, lp_test_result_cb, &result);
+  lp_test_block_for (was_revoked_loudly, (gpointer) "fetches-late", "the message");
+  g_assert_null (lp_manager_acquire_finish (manager, lp_test_wait_result (&result), &error));
+  g_assert_error (error, LP_ERROR, LP_ERROR_EXPIRED);
+
+  g_clear_object (&result);
+  lp_test_finish (manager);
+}
+
+/* --- Dropped --- */
+
+static void
+test_dropped_on_the_main_thread (void)
+{
+  LpManager *manager = start (1, 0.0);
+  LpLease *lease = acquire_for (manager, "drops-on-main", LONG_SECONDS);
+
+  g_assert_finalize_object (lease);
+  g_assert_cmpuint (lp_test_stat (manager, "available"), ==, 1);
+  g_assert_cmpuint (lp_test_counter (manager, "released"), ==, 1);
+  g_assert_cmpuint (count_messages ("lease-dropped", "drops-on-main"), ==, 1);
+
+  lp_test_finish (manager);
+}
+
+static void
+drop_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  g_object_unref (user_data);
+  *result = g_variant_new ("()");
+}
+
+/* On the very worker that it lent, and it is reused. */
+static void
+test_dropped_on_a_worker (void)
+{
+  LpManager *manager = start (1, 0.0);
+  LpLease *lease = acquire_for (manager, "drops-on-worker", LONG_SECONDS);
+  guint64 seq = executor_seq (lease);
+  g_autoptr (LpJob) job = lp_job_new_for_func (drop_func, lease, NULL);
+  LpLease *watched = lease;
+  LpLease *next;
+
+  g_object_add_weak_pointer (G_OBJECT (lease), (gpointer *) &watched);
+  lp_test_submit (lease, job);
+  assert_value (job);
+  g_assert_null (watched);
+  g_assert_cmpuint (count_messages ("lease-dropped", "drops-on-worker"), ==, 1);
+
+  next = acquire_for (manager, "next", LONG_SECONDS);
+  g_assert_cmpuint (executor_seq (next), ==, seq);
+
+  finish (manager, next);
+}
+
+typedef struct
+{
+  LpManager *manager;
+  LpLease *lease;
+  guint available;
+} Drop;
+
+static void
+drop_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Drop *drop = user_data;
+  g_autoptr (GVariant) value = lp_job_wait_finish (LP_JOB (source), result, NULL);
+
+  g_assert_nonnull (value);
+  g_clear_object (&drop->lease);
+  drop->available = lp_test_stat (drop->manager, "available");
+}
+
+static gboolean
+is_dropped (gpointer user_data)
+{
+  return ((Drop *) user_data)->lease == NULL;
+}
+
+static void
+test_dropped_in_a_callback (void)
+{
+  LpManager *manager = start (1, 0.0);
+  Drop drop = { manager, acquire_for (manager, "drops-in-callback", LONG_SECONDS), 0 };
+  g_autoptr (LpJob) job = lp_test_value_job (1);
+
+  lp_test_submit (drop.lease, job);
+  lp_job_wait_async (job, NULL, drop_cb, &drop);
+  lp_test_wait_for (is_dropped, &drop, "the callback");
+
+  /* Before the callback returned. */
+  g_assert_cmpuint (drop.available, ==, 1);
+  g_assert_cmpuint (count_messages ("lease-dropped", "drops-in-callback"), ==, 1);
+
+  lp_test_finish (manager);
+}
+
+static void
+test_dropped_with_jobs_drains (void)
+{
+  LpManager *manager = start (1, 0.0);
+  LpLease *lease = acquire_for (manager, "drops-with-jobs", LONG_SECONDS);
+  LpTestGate *gate = lp_test_gate_new ();
+  g_autoptr (LpJob) running = lp_test_gate_job (gate);
+  g_autoptr (LpJob) queued = lp_test_value_job (1);
+
+  lp_test_submit (lease, running);
+  lp_test_submit (lease, queued);
+  g_assert_finalize_object (lease);
+  g_assert_cmpuint (lp_test_stat (manager, "draining"), ==, 1);
+  g_assert_cmpuint (count_messages ("lease-dropped", "drops-with-jobs"), ==, 1);
+
+  lp_test_gate_open (gate);
+  assert_value (queued);
+  g_assert_cmpuint (lp_test_stat (manager, "available"), ==, 1);
+
+  lp_test_finish (manager);
+  lp_test_gate_unref (gate);
+}
+
+static void
+test_dropped_after_the_end_says_nothing (void)
+{
+  LpManager *manager = start (1, 0.0);
+  LpLease *lease = acquire_for (manager, "drops-after", LONG_SECONDS);
+
+  lp_lease_release (lease);
+  g_assert_finalize_object (lease);
+  lease = acquire_for (manager, "drops-after", LONG_SECONDS);
+  g_assert_true (lp_manager_stop (manager, LP_STOP_MODE_KILL, -1, NULL, NULL));
+  g_assert_finalize_object (lease);
+  g_assert_cmpuint (count_messages ("lease-dropped", "drops-after"), ==, 0);
+
+  lp_test_finish (manager);
+}
+
+/* --- States --- */
+
+static void
+test_state_broken (void)
+{
+  LpManager *manager = start (1, 0.0);
+  LpLease *lease = acquire_for (manager, "broken", LONG_SECONDS);
+  g_autoptr (GError) why = g_error_new_literal (LP_ERROR, LP_ERROR_BROKEN_EXECUTOR, "as asked");
+  g_autoptr (GString) text = g_string_new (NULL);
+  LpLease *next;
+
+  g_signal_connect (manager, "lease-ended", G_CALLBACK (ended_cb), text);
+  lp_executor_report_died (lp_lease_get_grant (lease)->executor, why);
+  g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_BROKEN);
+  assert_refused (lease);
+  lp_lease_release (lease);
+  g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_BROKEN);
+  g_assert_cmpuint (lp_test_counter (manager, "released"), ==, 0);
+
+  next = acquire_for (manager, "next", LONG_SECONDS);
+  g_assert_cmpuint (executor_seq (next), ==, 2);
+  lp_test_wait_for (is_over, text, "lease-ended");
+  g_assert_cmpstr (text->str, ==, "ended 4 ");
+
+  g_assert_finalize_object (lease);
+  finish (manager, next);
+}
+
+static void
+test_state_stopped_and_restarted (void)
+{
+  LpManager *manager = start (1, 0.0);
+  LpLease *lease = acquire_for (manager, "stopped", LONG_SECONDS);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (lp_manager_stop (manager, LP_STOP_MODE_CANCEL, -1, NULL, NULL));
+  g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_STOPPED);
+  assert_refused (lease);
+
+  lp_manager_start (manager, NULL, &error);
+  g_assert_no_error (error);
+  assert_refused (lease);
+  g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_STOPPED);
+  lp_lease_release (lease);
+  g_assert_cmpuint (lp_test_stat (manager, "available"), ==, 1);
+
+  finish (manager, lease);
+}
+
+/* A drained stop lets the accepted jobs run; the lease was stopped all the same. */
+static void
+test_state_stopped_while_draining (void)
+{
+  Draining self;
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GError) refused = NULL;
+  g_autoptr (LpJob) late = lp_test_value_job (1);
+
+  draining_init (&self, LONG_SECONDS);
+  lp_manager_stop_async (self.manager, LP_STOP_MODE_DRAIN, -1, NULL, lp_test_result_cb, &result);
+  g_assert_false (lp_lease_submit (self.lease, late, &refused));
+  g_assert_error (refused, LP_ERROR, LP_ERROR_NOT_STARTED);
+  lp_test_gate_open (self.gate);
+  lp_manager_stop_finish (self.manager, lp_test_wait_result (&result), &error);
+  g_assert_no_error (error);
+  assert_value (self.job);
+  g_assert_cmpint (lp_lease_get_state (self.lease), ==, LP_LEASE_STATE_STOPPED);
+
+  g_clear_object (&result);
+  draining_clear (&self);
+}
+
+int
+main (int argc, char *argv[])
+{
+  int result;
+
+  g_test_init (&argc, &argv, NULL);
+  keep_records ();
+
+  g_test_add_func ("/lease/drain/waits-for-the-jobs", test_drain_waits_for_the_jobs);
+  g_test_add_func ("/lease/drain/without-jobs", test_drain_without_jobs);
+  g_test_add_func ("/lease/drain/cancel-ends-the-wait-only", test_drain_cancel_ends_the_wait_only);
+  g_test_add_func ("/lease/drain/cancelled-before", test_drain_cancelled_before);
+  g_test_add_func ("/lease/drain/ends-at-the-hard-expiry", test_drain_ends_at_the_hard_expiry);
+  g_test_add_func ("/lease/drain/after-revocation", test_drain_after_revocation);
+  g_test_add_func ("/lease/expiry/on-time-with-nobody-asking", test_expiry_with_nobody_asking);
+  g_test_add_func ("/lease/expiry/is-told-by-a-message", test_expiry_is_told_by_a_message);
+  g_test_add_func ("/lease/expiry/a-late-submit-revokes", test_expiry_by_a_late_submit);
+  g_test_add_func ("/lease/expiry/a-late-end-of-the-last-job", test_expiry_by_a_late_end);
+  g_test_add_func ("/lease/expiry/soft-then-hard", test_expiry_is_soft_then_hard);
+  g_test_add_func ("/lease/expiry/soft-is-still-active", test_expiry_soft_is_still_active);
+  g_test_add_func ("/lease/expiry/executor-is-replaced-never-reused", test_expiry_executor_is_replaced);
+  g_test_add_func ("/lease/expiry/serves-who-waits", test_expiry_serves_who_waits);
+  g_test_add_func ("/lease/expiry/before-finish", test_expiry_before_finish);
+  g_test_add_func ("/lease/dropped/on-the-main-thread", test_dropped_on_the_main_thread);
+  g_test_add_func ("/lease/dropped/on-a-worker", test_dropped_on_a_worker);
+  g_test_add_func ("/lease/dropped/in-a-callback", test_dropped_in_a_callback);
+  g_test_add_func ("/lease/dropped/with-jobs-drains", test_dropped_with_jobs_drains);
+  g_test_add_func ("/lease/dropped/after-the-end-says-nothing", test_dropped_after_the_end_says_nothing);
+  g_test_add_func ("/lease/state/broken", test_state_broken);
+  g_test_add_func ("/lease/state/stopped-also-after-a-restart", test_state_stopped_and_restarted);
+  g_test_add_func ("/lease/state/stopped-while-draining", test_state_stopped_while_draining);
+
+  result = g_test_run ();
+  g_ptr_array_unref (records);
+
+  return result;
+}

@@ -1,0 +1,680 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+/* Three kinds of programs: one whose main loop hangs, one that runs none, and a
+ * test program, which a warning would abort. */
+
+#include "config.h"
+
+#include "lp-test.h"
+
+#include <malloc.h>
+#include <string.h>
+
+/* An executor that the test can break, and that is asked whether it has died. */
+
+#define TEST_TYPE_EXECUTOR (test_executor_get_type ())
+G_DECLARE_FINAL_TYPE (TestExecutor, test_executor, TEST, EXECUTOR, LpExecutor)
+
+struct _TestExecutor
+{
+  LpExecutor parent_instance;
+};
+
+G_DEFINE_FINAL_TYPE (TestExecutor, test_executor, LP_TYPE_EXECUTOR)
+
+static LpExecutor *last_executor; /* (atomic) the last that was started; not owned */
+static int n_checks;              /* (atomic) */
+
+static gboolean
+test_executor_start (LpExecutor *executor, GError **error)
+{
+  g_atomic_pointer_set (&last_executor, executor);
+  lp_executor_report_ready (executor);
+  return TRUE;
+}
+
+static gboolean
+test_executor_has_died (LpExecutor *executor)
+{
+  g_atomic_int_inc (&n_checks);
+  return FALSE;
+}
+
+static void
+test_executor_class_init (TestExecutorClass *klass)
+{
+  LP_EXECUTOR_CLASS (klass)->start = test_executor_start;
+  LP_EXECUTOR_CLASS (klass)->has_died = test_executor_has_died;
+}
+
+static void
+test_executor_init (TestExecutor *self)
+{
+}
+
+static void
+break_last_executor (void)
+{
+  g_autoptr (GError) error = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED, "the cable is cut");
+
+  lp_executor_report_died (g_atomic_pointer_get (&last_executor), error);
+}
+
+/* --- A main loop that hangs --- */
+
+/* What happens meanwhile on another thread. The callback that blocks the loop
+ * ends when that thread has seen it all, but not before 2 s have passed. */
+typedef struct
+{
+  LpManager *manager;
+  LpLease *lease;               /* of the main thread, never released */
+  GMainLoop *loop;
+  GThread *thread;
+  GMutex lock;
+  GCond cond;
+  gboolean seen_all;            /* (lock) */
+  gint64 blocked_at;            /* set before the thread begins */
+  gint64 unblocked_at;
+  gint64 granted_at;
+  gint64 replaced_at;
+  guint n_ended;                /* (main thread) */
+} Hang;
+
+static gpointer
+witness_thread (gpointer data)
+{
+  Hang *self = data;
+  g_autoptr (LpLease) lease = lp_test_acquire (self->manager, "witness");
+
+  /* The lease has expired, its executor was replaced, and this was granted. */
+  g_assert_cmpint (lp_lease_get_state (self->lease), ==, LP_LEASE_STATE_EXPIRED);
+  self->granted_at = lp_lease_get_leased_at (lease);
+  lp_lease_release (lease);
+  lp_test_block_stat (self->manager, "available", 1);
+  self->replaced_at = g_get_monotonic_time ();
+
+  g_mutex_lock (&self->lock);
+  self->seen_all = TRUE;
+  g_cond_signal (&self->cond);
+  g_mutex_unlock (&self->lock);
+
+  return NULL;
+}
+
+static gboolean
+hang_cb (gpointer data)
+{
+  Hang *self = data;
+
+  self->blocked_at = g_get_monotonic_time ();
+  self->thread = g_thread_new ("witness", witness_thread, self);
+
+  /* The application hangs: this is what is tested. */
+  g_usleep (2200 * 1000);
+
+  g_mutex_lock (&self->lock);
+  while (!self->seen_all)
+    g_assert_true (g_cond_wait_until (&self->cond, &self->lock, self->blocked_at + 30 * G_TIME_SPAN_SECOND));
+  g_mutex_unlock (&self->lock);
+
+  /* Nothing was told meanwhile, since nobody could listen. */
+  g_assert_cmpuint (self->n_ended, ==, 0);
+  self->unblocked_at = g_get_monotonic_time ();
+
+  return G_SOURCE_REMOVE;
+}
+
+static void
+ended_cb (LpManager *manager, LpLeaseInfo *info, gpointer data)
+{
+  Hang *self = data;
+
+  if (++self->n_ended == 2)
+    g_main_loop_quit (self->loop);
+}
+
+static void
+test_hanging_loop (void)
+{
+  Hang hang = { NULL };
+
+  hang.manager = lp_test_start (1, "check-interval", 3600.0, "default-lease-seconds", 0.2,
+                                "lease-grace-seconds", 0.2, NULL);
+  hang.loop = g_main_loop_new (NULL, FALSE);
+  g_signal_connect (hang.manager, "lease-ended", G_CALLBACK (ended_cb), &hang);
+  hang.lease = lp_test_acquire (hang.manager, "careless");
+  g_idle_add (hang_cb, &hang);
+  g_main_loop_run (hang.loop);
+  g_thread_join (hang.thread);
+
+  /* On time means at least: while the loop hung, not after it. */
+  g_assert_cmpint (hang.unblocked_at - hang.blocked_at, >=, 2 * G_TIME_SPAN_SECOND);
+  g_assert_cmpint (hang.granted_at, >=, lp_lease_get_hard_expires_at (hang.lease));
+  g_assert_cmpint (hang.granted_at, <, hang.unblocked_at);
+  g_assert_cmpint (hang.replaced_at, <, hang.unblocked_at);
+  g_assert_cmpuint (lp_test_counter (hang.manager, "executors_created"), ==, 2);
+
+  g_clear_object (&hang.lease);
+  g_main_loop_unref (hang.loop);
+  lp_test_finish (hang.manager);
+}
+
+/* The same for jobs: their time-outs, their cancel, the grace after it, a stop. */
+typedef struct
+{
+  LpManager *manager;
+  LpTestGate *gate;
+  LpJob *timed;
+  LpJob *stuck;
+  LpJob *other;
+} HangingJobs;
+
+static gboolean
+hang_with_jobs_cb (gpointer data)
+{
+  HangingJobs *self = data;
+  GError *error = NULL;
+
+  /* lp_job_wait() blocks this callback, and with it the loop. */
+  g_assert_null (lp_job_wait (self->timed, 30, NULL, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
+  g_clear_error (&error);
+
+  lp_job_cancel (self->stuck);
+  g_assert_null (lp_job_wait (self->stuck, 30, NULL, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_clear_error (&error);
+
+  g_assert_null (lp_job_wait (self->other, 30, NULL, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_clear_error (&error);
+
+  lp_manager_stop (self->manager, LP_STOP_MODE_CANCEL, -1, NULL, &error);
+  g_assert_no_error (error);
+
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+is_not_running (gpointer manager)
+{
+  return !lp_manager_is_running (manager);
+}
+
+static void
+test_hanging_loop_and_jobs (void)
+{
+  HangingJobs hang;
+  g_autoptr (LpLease) lease = NULL;
+
+  hang.manager = lp_test_start (1, "check-interval", 3600.0, "cancel-grace-seconds", 0.05, "workers-per-pool", 3,
+                                "default-lease-seconds", 0.3, "lease-grace-seconds", 0.1, NULL);
+  hang.gate = lp_test_gate_new ();
+  hang.timed = lp_test_gate_job (hang.gate);
+  hang.stuck = lp_test_gate_job (hang.gate);
+  hang.other = lp_test_gate_job (hang.gate);
+  lp_job_set_timeout_seconds (hang.timed, 0.05);
+  lease = lp_test_acquire (hang.manager, "careless");
+  lp_test_submit (lease, hang.timed);
+  lp_test_submit (lease, hang.stuck);
+  lp_test_submit (lease, hang.other);
+  g_idle_add (hang_with_jobs_cb, &hang);
+  lp_test_wait_for (is_not_running, hang.manager, "the callback to stop the manager");
+
+  lp_test_gate_open (hang.gate);
+  g_object_unref (hang.timed);
+  g_object_unref (hang.stuck);
+  g_object_unref (hang.other);
+  g_clear_object (&lease);
+  lp_test_finish (hang.manager);
+  lp_test_gate_unref (hang.gate);
+}
+
+/* --- No main loop --- */
+
+static int n_destroyed;         /* (main thread) */
+static GThread *main_thread;
+
+static void
+destroyed_cb (gpointer data)
+{
+  g_assert_true (g_thread_self () == main_thread);
+  n_destroyed++;
+  g_free (data);
+}
+
+static void
+data_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  *result = g_variant_new_string (user_data);
+}
+
+/* A round as a program without a loop makes it; returns how many data there were. */
+static int
+run_without_loop (LpManager *manager)
+{
+  g_autoptr (LpLease) lease = lp_test_acquire (manager, "tester");
+  LpJob *jobs[8];
+
+  for (guint i = 0; i < G_N_ELEMENTS (jobs); i++)
+    {
+      jobs[i] = lp_job_new_for_func (data_func, g_strdup_printf ("%u", i), destroyed_cb);
+      lp_test_submit (lease, jobs[i]);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (jobs); i++)
+    {
+      g_autoptr (GVariant) value = lp_job_wait (jobs[i], -1, NULL, NULL);
+
+      g_assert_nonnull (value);
+      g_object_unref (jobs[i]);
+    }
+  lp_lease_release (lease);
+
+  return G_N_ELEMENTS (jobs);
+}
+
+static void
+test_no_loop_destroys_user_data (void)
+{
+  LpManager *manager = lp_test_start (2, "min-pools", 1, NULL);
+  int n_made = 0;
+
+  n_destroyed = 0;
+  for (int i = 0; i < 200; i++)
+    {
+      n_made += run_without_loop (manager);
+
+      /* All but what the workers have put down since the last call. */
+      g_assert_cmpint (n_made - n_destroyed, <=, 8);
+    }
+
+  lp_manager_stop (manager, LP_STOP_MODE_DRAIN, -1, NULL, NULL);
+  g_assert_cmpint (n_destroyed, ==, n_made);
+  lp_test_finish (manager);
+}
+
+/* Under a sanitizer the allocator is another, and says 0: there the counts above
+ * stand alone. */
+static void
+test_no_loop_does_not_grow (void)
+{
+  LpManager *manager = lp_test_start (2, "min-pools", 1, NULL);
+  gsize before, after;
+
+  for (int i = 0; i < 300; i++)
+    run_without_loop (manager);
+  before = mallinfo2 ().uordblks;
+  for (int i = 0; i < 1500; i++)
+    run_without_loop (manager);
+  after = mallinfo2 ().uordblks;
+
+  /* Less than four bytes for each of the 12000 jobs. */
+  g_assert_cmpuint (after, <=, before + 48 * 1024);
+  lp_test_finish (manager);
+}
+
+static void
+test_no_loop_start_and_stop (void)
+{
+  for (int i = 0; i < 30; i++)
+    {
+      LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, 2);
+
+      n_destroyed = 0;
+      g_assert_true (lp_manager_start (manager, NULL, NULL));
+      run_without_loop (manager);
+      g_assert_true (lp_manager_stop (manager, LP_STOP_MODE_DRAIN + i % 2, 5, NULL, NULL));
+      g_assert_cmpint (n_destroyed, ==, 8);
+      g_assert_finalize_object (manager);
+    }
+}
+
+static gboolean
+has_been_checked (gpointer data)
+{
+  return g_atomic_int_get (&n_checks) > GPOINTER_TO_INT (data);
+}
+
+/* The checks of a manager without a size provider leave nothing to dispatch. */
+static void
+test_no_loop_and_the_checks (void)
+{
+  LpManager *manager = lp_test_start (1, "executor-type", TEST_TYPE_EXECUTOR, "check-interval", 0.001, NULL);
+
+  g_atomic_int_set (&n_checks, 0);
+  lp_test_block_for (has_been_checked, GINT_TO_POINTER (50), "50 checks");
+  g_assert_false (g_main_context_pending (NULL));
+
+  lp_test_finish (manager);
+}
+
+static gint64
+counting_size_func (LpManager *manager, gpointer user_data, GError **error)
+{
+  (*(guint *) user_data)++;
+  return 1;
+}
+
+/* Nor do those with one pile up: who comes back is asked once. */
+static void
+test_no_loop_and_the_size_provider (void)
+{
+  LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, 1);
+  guint n_asked = 0;
+
+  lp_manager_set_executor_type (manager, TEST_TYPE_EXECUTOR);
+  lp_manager_set_check_interval (manager, 0.001);
+  lp_manager_set_size_provider (manager, counting_size_func, &n_asked, NULL);
+  g_assert_true (lp_manager_start (manager, NULL, NULL));
+  g_assert_cmpuint (n_asked, ==, 1);
+
+  g_atomic_int_set (&n_checks, 0);
+  lp_test_block_for (has_been_checked, GINT_TO_POINTER (50), "50 checks");
+  g_main_context_iteration (NULL, FALSE);
+  g_assert_cmpuint (n_asked, >, 1);
+  g_assert_cmpuint (n_asked, <, 10);
+
+  lp_test_finish (manager);
+}
+
+static gpointer
+waiting_thread (gpointer manager)
+{
+  return lp_test_acquire (manager, "waiter");
+}
+
+/* Waiters on any thread, and one that is cancelled. */
+static void
+test_no_loop_and_waiters (void)
+{
+  LpManager *manager = lp_test_start (1, "min-pools", 1, NULL);
+  LpLease *lease = lp_test_acquire (manager, "main");
+  GThread *thread = g_thread_new ("waiter", waiting_thread, manager);
+
+  lp_test_block_stat (manager, "waiting", 1);
+  g_object_unref (lease);
+  lease = g_thread_join (thread);
+  g_object_unref (lease);
+  lp_test_block_stat (manager, "available", 1);
+  run_without_loop (manager);
+
+  g_assert_true (lp_manager_stop (manager, LP_STOP_MODE_DRAIN, -1, NULL, NULL));
+  lp_test_finish (manager);
+}
+
+/* --- A test program --- */
+
+/* The records of the domain "loops-test", as strings "LEVEL EVENT FIELD=VALUE...". */
+static GMutex records_lock;
+static GPtrArray *records;      /* (records_lock) of GHashTable */
+
+static GLogWriterOutput
+writer (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer user_data)
+{
+  g_autoptr (GHashTable) record = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+
+  for (gsize i = 0; i < n_fields; i++)
+    if (fields[i].length < 0)
+      g_hash_table_insert (record, g_strdup (fields[i].key), g_strdup (fields[i].value));
+
+  if (g_strcmp0 (g_hash_table_lookup (record, "GLIB_DOMAIN"), "loops-test") != 0)
+    return g_log_writer_default (level, fields, n_fields, user_data);
+
+  g_hash_table_insert (record, g_strdup ("level"), g_strdup_printf ("%d", level & G_LOG_LEVEL_MASK));
+  g_mutex_lock (&records_lock);
+  g_ptr_array_add (records, g_steal_pointer (&record));
+  g_mutex_unlock (&records_lock);
+
+  return G_LOG_WRITER_HANDLED;
+}
+
+static void
+clear_records (void)
+{
+  g_mutex_lock (&records_lock);
+  g_ptr_array_set_size (records, 0);
+  g_mutex_unlock (&records_lock);
+}
+
+/* The only record of EVENT, or NULL. */
+static GHashTable *
+ref_record (const char *event)
+{
+  GHashTable *found = NULL;
+
+  g_mutex_lock (&records_lock);
+  for (guint i = 0; i < records->len; i++)
+    if (g_strcmp0 (g_hash_table_lookup (records->pdata[i], "LEASEPOOL_EVENT"), event) == 0)
+      {
+        g_assert_null (found);
+        found = g_hash_table_ref (records->pdata[i]);
+      }
+  g_mutex_unlock (&records_lock);
+
+  return found;
+}
+
+static gboolean
+has_record (gpointer event)
+{
+  g_autoptr (GHashTable) record = ref_record (event);
+
+  return record != NULL;
+}
+
+static GHashTable *
+wait_record (const char *event)
+{
+  lp_test_wait_for (has_record, (gpointer) event, event);
+  return ref_record (event);
+}
+
+static void
+assert_field (GHashTable *record, const char *key, const char *value)
+{
+  g_assert_cmpstr (g_hash_table_lookup (record, key), ==, value);
+}
+
+static void
+assert_message_names (GHashTable *record, const char *word)
+{
+  const char *message = g_hash_table_lookup (record, "MESSAGE");
+
+  g_assert_nonnull (message);
+  if (strstr (message, word) == NULL)
+    g_error ("“%s” does not name %s", message, word);
+}
+
+/* An operational event: seen, and no reason to abort. */
+static void
+assert_is_message (GHashTable *record)
+{
+  g_autofree char *level = g_strdup_printf ("%d", G_LOG_LEVEL_MESSAGE);
+
+  assert_field (record, "level", level);
+  assert_field (record, "PRIORITY", "5");
+  assert_field (record, "GLIB_DOMAIN", "loops-test");
+}
+
+/* Nothing that is written in this program may be worse than a message. */
+static void
+assert_nothing_worse (void)
+{
+  g_mutex_lock (&records_lock);
+  for (guint i = 0; i < records->len; i++)
+    {
+      const char *level = g_hash_table_lookup (records->pdata[i], "level");
+
+      g_assert_cmpint (atoi (level), >=, G_LOG_LEVEL_MESSAGE);
+    }
+  g_mutex_unlock (&records_lock);
+}
+
+static void
+finish_logged (LpManager *manager)
+{
+  lp_test_finish (manager);
+  assert_nothing_worse ();
+}
+
+static void
+test_records_of_a_revocation (void)
+{
+  LpManager *manager;
+  g_autoptr (GHashTable) record = NULL;
+  g_autoptr (LpLease) lease = NULL;
+
+  clear_records ();
+  manager = lp_test_start (1, "log-domain", "loops-test", "default-lease-seconds", 0.05, "lease-grace-seconds", 0.0,
+                           NULL);
+  lease = lp_test_acquire (manager, "careless");
+  record = wait_record ("lease-revoked");
+  assert_is_message (record);
+  assert_field (record, "OWNER", "careless");
+  assert_field (record, "LEASE_ID", lp_lease_get_id (lease));
+  assert_field (record, "EXECUTOR_SEQ", "1");
+  assert_message_names (record, "careless");
+  assert_message_names (record, lp_lease_get_id (lease));
+
+  finish_logged (manager);
+}
+
+static void
+test_records_of_a_dropped_lease (void)
+{
+  LpManager *manager;
+  g_autoptr (GHashTable) record = NULL;
+  g_autofree char *id = NULL;
+  LpLease *lease;
+
+  clear_records ();
+  manager = lp_test_start (1, "log-domain", "loops-test", NULL);
+  lease = lp_test_acquire (manager, "careless");
+  id = g_strdup (lp_lease_get_id (lease));
+  g_object_unref (lease);
+  record = wait_record ("lease-dropped");
+  assert_is_message (record);
+  assert_field (record, "OWNER", "careless");
+  assert_field (record, "LEASE_ID", id);
+  assert_field (record, "EXECUTOR_SEQ", "1");
+  assert_message_names (record, "careless");
+
+  finish_logged (manager);
+}
+
+static void
+test_records_of_a_broken_executor (void)
+{
+  LpManager *manager;
+  g_autoptr (GHashTable) record = NULL;
+  g_autoptr (LpLease) lease = NULL;
+
+  clear_records ();
+  manager = lp_test_start (1, "log-domain", "loops-test", "executor-type", TEST_TYPE_EXECUTOR, NULL);
+  lease = lp_test_acquire (manager, "unlucky");
+  break_last_executor ();
+  record = wait_record ("executor-broken");
+  assert_is_message (record);
+  assert_field (record, "EXECUTOR_SEQ", "1");
+  assert_message_names (record, "the cable is cut");
+  lp_test_wait_stat (manager, "available", 1);
+
+  finish_logged (manager);
+}
+
+static void
+test_records_of_a_quarantine (void)
+{
+  LpManager *manager;
+  LpTestGate *gate = lp_test_gate_new ();
+  g_autoptr (LpJob) job = lp_test_gate_job (gate);
+  g_autoptr (GHashTable) record = NULL;
+  g_autoptr (LpLease) lease = NULL;
+
+  clear_records ();
+  manager = lp_test_start (1, "log-domain", "loops-test", "cancel-grace-seconds", 0.0, NULL);
+  lease = lp_test_acquire (manager, "stuck");
+  lp_test_submit (lease, job);
+  lp_test_gate_wait_entered (gate, 1);
+  lp_job_cancel (job);
+  lp_lease_release (lease);
+  record = wait_record ("executor-quarantined");
+  assert_is_message (record);
+  assert_field (record, "EXECUTOR_SEQ", "1");
+
+  lp_test_gate_open (gate);
+  lp_test_wait_stat (manager, "quarantined", 0);
+  finish_logged (manager);
+  lp_test_gate_unref (gate);
+}
+
+/* What is no event of operation: the life cycle is INFO, leases are DEBUG, and
+ * those are not written unless somebody asked for them. */
+static void
+test_records_of_an_ordinary_run (void)
+{
+  LpManager *manager;
+  g_autoptr (LpLease) lease = NULL;
+  g_autofree char *info = g_strdup_printf ("%d", G_LOG_LEVEL_INFO);
+
+  clear_records ();
+  manager = lp_test_start (1, "log-domain", "loops-test", NULL);
+  lease = lp_test_acquire (manager, "careful");
+  lp_lease_release (lease);
+  finish_logged (manager);
+
+  g_assert_cmpuint (records->len, >, 0);
+  for (guint i = 0; i < records->len; i++)
+    assert_field (records->pdata[i], "level", info);
+}
+
+/* An owner cannot forge a line. */
+static void
+test_records_are_escaped (void)
+{
+  LpManager *manager;
+  g_autoptr (GHashTable) record = NULL;
+
+  clear_records ();
+  manager = lp_test_start (1, "log-domain", "loops-test", NULL);
+  g_object_unref (lp_test_acquire (manager, "a\nb\033[2J"));
+  record = wait_record ("lease-dropped");
+  assert_field (record, "OWNER", "a\\x0ab\\x1b[2J");
+  assert_message_names (record, "a\\x0ab\\x1b[2J");
+
+  finish_logged (manager);
+}
+
+int
+main (int argc, char **argv)
+{
+  int result;
+
+  g_test_init (&argc, &argv, NULL);
+  records = g_ptr_array_new_with_free_func ((GDestroyNotify) g_hash_table_unref);
+  g_log_set_writer_func (writer, NULL, NULL);
+  main_thread = g_thread_self ();
+
+  g_test_add_func ("/loops/hanging/expiry-grants-and-replacement", test_hanging_loop);
+  g_test_add_func ("/loops/hanging/jobs-and-stop", test_hanging_loop_and_jobs);
+
+  g_test_add_func ("/loops/none/destroys-user-data", test_no_loop_destroys_user_data);
+  g_test_add_func ("/loops/none/does-not-grow", test_no_loop_does_not_grow);
+  g_test_add_func ("/loops/none/start-and-stop", test_no_loop_start_and_stop);
+  g_test_add_func ("/loops/none/checks-leave-nothing", test_no_loop_and_the_checks);
+  g_test_add_func ("/loops/none/size-provider-does-not-pile-up", test_no_loop_and_the_size_provider);
+  g_test_add_func ("/loops/none/waiters", test_no_loop_and_waiters);
+
+  g_test_add_func ("/loops/test-program/revocation", test_records_of_a_revocation);
+  g_test_add_func ("/loops/test-program/dropped-lease", test_records_of_a_dropped_lease);
+  g_test_add_func ("/loops/test-program/broken-executor", test_records_of_a_broken_executor);
+  g_test_add_func ("/loops/test-program/quarantine", test_records_of_a_quarantine);
+  g_test_add_func ("/loops/test-program/ordinary-run", test_records_of_an_ordinary_run);
+  g_test_add_func ("/loops/test-program/records-are-escaped", test_records_are_escaped);
+
+  result = g_test_run ();
+  g_ptr_array_unref (records);
+
+  return result;
+}
