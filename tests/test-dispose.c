@@ -31,6 +31,7 @@ typedef struct
 {
   LpManager *manager;           /* the last reference */
   GWeakRef weak;
+  int dropped;                  /* (atomic) */
   LpTestGate *gate;
   LpLease *lease;
   LpLease *side_lease;          /* of the job that disposes */
@@ -95,6 +96,7 @@ drop_manager (Dispose *self)
   LpManager *manager = g_steal_pointer (&self->manager);
 
   g_object_unref (manager);
+  g_atomic_int_set (&self->dropped, TRUE);
 }
 
 static gpointer
@@ -123,7 +125,8 @@ is_gone (gpointer data)
   Dispose *self = data;
   g_autoptr (LpManager) manager = g_weak_ref_get (&self->weak);
 
-  return manager == NULL;
+  /* A weak reference is cleared before dispose has done its work. */
+  return manager == NULL && g_atomic_int_get (&self->dropped);
 }
 
 static void
@@ -135,6 +138,7 @@ dispose_in (Dispose *self, DisposePlace place)
     {
     case DISPOSE_IN_MAIN:
       g_assert_finalize_object (g_steal_pointer (&self->manager));
+      self->dropped = TRUE;
       break;
     case DISPOSE_IN_THREAD:
       g_thread_join (g_thread_new ("dropper", drop_thread, self));

@@ -228,7 +228,10 @@ use_manager (LpManager *manager)
   value = lp_job_wait (job, 30, NULL, NULL);
   g_assert_nonnull (value);
   lp_lease_release (lease);
+
+  /* Until the executor that was recycled has gone. */
   lp_manager_recycle (manager);
+  lp_test_block_stat (manager, "total", 1);
 }
 
 static void

@@ -780,6 +780,67 @@ is_quiet (gpointer data)
          && g_hash_table_size (run->live_leases) + g_hash_table_size (run->live_executors) == 0;
 }
 
+/* What is still under way, for whoever has to find out why. */
+static void
+explain (Run *run)
+{
+  LpPool *pool = run->manager->pool;
+  g_autoptr (GVariant) stats = lp_manager_dup_stats (run->manager);
+  g_autofree char *text = g_variant_print (stats, FALSE);
+
+  g_printerr ("stops %u, live leases %u, live executors %u, pool state %d, mode %d, %s\n", run->n_stops_pending,
+              g_hash_table_size (run->live_leases), g_hash_table_size (run->live_executors), pool->state,
+              pool->stop_mode, text);
+  for (guint i = 0; i < run->works->len; i++)
+    {
+      Work *work = run->works->pdata[i];
+
+      if (work->n_told == 0)
+        g_printerr ("job %u: kind %d, accepted %d, state %d, place %d, detached %d, slot state %d\n", i, work->kind,
+                    work->accepted, lp_job_get_state (work->job), work->job->place, work->job->detached,
+                    work->job->executor != NULL ? (int) lp_executor_get_private (work->job->executor)->slot->state : -1);
+    }
+  for (guint i = 0; i < run->asks->len; i++)
+    if (((Ask *) run->asks->pdata[i])->n_told == 0)
+      g_printerr ("acquire %u was not told\n", i);
+  for (guint i = 0; i < pool->slots->len; i++)
+    {
+      LpSlot *slot = pool->slots->pdata[i];
+      LpExecutorLoad load = { 0, 0, 0 };
+
+      if (slot == NULL)
+        continue;
+      if (slot->executor != NULL)
+        lp_executor_get_load (slot->executor, &load);
+      g_printerr ("slot %u: seq %u, state %d, leaving %d, made %d, load %u %u %u, own threads %u, closing %d\n", i,
+                  (guint) slot->seq, slot->state, slot->leaving, slot->made, load.queued, load.running, load.stuck,
+                  run->flaky && slot->executor != NULL ? ((FlakyExecutor *) slot->executor)->n_running : 0,
+                  run->flaky && slot->executor != NULL ? ((FlakyExecutor *) slot->executor)->closing : 0);
+    }
+}
+
+static gboolean
+is_quiet_or_explained (gpointer data)
+{
+  static gint64 since;
+
+  if (is_quiet (data))
+    {
+      since = 0;
+      return TRUE;
+    }
+
+  if (since == 0)
+    since = g_get_monotonic_time ();
+  if (g_get_monotonic_time () - since > 25 * G_TIME_SPAN_SECOND)
+    {
+      explain (data);
+      since = G_MAXINT64 / 2;
+    }
+
+  return FALSE;
+}
+
 static gboolean
 no_payload_is_left (gpointer data)
 {
@@ -840,7 +901,7 @@ settle (Run *run)
 
   run->n_stops_pending++;
   lp_manager_stop_async (run->manager, 1 + pick (3), -1, NULL, stopped_cb, run);
-  lp_test_wait_for (is_quiet, run, "everything to come to its end");
+  lp_test_wait_for (is_quiet_or_explained, run, "everything to come to its end");
 }
 
 static void

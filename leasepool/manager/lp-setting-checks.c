@@ -262,6 +262,13 @@ lp_setting_check_executor_type (const LpSetting *setting,
 {
   GType type = *(const GType *) member;
 
+  /* The names that GJS gives its classes. It refuses to run JavaScript on another
+   * thread, at best: tried there, a constructor spoils the program's own thread. */
+  if (g_type_is_a (type, LP_TYPE_EXECUTOR) && g_str_has_prefix (g_type_name (type), "Gjs_"))
+    return refuse (setting, g_type_name (type),
+                   "a class of another language than JavaScript, whose functions cannot run on the service thread",
+                   error);
+
   if (type == G_TYPE_NONE || type == G_TYPE_INVALID ||
       (g_type_is_a (type, LP_TYPE_EXECUTOR) && !G_TYPE_IS_ABSTRACT (type)))
     return TRUE;
