@@ -64,6 +64,10 @@ die (LpExecutor *executor)
 static gboolean
 flaky_executor_start (LpExecutor *executor, GError **error)
 {
+  g_mutex_lock (&flaky.lock);
+  g_ptr_array_add (flaky.living, executor);
+  g_mutex_unlock (&flaky.lock);
+
   if (chance (10))
     {
       g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_BUSY, "it failed at random");
@@ -199,9 +203,6 @@ static void
 flaky_executor_init (FlakyExecutor *self)
 {
   g_mutex_init (&self->lock);
-  g_mutex_lock (&flaky.lock);
-  g_ptr_array_add (flaky.living, self);
-  g_mutex_unlock (&flaky.lock);
 }
 
 static inline void

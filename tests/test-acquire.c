@@ -252,7 +252,6 @@ static GCond slow_cond;
 static gboolean slow_hold;              /* (slow_lock) starts do not end */
 static GPtrArray *slow_starting;        /* (slow_lock) those whose start has not ended */
 static gboolean vet_hold;               /* (slow_lock) has_died does not return */
-static guint n_vetting;                 /* (slow_lock) calls of has_died so far */
 
 static GType slow_executor_get_type (void);
 static GType vetted_executor_get_type (void);
@@ -288,16 +287,20 @@ slow_executor_init (SlowExecutor *self)
 {
 }
 
-static gboolean
-vetted_executor_has_died (LpExecutor *self)
+/* On the service thread, which then does nothing else. */
+static void
+wait_while_held (void)
 {
   g_mutex_lock (&slow_lock);
-  n_vetting++;
-  g_cond_broadcast (&slow_cond);
   while (vet_hold)
     g_cond_wait (&slow_cond, &slow_lock);
   g_mutex_unlock (&slow_lock);
+}
 
+static gboolean
+vetted_executor_has_died (LpExecutor *self)
+{
+  wait_while_held ();
   return FALSE;
 }
 
@@ -1099,11 +1102,10 @@ is_past (gpointer data)
   return g_get_monotonic_time () > *(gint64 *) data;
 }
 
-/* On the service thread, which then does nothing else. */
 static void
 block_cb (gpointer data, gpointer more)
 {
-  vetted_executor_has_died (NULL);
+  wait_while_held ();
 }
 
 /* The service thread has not been scheduled yet: whoever asks deals with what

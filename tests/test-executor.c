@@ -248,6 +248,7 @@ test_deferred (void)
   LpTestGate *gate = lp_test_gate_new ();
   g_autoptr (LpJob) job = lp_job_new_for_func (defer_func, gate, NULL);
   g_autoptr (LpJob) passed = NULL;
+  g_autoptr (GVariant) result = NULL;
 
   begin (START_READY, SUBMIT_THREAD);
   manager = start (1, 2);
@@ -255,7 +256,8 @@ test_deferred (void)
   lp_test_submit (lease, job);
   passed = lp_test_gate_job (gate);
   lp_test_submit (lease, passed);
-  g_assert_nonnull (lp_job_wait (passed, 30, NULL, NULL));
+  result = lp_job_wait (passed, 30, NULL, NULL);
+  g_assert_nonnull (result);
 
   g_assert_cmpint (lp_job_get_state (job), ==, LP_JOB_STATE_RUNNING);
   lp_job_return_value (job, g_variant_new ("(i)", 9));

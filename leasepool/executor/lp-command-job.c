@@ -53,8 +53,9 @@ start_cb (gpointer data, gpointer more)
   LpOutcome outcome = { NULL, NULL };
   LpInterrupt interrupt = lp_job_get_interrupt (job);
 
-  /* Told to end before there was anything to signal. */
-  if (interrupt != LP_INTERRUPT_NONE)
+  /* Told to end, or ended with its executor, before there was anything to
+   * signal. Both the kill and this come here, so one of them sees the other. */
+  if (interrupt != LP_INTERRUPT_NONE || lp_job_state_is_end (lp_job_peek_state (job)))
     outcome.error = lp_job_interrupt_error (job, interrupt);
   else
     job->command = lp_command_spawn (g_main_context_get_thread_default (), (const char * const *) job->argv, job->input,

@@ -5,7 +5,7 @@
 
 #include "config.h"
 
-#include "lp-executor-private.h"
+#include "lp-executor-queue-private.h"
 
 #include "lp-histogram-private.h"
 #include "lp-pool-private.h"
@@ -19,18 +19,6 @@
  * that whoever is told of the end finds the counts right; telling comes after
  * the lock. When the last job of a closed lease leaves, the pool is told first,
  * so that a waiter for the job finds the lease settled. */
-
-/* What is to be done about one or more jobs when no lock is held. */
-typedef struct
-{
-  LpJob *job;                   /* (owned) */
-  LpGrant *grant;               /* (owned) (nullable) whose list entry is to be refreshed */
-  GQueue waiters;
-  gboolean gone;                /* its function can no longer run */
-  gboolean disarm;
-  gboolean load_changed;
-  gboolean wake;
-} Aftermath;
 
 static void
 count_end_locked (LpExecutorPrivate *priv, LpJob *job)
@@ -70,8 +58,8 @@ occupies (LpJobPlace place)
 }
 
 /* Moves the job between the lists; to NONE gives the reference to the caller. */
-static void
-move_locked (LpExecutorPrivate *priv, LpJob *job, LpJobPlace place)
+void
+lp_executor_move_locked (LpExecutorPrivate *priv, LpJob *job, LpJobPlace place)
 {
   if (job->place != LP_PLACE_NONE)
     g_queue_unlink (list_of (priv, job->place), &job->link);
@@ -85,15 +73,15 @@ move_locked (LpExecutorPrivate *priv, LpJob *job, LpJobPlace place)
 
 /* After a change of the load: whom it concerns. */
 static void
-note_load_locked (LpExecutorPrivate *priv, Aftermath *aftermath)
+note_load_locked (LpExecutorPrivate *priv, LpAftermath *aftermath)
 {
   aftermath->load_changed = priv->grant == NULL;
   if (priv->grant != NULL && g_atomic_int_get (&priv->pool->list_wanted))
     aftermath->grant = lp_grant_ref (priv->grant);
 }
 
-static void
-aftermath_run (LpExecutor *self, Aftermath *aftermath)
+void
+lp_aftermath_run (LpExecutor *self, LpAftermath *aftermath)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
   LpActions actions = LP_ACTIONS_INIT;
@@ -122,11 +110,11 @@ aftermath_run (LpExecutor *self, Aftermath *aftermath)
 
 /* The function of JOB has returned with OUTCOME. */
 static void
-return_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, Aftermath *aftermath)
+return_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, LpAftermath *aftermath)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
 
-  *aftermath = (Aftermath) { .job = job };
+  *aftermath = (LpAftermath) { .job = job };
 
   if (job->place == LP_PLACE_RUNNING)
     {
@@ -140,7 +128,7 @@ return_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, Aftermath *afte
   if (job->place != LP_PLACE_RUNNING && job->place != LP_PLACE_STUCK)
     return;
 
-  move_locked (priv, job, LP_PLACE_NONE);
+  lp_executor_move_locked (priv, job, LP_PLACE_NONE);
   aftermath->gone = TRUE;
   aftermath->disarm = job->armed;
   note_load_locked (priv, aftermath);
@@ -148,24 +136,24 @@ return_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, Aftermath *afte
 
 /* Ends JOB with OUTCOME although its function, if it runs, has not returned:
  * then it stays, as stuck, until it does. */
-static void
-end_early_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, gboolean by_function, Aftermath *aftermath)
+void
+lp_executor_end_early_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, gboolean by_function, LpAftermath *aftermath)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
   gboolean stuck = job->place == LP_PLACE_RUNNING && !job->detached;
 
-  *aftermath = (Aftermath) { .job = job };
+  *aftermath = (LpAftermath) { .job = job };
 
   lp_job_end (job, outcome, by_function, &aftermath->waiters);
   count_end_locked (priv, job);
-  move_locked (priv, job, stuck ? LP_PLACE_STUCK : LP_PLACE_NONE);
+  lp_executor_move_locked (priv, job, stuck ? LP_PLACE_STUCK : LP_PLACE_NONE);
   aftermath->gone = !stuck;
   aftermath->disarm = job->armed;
   note_load_locked (priv, aftermath);
 }
 
-static void
-outcome_clear (LpOutcome *outcome)
+void
+lp_outcome_clear (LpOutcome *outcome)
 {
   g_clear_pointer (&outcome->result, g_variant_unref);
   g_clear_error (&outcome->error);
@@ -291,7 +279,7 @@ lp_executor_enqueue (LpExecutor *self, LpGrant *grant, LpJob *job, GError **erro
   if (accepted)
     {
       job->queued_at = now;
-      move_locked (priv, job, LP_PLACE_QUEUED);
+      lp_executor_move_locked (priv, job, LP_PLACE_QUEUED);
       wake = priv->ops->kick_locked (self);
     }
   g_mutex_unlock (&priv->lock);
@@ -307,7 +295,7 @@ lp_executor_enqueue (LpExecutor *self, LpGrant *grant, LpJob *job, GError **erro
 static void
 begin_locked (LpExecutorPrivate *priv, LpJob *job)
 {
-  move_locked (priv, job, LP_PLACE_RUNNING);
+  lp_executor_move_locked (priv, job, LP_PLACE_RUNNING);
   priv->worked = TRUE;
   job->started_at = lp_clock_now ();
   g_atomic_int_set (&job->state, LP_JOB_STATE_RUNNING);
@@ -371,7 +359,7 @@ lp_executor_begin_claimed (LpExecutor *self, LpJob *job)
   else if (lp_job_run (job, &outcome))
     {
       lp_executor_job_returned (self, job, &outcome);
-      outcome_clear (&outcome);
+      lp_outcome_clear (&outcome);
     }
   else
     lp_executor_job_deferred (self, job);
@@ -383,7 +371,7 @@ LpJob *
 lp_executor_run_and_claim (LpExecutor *self, LpJob *job)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
-  Aftermath aftermath;
+  LpAftermath aftermath;
   LpOutcome outcome;
   LpJob *next;
 
@@ -407,8 +395,8 @@ lp_executor_run_and_claim (LpExecutor *self, LpJob *job)
   next = lp_executor_claim_locked (self);
   g_mutex_unlock (&priv->lock);
 
-  aftermath_run (self, &aftermath);
-  outcome_clear (&outcome);
+  lp_aftermath_run (self, &aftermath);
+  lp_outcome_clear (&outcome);
 
   return next;
 }
@@ -417,17 +405,17 @@ static void
 job_returned (LpExecutor *self, LpJob *job, LpOutcome *outcome, gboolean from_outside)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
-  Aftermath aftermath;
+  LpAftermath aftermath;
 
   g_mutex_lock (&priv->lock);
   if (from_outside && job->place == LP_PLACE_RUNNING && !job->detached && g_atomic_int_get (&job->entered))
-    end_early_locked (self, job, outcome, TRUE, &aftermath);
+    lp_executor_end_early_locked (self, job, outcome, TRUE, &aftermath);
   else
     return_locked (self, job, outcome, &aftermath);
   aftermath.wake = priv->queued.length > 0 && priv->ops->kick_locked (self);
   g_mutex_unlock (&priv->lock);
 
-  aftermath_run (self, &aftermath);
+  lp_aftermath_run (self, &aftermath);
 }
 
 /* The function of JOB has returned with OUTCOME, elsewhere than on a worker that
@@ -451,13 +439,13 @@ void
 lp_executor_job_deferred (LpExecutor *self, LpJob *job)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
-  Aftermath aftermath = { .job = job };
+  LpAftermath aftermath = { .job = job };
 
   g_mutex_lock (&priv->lock);
   job->detached = TRUE;
   if (job->place == LP_PLACE_STUCK)
     {
-      move_locked (priv, job, LP_PLACE_NONE);
+      lp_executor_move_locked (priv, job, LP_PLACE_NONE);
       aftermath.gone = TRUE;
       aftermath.load_changed = priv->grant == NULL;
       aftermath.wake = priv->queued.length > 0 && priv->ops->kick_locked (self);
@@ -465,177 +453,5 @@ lp_executor_job_deferred (LpExecutor *self, LpJob *job)
   g_mutex_unlock (&priv->lock);
 
   if (aftermath.gone)
-    aftermath_run (self, &aftermath);
-}
-
-/* Ends JOB as cancelled if it is still queued. */
-gboolean
-lp_executor_cancel_queued (LpExecutor *self, LpJob *job)
-{
-  LpExecutorPrivate *priv = lp_executor_get_private (self);
-  LpOutcome outcome = { NULL, lp_job_interrupt_error (job, LP_INTERRUPT_CANCEL) };
-  Aftermath aftermath;
-  gboolean queued;
-
-  g_mutex_lock (&priv->lock);
-  queued = job->place == LP_PLACE_QUEUED;
-  if (queued)
-    end_early_locked (self, job, &outcome, FALSE, &aftermath);
-  g_mutex_unlock (&priv->lock);
-
-  if (queued)
-    aftermath_run (self, &aftermath);
-  outcome_clear (&outcome);
-
-  return queued;
-}
-
-/* The grace of an interrupted job is over: it ends for its waiters, whatever
- * its function does. */
-void
-lp_executor_abandon_job (LpExecutor *self, LpJob *job)
-{
-  LpExecutorPrivate *priv = lp_executor_get_private (self);
-  LpOutcome outcome = { NULL, NULL };
-  Aftermath aftermath;
-  gboolean running;
-
-  g_mutex_lock (&priv->lock);
-  running = job->place == LP_PLACE_RUNNING;
-  if (running)
-    {
-      g_mutex_lock (&job->lock);
-      outcome.error = lp_job_interrupt_error (job, job->interrupt);
-      g_mutex_unlock (&job->lock);
-      end_early_locked (self, job, &outcome, FALSE, &aftermath);
-      aftermath.wake = priv->queued.length > 0 && priv->ops->kick_locked (self);
-    }
-  g_mutex_unlock (&priv->lock);
-
-  if (running)
-    aftermath_run (self, &aftermath);
-  outcome_clear (&outcome);
-}
-
-static gboolean
-end_one (LpExecutor *self, GQueue *list, const GError *error)
-{
-  LpExecutorPrivate *priv = lp_executor_get_private (self);
-  g_autoptr (LpJob) held = NULL;
-  LpOutcome outcome = { NULL, NULL };
-  Aftermath aftermath;
-  LpJob *job;
-
-  g_mutex_lock (&priv->lock);
-  job = g_queue_peek_head (list);
-  if (job != NULL)
-    {
-      /* One that becomes stuck may return, and go, as soon as the lock is free. */
-      held = g_object_ref (job);
-      outcome.error = g_error_copy (error);
-      end_early_locked (self, job, &outcome, FALSE, &aftermath);
-    }
-  g_mutex_unlock (&priv->lock);
-
-  if (job != NULL && job->kind == LP_JOB_COMMAND && !aftermath.gone)
-    lp_command_job_signal (job, SIGKILL);
-  if (job != NULL)
-    aftermath_run (self, &aftermath);
-  outcome_clear (&outcome);
-
-  return job != NULL;
-}
-
-/* Ends all jobs that have not started. */
-void
-lp_executor_end_queued (LpExecutor *self, const GError *error)
-{
-  while (end_one (self, &lp_executor_get_private (self)->queued, error))
-    ;
-}
-
-/* Ends all jobs that run. */
-void
-lp_executor_fail_running (LpExecutor *self, const GError *error)
-{
-  while (end_one (self, &lp_executor_get_private (self)->running, error))
-    ;
-}
-
-static GPtrArray *
-dup_running (LpExecutor *self)
-{
-  LpExecutorPrivate *priv = lp_executor_get_private (self);
-  GPtrArray *jobs = g_ptr_array_new_with_free_func (g_object_unref);
-
-  g_mutex_lock (&priv->lock);
-  for (GList *link = priv->running.head; link != NULL; link = link->next)
-    g_ptr_array_add (jobs, g_object_ref (link->data));
-  g_mutex_unlock (&priv->lock);
-
-  return jobs;
-}
-
-/* Interrupts all jobs that run. */
-void
-lp_executor_interrupt_all (LpExecutor *self, LpInterrupt reason)
-{
-  g_autoptr (GPtrArray) jobs = dup_running (self);
-
-  for (guint i = 0; i < jobs->len; i++)
-    lp_executor_interrupt_job (self, jobs->pdata[i], reason);
-}
-
-/* Ends the grace of all jobs that run. */
-void
-lp_executor_abandon_all (LpExecutor *self)
-{
-  g_autoptr (GPtrArray) jobs = dup_running (self);
-
-  for (guint i = 0; i < jobs->len; i++)
-    {
-      LpJob *job = jobs->pdata[i];
-
-      lp_executor_interrupt_job (self, job, LP_INTERRUPT_STOP);
-      if (job->kind == LP_JOB_COMMAND)
-        lp_command_job_signal (job, SIGKILL);
-      else
-        lp_executor_abandon_job (self, job);
-    }
-}
-
-static LpJob *
-take_stuck_function (LpExecutorPrivate *priv)
-{
-  LpJob *job = NULL;
-
-  g_mutex_lock (&priv->lock);
-  for (GList *link = priv->stuck.head; link != NULL && job == NULL; link = link->next)
-    if (((LpJob *) link->data)->kind != LP_JOB_COMMAND)
-      job = link->data;
-  if (job != NULL)
-    move_locked (priv, job, LP_PLACE_NONE);
-  g_mutex_unlock (&priv->lock);
-
-  return job;
-}
-
-/* The executor has stopped, so no function of it can be running. Commands are
- * not its own: they are killed, and leave when they are reaped. */
-void
-lp_executor_vacate_all (LpExecutor *self)
-{
-  LpExecutorPrivate *priv = lp_executor_get_private (self);
-  g_autoptr (GError) error = g_error_new_literal (LP_ERROR, LP_ERROR_BROKEN_EXECUTOR,
-                                                  "The executor stopped before the job ended");
-  LpJob *job;
-
-  lp_executor_end_queued (self, error);
-  lp_executor_fail_running (self, error);
-
-  while ((job = take_stuck_function (priv)) != NULL)
-    {
-      lp_job_drop_user_data (job);
-      g_object_unref (job);
-    }
+    lp_aftermath_run (self, &aftermath);
 }

@@ -10,6 +10,8 @@
 
 G_BEGIN_DECLS
 
+#define LP_N_COUNTS 6
+
 struct _LpManager
 {
   GObject parent_instance;
@@ -24,9 +26,10 @@ struct _LpManager
   gboolean asking_size;         /* (owner context) */
   gint64 last_size;             /* (owner context) of the last success; 0 before it */
 
-  guint counts[6];              /* (owner context) what was notified last */
+  guint counts[LP_N_COUNTS];              /* (owner context) what was notified last */
 };
 
+void        lp_manager_get_counts          (LpManager *self, guint counts[LP_N_COUNTS]);
 /* The manager's own settings, which it keeps; written in the owner context. */
 LpSettings *lp_manager_get_settings        (LpManager *self);
 /* Whether they may not be changed: the manager is starting, running or stopping. */

@@ -71,28 +71,9 @@ enum
 static GParamSpec *properties[N_PROPERTIES]; /* those of the settings are not here */
 static guint signals[N_SIGNALS];
 
+G_STATIC_ASSERT (PROP_LEASES - PROP_AVAILABLE_COUNT == LP_N_COUNTS);
+
 G_DEFINE_FINAL_TYPE (LpManager, lp_manager, G_TYPE_OBJECT)
-
-#define N_COUNTS (PROP_LEASES - PROP_AVAILABLE_COUNT)
-
-static void
-get_counts (LpManager *self, guint counts[N_COUNTS])
-{
-  LpPool *pool = self->pool;
-  guint starting;
-
-  memset (counts, 0, N_COUNTS * sizeof counts[0]);
-  if (lp_pool_is_forked (pool))
-    return;
-
-  g_mutex_lock (&pool->lock);
-  lp_pool_get_counts_locked (pool, &counts[0], &counts[1], &starting);
-  counts[2] = counts[0] + counts[1] + starting;
-  counts[3] = pool->waiters.n_waiters;
-  counts[4] = pool->n_slots[LP_SLOT_QUARANTINED];
-  counts[5] = pool->state == LP_POOL_RUNNING;
-  g_mutex_unlock (&pool->lock);
-}
 
 static void
 drop_size_func (LpManager *self)
@@ -137,7 +118,7 @@ static void
 lp_manager_get_property (GObject *object, guint prop_id, GValue *value, GParamSpec *pspec)
 {
   LpManager *self = LP_MANAGER (object);
-  guint counts[N_COUNTS];
+  guint counts[LP_N_COUNTS];
 
   if (lp_manager_settings_get_property (self, prop_id, value))
     return;
@@ -149,7 +130,7 @@ lp_manager_get_property (GObject *object, guint prop_id, GValue *value, GParamSp
     case PROP_TOTAL_COUNT:
     case PROP_WAITING_COUNT:
     case PROP_QUARANTINED_COUNT:
-      get_counts (self, counts);
+      lp_manager_get_counts (self, counts);
       g_value_set_uint (value, counts[prop_id - PROP_AVAILABLE_COUNT]);
       break;
     case PROP_RUNNING:
@@ -365,15 +346,15 @@ lp_manager_settings_are_frozen (LpManager *self)
 void
 lp_manager_counts_changed (LpManager *self, gboolean all)
 {
-  guint counts[N_COUNTS];
-  guint last[N_COUNTS];
+  guint counts[LP_N_COUNTS];
+  guint last[LP_N_COUNTS];
 
-  get_counts (self, counts);
+  lp_manager_get_counts (self, counts);
   memcpy (last, self->counts, sizeof last);
   memcpy (self->counts, counts, sizeof counts);
 
   g_object_freeze_notify (G_OBJECT (self));
-  for (guint i = 0; i < N_COUNTS; i++)
+  for (guint i = 0; i < LP_N_COUNTS; i++)
     if (all || counts[i] != last[i])
       g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_AVAILABLE_COUNT + i]);
   g_object_thaw_notify (G_OBJECT (self));
@@ -482,126 +463,4 @@ lp_manager_get_leases (LpManager *self)
     }
 
   return G_LIST_MODEL (self->leases);
-}
-
-static guint
-get_count (LpManager *self, guint index)
-{
-  guint counts[N_COUNTS];
-
-  get_counts (self, counts);
-  return counts[index];
-}
-
-/**
- * lp_manager_get_available_count:
- * @self: a manager
- *
- * Counts the executors that are idle and can be had at once.
- * Any thread.
- *
- * Returns: the number
- *
- * Since: 1.0
- */
-guint
-lp_manager_get_available_count (LpManager *self)
-{
-  g_return_val_if_fail (LP_IS_MANAGER (self), 0);
-
-  return get_count (self, 0);
-}
-
-/**
- * lp_manager_get_leased_count:
- * @self: a manager
- *
- * Counts the executors that exist and cannot be had: leased, draining, or being ended.
- * Any thread.
- *
- * Returns: the number
- *
- * Since: 1.0
- */
-guint
-lp_manager_get_leased_count (LpManager *self)
-{
-  g_return_val_if_fail (LP_IS_MANAGER (self), 0);
-
-  return get_count (self, 1);
-}
-
-/**
- * lp_manager_get_total_count:
- * @self: a manager
- *
- * Counts the executors there are: starting, available and leased ones.
- * Any thread.
- *
- * Returns: the number
- *
- * Since: 1.0
- */
-guint
-lp_manager_get_total_count (LpManager *self)
-{
-  g_return_val_if_fail (LP_IS_MANAGER (self), 0);
-
-  return get_count (self, 2);
-}
-
-/**
- * lp_manager_get_waiting_count:
- * @self: a manager
- *
- * Counts the acquires that wait for an executor.
- * Any thread.
- *
- * Returns: the number
- *
- * Since: 1.0
- */
-guint
-lp_manager_get_waiting_count (LpManager *self)
-{
-  g_return_val_if_fail (LP_IS_MANAGER (self), 0);
-
-  return get_count (self, 3);
-}
-
-/**
- * lp_manager_get_quarantined_count:
- * @self: a manager
- *
- * Counts the executors that are out of use because functions on their threads do not return.
- * Any thread.
- *
- * Returns: the number
- *
- * Since: 1.0
- */
-guint
-lp_manager_get_quarantined_count (LpManager *self)
-{
-  g_return_val_if_fail (LP_IS_MANAGER (self), 0);
-
-  return get_count (self, 4);
-}
-
-/**
- * lp_manager_is_running:
- * @self: a manager
- *
- * Tells whether the manager has started and is not being stopped. Any thread.
- *
- * Returns: whether it runs
- *
- * Since: 1.0
- */
-gboolean
-lp_manager_is_running (LpManager *self)
-{
-  g_return_val_if_fail (LP_IS_MANAGER (self), FALSE);
-
-  return lp_pool_get_state (self->pool) == LP_POOL_RUNNING;
 }

@@ -255,6 +255,19 @@ lp_setting_check_level (const LpSetting *setting,
   return refuse (setting, text, "one level from G_LOG_LEVEL_ERROR (4) to G_LOG_LEVEL_DEBUG (128)", error);
 }
 
+/* GJS marks the classes it registers; failing that, by the names it gives them. */
+static gboolean
+is_gjs_class (GType type)
+{
+  GQuark mark = g_quark_try_string ("gjs::custom-type");
+
+  for (; g_type_is_a (type, LP_TYPE_EXECUTOR) && type != LP_TYPE_EXECUTOR; type = g_type_parent (type))
+    if ((mark != 0 && g_type_get_qdata (type, mark) != NULL) || g_str_has_prefix (g_type_name (type), "Gjs_"))
+      return TRUE;
+
+  return FALSE;
+}
+
 gboolean
 lp_setting_check_executor_type (const LpSetting *setting,
                                 gconstpointer    member,
@@ -262,9 +275,9 @@ lp_setting_check_executor_type (const LpSetting *setting,
 {
   GType type = *(const GType *) member;
 
-  /* The names that GJS gives its classes. It refuses to run JavaScript on another
-   * thread, at best: tried there, a constructor spoils the program's own thread. */
-  if (g_type_is_a (type, LP_TYPE_EXECUTOR) && g_str_has_prefix (g_type_name (type), "Gjs_"))
+  /* It refuses to run JavaScript on another thread, at best: tried there, a
+   * constructor spoils the program's own thread. */
+  if (is_gjs_class (type))
     return refuse (setting, g_type_name (type),
                    "a class of another language than JavaScript, whose functions cannot run on the service thread",
                    error);

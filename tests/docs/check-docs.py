@@ -371,6 +371,11 @@ def check_events():
         events.update(re.findall(r'LP_DEBUG_[A-Z]+,\s*"([a-z-]+)"', read(path)))
     check_listed("debugging.md", events, "events")
 
+    fields = set()
+    for path in glob.glob("leasepool/**/*.c", root_dir=SOURCE, recursive=True):
+        fields.update(re.findall(r'\{ "([A-Z_]+)", ', read(path)))
+    check_listed("debugging.md", fields, "fields")
+
 
 def check_headers(names):
     """Every page begins with the licence and the copyright."""

@@ -223,24 +223,28 @@ test('worker functions of a table', async () => {
     await assertThrows(Lp.Error, Lp.Error.INVALID_ARGUMENT, () => functions.add('js', null, null, () => null));
 });
 
-test('an executor class in GJS is none that works', async () => {
-    // Its functions cannot run on the service thread: the setting is refused, with the reason.
-    const program = await assertProgram(`
-        const GObject = imports.gi.GObject;
-        const Mine = GObject.registerClass(class Mine extends Lp.Executor {
-            vfunc_start() {
-                return true;
-            }
-        });
-        const manager = new Lp.Manager({max_pools: 1, executor_type: Mine.$gtype, start_timeout_seconds: 0.1});
-        try {
-            manager.start(null);
-            print('started');
-        } catch (e) {
-            print('refused', e.matches(Lp.Error, Lp.Error.INVALID_ARGUMENT), manager.running, e.message.includes('JavaScript'));
-        }`, 'refused true false true\n');
-    assertEqual(program.stderr, '');
-});
+for (const [name, declaration] of [['an executor class in GJS is refused', 'class'],
+    ['an executor class in GJS with a type name of its own is refused', "{GTypeName: 'MyOwnExecutor'}, class"]]) {
+    test(name, async () => {
+        // Its functions cannot run on the service thread: the setting is refused, with the reason.
+        const program = await assertProgram(`
+            const GObject = imports.gi.GObject;
+            const Mine = GObject.registerClass(${declaration} extends Lp.Executor {
+                vfunc_start() {
+                    return true;
+                }
+            });
+            const manager = new Lp.Manager({max_pools: 1, executor_type: Mine.$gtype, start_timeout_seconds: 0.1});
+            try {
+                manager.start(null);
+                print('started');
+            } catch (e) {
+                print('refused', e instanceof Lp.Error && e.matches(Lp.Error, Lp.Error.INVALID_ARGUMENT), manager.running,
+                    e.message.includes('JavaScript'));
+            }`, 'refused true false true\n');
+        assertEqual(program.stderr, '');
+    });
+}
 
 for (const [name, source] of Object.entries({
     'an idle manager': '',

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+/* How jobs end that did not come back by themselves: cancelled in the queue,
+ * abandoned after their grace, or left behind by their executor. */
+
+#include "config.h"
+
+#include "lp-executor-queue-private.h"
+
+#include "lp-pool-private.h"
+
+/* Ends JOB as cancelled if it is still queued. */
+gboolean
+lp_executor_cancel_queued (LpExecutor *self, LpJob *job)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+  LpOutcome outcome = { NULL, lp_job_interrupt_error (job, LP_INTERRUPT_CANCEL) };
+  LpAftermath aftermath;
+  gboolean queued;
+
+  g_mutex_lock (&priv->lock);
+  queued = job->place == LP_PLACE_QUEUED;
+  if (queued)
+    lp_executor_end_early_locked (self, job, &outcome, FALSE, &aftermath);
+  g_mutex_unlock (&priv->lock);
+
+  if (queued)
+    lp_aftermath_run (self, &aftermath);
+  lp_outcome_clear (&outcome);
+
+  return queued;
+}
+
+/* The grace of an interrupted job is over: it ends for its waiters, whatever
+ * its function does. */
+void
+lp_executor_abandon_job (LpExecutor *self, LpJob *job)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+  LpOutcome outcome = { NULL, NULL };
+  LpAftermath aftermath;
+  gboolean running;
+
+  g_mutex_lock (&priv->lock);
+  running = job->place == LP_PLACE_RUNNING;
+  if (running)
+    {
+      g_mutex_lock (&job->lock);
+      outcome.error = lp_job_interrupt_error (job, job->interrupt);
+      g_mutex_unlock (&job->lock);
+      lp_executor_end_early_locked (self, job, &outcome, FALSE, &aftermath);
+      aftermath.wake = priv->queued.length > 0 && priv->ops->kick_locked (self);
+    }
+  g_mutex_unlock (&priv->lock);
+
+  if (running)
+    lp_aftermath_run (self, &aftermath);
+  lp_outcome_clear (&outcome);
+}
+
+static gboolean
+end_one (LpExecutor *self, GQueue *list, const GError *error)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+  g_autoptr (LpJob) held = NULL;
+  LpOutcome outcome = { NULL, NULL };
+  LpAftermath aftermath;
+  LpJob *job;
+
+  g_mutex_lock (&priv->lock);
+  job = g_queue_peek_head (list);
+  if (job != NULL)
+    {
+      /* One that becomes stuck may return, and go, as soon as the lock is free. */
+      held = g_object_ref (job);
+      outcome.error = g_error_copy (error);
+      lp_executor_end_early_locked (self, job, &outcome, FALSE, &aftermath);
+    }
+  g_mutex_unlock (&priv->lock);
+
+  if (job != NULL && job->kind == LP_JOB_COMMAND && !aftermath.gone)
+    lp_command_job_signal (job, SIGKILL);
+  if (job != NULL)
+    lp_aftermath_run (self, &aftermath);
+  lp_outcome_clear (&outcome);
+
+  return job != NULL;
+}
+
+/* Ends all jobs that have not started. */
+void
+lp_executor_end_queued (LpExecutor *self, const GError *error)
+{
+  while (end_one (self, &lp_executor_get_private (self)->queued, error))
+    ;
+}
+
+/* Ends all jobs that run. */
+void
+lp_executor_fail_running (LpExecutor *self, const GError *error)
+{
+  while (end_one (self, &lp_executor_get_private (self)->running, error))
+    ;
+}
+
+static GPtrArray *
+dup_running (LpExecutor *self)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+  GPtrArray *jobs = g_ptr_array_new_with_free_func (g_object_unref);
+
+  g_mutex_lock (&priv->lock);
+  for (GList *link = priv->running.head; link != NULL; link = link->next)
+    g_ptr_array_add (jobs, g_object_ref (link->data));
+  g_mutex_unlock (&priv->lock);
+
+  return jobs;
+}
+
+/* Interrupts all jobs that run. */
+void
+lp_executor_interrupt_all (LpExecutor *self, LpInterrupt reason)
+{
+  g_autoptr (GPtrArray) jobs = dup_running (self);
+
+  for (guint i = 0; i < jobs->len; i++)
+    lp_executor_interrupt_job (self, jobs->pdata[i], reason);
+}
+
+/* Ends the grace of all jobs that run. */
+void
+lp_executor_abandon_all (LpExecutor *self)
+{
+  g_autoptr (GPtrArray) jobs = dup_running (self);
+
+  for (guint i = 0; i < jobs->len; i++)
+    {
+      LpJob *job = jobs->pdata[i];
+
+      lp_executor_interrupt_job (self, job, LP_INTERRUPT_STOP);
+      if (job->kind == LP_JOB_COMMAND)
+        lp_command_job_signal (job, SIGKILL);
+      else
+        lp_executor_abandon_job (self, job);
+    }
+}
+
+static LpJob *
+take_stuck_function (LpExecutorPrivate *priv)
+{
+  LpJob *job = NULL;
+
+  g_mutex_lock (&priv->lock);
+  for (GList *link = priv->stuck.head; link != NULL && job == NULL; link = link->next)
+    if (((LpJob *) link->data)->kind != LP_JOB_COMMAND)
+      job = link->data;
+  if (job != NULL)
+    lp_executor_move_locked (priv, job, LP_PLACE_NONE);
+  g_mutex_unlock (&priv->lock);
+
+  return job;
+}
+
+/* The executor has stopped, so no function of it can be running. Commands are
+ * not its own: they are killed, and leave when they are reaped. */
+void
+lp_executor_vacate_all (LpExecutor *self)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+  g_autoptr (GError) error = g_error_new_literal (LP_ERROR, LP_ERROR_BROKEN_EXECUTOR,
+                                                  "The executor stopped before the job ended");
+  LpJob *job;
+
+  lp_executor_end_queued (self, error);
+  lp_executor_fail_running (self, error);
+
+  while ((job = take_stuck_function (priv)) != NULL)
+    {
+      lp_job_drop_user_data (job);
+      g_object_unref (job);
+    }
+}

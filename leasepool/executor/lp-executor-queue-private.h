@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+#pragma once
+
+#include "lp-executor-private.h"
+
+G_BEGIN_DECLS
+
+/* What is to be done about one or more jobs when no lock is held. */
+typedef struct
+{
+  LpJob *job;                   /* (owned) */
+  LpGrant *grant;               /* (owned) (nullable) whose list entry is to be refreshed */
+  GQueue waiters;
+  gboolean gone;                /* its function can no longer run */
+  gboolean disarm;
+  gboolean load_changed;
+  gboolean wake;
+} LpAftermath;
+
+void lp_executor_move_locked      (LpExecutorPrivate *priv, LpJob *job, LpJobPlace place);
+void lp_executor_end_early_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, gboolean by_function,
+                                   LpAftermath *aftermath);
+void lp_aftermath_run             (LpExecutor *self, LpAftermath *aftermath);
+void lp_outcome_clear             (LpOutcome *outcome);
+
+G_END_DECLS
