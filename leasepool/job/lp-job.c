@@ -72,9 +72,6 @@ lp_job_drop_user_data (LpJob *self)
   GDestroyNotify destroy = g_steal_pointer (&self->destroy);
   gpointer user_data = g_steal_pointer (&self->user_data);
 
-  /* Not the last reference while the executor has the table. */
-  g_clear_pointer (&self->function, lp_function_unref);
-
   if (destroy == NULL)
     return;
 
@@ -91,6 +88,7 @@ lp_job_finalize (GObject *object)
 
   lp_job_drop_user_data (self);
   g_clear_object (&self->task);
+  /* Not the last reference of the function: the executor has the table. */
   g_clear_pointer (&self->function, lp_function_unref);
   g_clear_object (&self->executor);
   g_clear_pointer (&self->pool, lp_pool_unref);

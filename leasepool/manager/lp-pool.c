@@ -203,26 +203,27 @@ lp_pool_drop_service (LpPool *self)
     lp_service_release (service);
 }
 
+/* IS_OWNER: whether the calling thread is the one that started the pool. */
 static LpDelivery *
-ref_owner (LpPool *self)
+ref_owner (LpPool *self, gboolean *is_owner)
 {
   LpDelivery *owner = NULL;
 
   g_mutex_lock (&self->lock);
   if (self->owner != NULL)
     owner = lp_delivery_ref (self->owner);
+  *is_owner = self->owner_thread == g_thread_self ();
   g_mutex_unlock (&self->lock);
 
   return owner;
 }
 
-/* Whether this is the thread that started the pool, and no other one iterates
- * the owner context. Then the context is acquired. */
+/* Whether no other thread iterates the owner context, and it is this one's own.
+ * Then the context is acquired. */
 static gboolean
-acquire_owner (LpPool *self, LpDelivery *owner)
+acquire_owner (LpDelivery *owner)
 {
-  return self->owner_thread == g_thread_self () && lp_delivery_is_current (owner)
-         && g_main_context_acquire (lp_delivery_get_context (owner));
+  return lp_delivery_is_current (owner) && g_main_context_acquire (lp_delivery_get_context (owner));
 }
 
 /* Runs waiting destroy notifies if this is the owner's thread, for programs
@@ -230,12 +231,13 @@ acquire_owner (LpPool *self, LpDelivery *owner)
 void
 lp_pool_reap (LpPool *self)
 {
-  LpDelivery *owner = lp_pool_is_forked (self) ? NULL : ref_owner (self);
+  gboolean is_owner = FALSE;
+  LpDelivery *owner = lp_pool_is_forked (self) ? NULL : ref_owner (self, &is_owner);
 
   if (owner == NULL)
     return;
 
-  if (acquire_owner (self, owner))
+  if (is_owner && acquire_owner (owner))
     {
       lp_delivery_reap (owner);
       g_main_context_release (lp_delivery_get_context (owner));
@@ -246,7 +248,8 @@ lp_pool_reap (LpPool *self)
 void
 lp_pool_post_owner (LpPool *self, GFunc func, gpointer data, gpointer more)
 {
-  LpDelivery *owner = ref_owner (self);
+  gboolean is_owner;
+  LpDelivery *owner = ref_owner (self, &is_owner);
 
   lp_delivery_post_func (owner, func, data, more);
   lp_delivery_unref (owner);
@@ -279,14 +282,15 @@ void
 lp_pool_destroy_in_owner (LpPool *self, GDestroyNotify destroy, gpointer data)
 {
   LpDelivery *owner;
+  gboolean is_owner;
 
   if (lp_pool_is_forked (self))
     return;
 
-  owner = ref_owner (self);
+  owner = ref_owner (self, &is_owner);
   if (owner == NULL)
     destroy (data);
-  else if (acquire_owner (self, owner))
+  else if (is_owner && acquire_owner (owner))
     {
       destroy (data);
       g_main_context_release (lp_delivery_get_context (owner));

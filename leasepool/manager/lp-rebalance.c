@@ -258,7 +258,7 @@ lp_pool_recycle (LpPool *self)
 
       if (slot->state == LP_SLOT_IDLE)
         lp_slot_leave_locked (slot, LP_RETIRE_REASON_RECYCLED, now, &actions);
-      else
+      else if (slot->state != LP_SLOT_STARTING)
         slot->recycle = TRUE;
     }
   lp_pool_rebalance_locked (self, now, &actions);
