@@ -510,12 +510,13 @@ test_expiry_answered_well (Fixture *self, gconstpointer data)
 static void
 test_release_drains (Fixture *self, gconstpointer data)
 {
-  g_autoptr (LpJob) job = submit_script (self, "echo 1 > \"$1\"; read x < \"$1.go\"; echo rest");
+  g_autoptr (LpJob) job = new_script (self, "echo 1 > \"$1\"; read x < \"$1.go\"; echo rest");
   g_autofree char *go = g_strconcat (self->fifo, ".go", NULL);
   int fd;
 
   g_assert_cmpint (mkfifo (go, 0600), ==, 0);
   fd = open (go, O_RDWR | O_CLOEXEC);
+  lp_test_submit (self->lease, job);
   read_number (self);
   lp_lease_release (self->lease);
   g_assert_cmpint (lp_lease_get_state (self->lease), ==, LP_LEASE_STATE_DRAINING);

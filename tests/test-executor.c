@@ -318,8 +318,10 @@ test_nested_wait (void)
   begin (START_READY, SUBMIT_THREAD);
   manager = start (1, 1);
   lease = lp_test_acquire (manager, "test");
+  hold_up_service (manager);
   lp_test_submit (lease, outer);
   lp_test_submit (lease, inner);
+  let_go_service (manager);
   result = lp_job_wait (outer, 30, NULL, &error);
   if (result == NULL)
     g_assert_error (error, LP_ERROR, LP_ERROR_WOULD_DEADLOCK);

@@ -266,6 +266,18 @@ test_stop_second_blocking_one_hardens (void)
   busy_tear_down (&busy);
 }
 
+static LpStopMode
+get_stop_mode (LpManager *manager)
+{
+  LpStopMode mode;
+
+  g_mutex_lock (&manager->pool->lock);
+  mode = manager->pool->stop_mode;
+  g_mutex_unlock (&manager->pool->lock);
+
+  return mode;
+}
+
 static void
 test_stop_second_does_not_soften (void)
 {
@@ -274,6 +286,7 @@ test_stop_second_does_not_soften (void)
   busy_set_up (&busy, FALSE, 3600);
   busy_stop (&busy, LP_STOP_MODE_CANCEL, 0.3, &busy.first);
   busy_stop (&busy, LP_STOP_MODE_DRAIN, -1, &busy.second);
+  g_assert_cmpint (get_stop_mode (busy.manager), ==, LP_STOP_MODE_CANCEL);
   assert_both_complete_together (&busy);
   busy_assert_killed (&busy);
 

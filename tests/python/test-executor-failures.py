@@ -92,7 +92,7 @@ class Wrong(Lp.Executor):
     def do_start(self):
         raise ValueError("ordinary")
 
-manager = Lp.Manager(backend="thread", max_pools=1, executor_type=Wrong.__gtype__)
+manager = Lp.Manager(backend="thread", max_pools=1, executor_type=Wrong.__gtype__, start_timeout_seconds=1000)
 try:
     manager.start()
 except GLib.Error as error:
@@ -101,6 +101,25 @@ except GLib.Error as error:
         self.assertEqual((program.returncode, program.stdout), (0, "True False\n"), program.stderr)
         self.assertIn("ValueError: ordinary", program.stderr)
 
+    def test_constructor_that_raises_does_not_crash(self):
+        program = self.run_program("""
+class Wrong(Lp.Executor):
+    def __init__(self):
+        super().__init__()
+        raise ValueError("in the constructor")
+
+manager = Lp.Manager(backend="thread", max_pools=1, executor_type=Wrong.__gtype__)
+try:
+    manager.start()
+    manager.stop(Lp.StopMode.DRAIN, -1)
+except GLib.Error as error:
+    print(error.message)
+print("alive")
+""")
+        self.assertEqual(program.returncode, 0, program.stderr)
+        self.assertTrue(program.stdout.endswith("alive\n"), program.stdout)
+        self.assertIn("ValueError: in the constructor", program.stderr)
+
     def test_start_that_forgets_return_true(self):
         class Forgetful(Failing):
             __gtype_name__ = "TestForgetfulExecutor"
@@ -108,8 +127,8 @@ except GLib.Error as error:
             def do_start(self):
                 self.jobs = []
 
-        manager = self.new(1, executor_type=Forgetful.__gtype__)
-        with self.assert_lp_error(Lp.Error.START_FAILED):
+        manager = self.new(1, executor_type=Forgetful.__gtype__, start_timeout_seconds=1000)
+        with self.assert_lp_error(Lp.Error.START_FAILED, "TestForgetfulExecutor"):
             self.finish(manager, "start")
 
     def test_start_that_reports_death(self):

@@ -114,7 +114,7 @@ class Command : Case {
         var result = yield lease.submit_async (job);
 
         assert_cmpint (result.get_child_value (0).get_int32 (), CompareOperator.EQ, 3);
-        assert_cmpstr ((string) result.get_child_value (1).get_data_as_bytes ().get_data (), CompareOperator.EQ, "input");
+        assert_true (result.get_child_value (1).get_data_as_bytes ().compare (new Bytes ("input".data)) == 0);
         result = yield lease.submit_async (new Lp.Job.for_command ({ "true" }));
         assert_cmpint (result.get_child_value (0).get_int32 (), CompareOperator.EQ, 0);
         lease.release ();
