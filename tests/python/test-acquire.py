@@ -76,9 +76,6 @@ class Acquire(lptest.TestCase):
 
 
 class Wait(lptest.TestCase):
-    def fetch(self, manager, result):
-        return manager.acquire_finish(result)
-
     def ask(self, manager, order, name, **properties):
         def ready(source, result):
             order.append(name)

@@ -3,7 +3,6 @@
 """The interpreter ends while managers run: it neither hangs nor crashes, whatever they do."""
 
 import lptest
-from lptest import Lp
 
 RUNNING = """
 manager = Lp.Manager.new("thread", 2)

@@ -196,7 +196,7 @@ class Functions(lptest.TestCase):
 
     def test_wrong_parameters_name_both_types(self):
         lease = self.start(1, functions=self.table()).acquire()
-        with self.assert_lp_error(Lp.Error.INVALID_ARGUMENT, "(i)") as _:
+        with self.assert_lp_error(Lp.Error.INVALID_ARGUMENT, "(i)"):
             self.finish(lease, "call", "double", GLib.Variant("(s)", ("x",)))
         with self.assert_lp_error(Lp.Error.INVALID_ARGUMENT, "(s)"):
             self.finish(lease, "call", "double", GLib.Variant("(s)", ("x",)))
