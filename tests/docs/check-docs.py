@@ -373,7 +373,7 @@ def check_events():
 
     fields = set()
     for path in glob.glob("leasepool/**/*.c", root_dir=SOURCE, recursive=True):
-        fields.update(re.findall(r'\{ "([A-Z_]+)", ', read(path)))
+        fields.update(re.findall(r'\{ "([A-Z_]+)", (?!"|NULL, (?:TRUE|FALSE))', read(path)))
     check_listed("debugging.md", fields, "fields")
 
 

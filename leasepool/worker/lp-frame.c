@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+#include "config.h"
+
+#include "lp-frame-private.h"
+
+#include <string.h>
+
+#include "lp-error.h"
+
+typedef struct
+{
+  const char *name;
+  const char *body;             /* NULL: it has none */
+  gboolean has_id;              /* always, or never; ERROR is the exception */
+} Kind;
+
+static const Kind kinds[] = {
+  [LP_FRAME_HELLO] = { "HELLO", "a{sv}", FALSE },
+  [LP_FRAME_CALL] = { "CALL", "(smv)", TRUE },
+  [LP_FRAME_CANCEL] = { "CANCEL", NULL, TRUE },
+  [LP_FRAME_RECALL] = { "RECALL", NULL, TRUE },
+  [LP_FRAME_GOODBYE] = { "GOODBYE", NULL, FALSE },
+  [LP_FRAME_STARTED] = { "STARTED", NULL, TRUE },
+  [LP_FRAME_RESULT] = { "RESULT", "v", TRUE },
+  [LP_FRAME_ERROR] = { "ERROR", "(sis)", TRUE },
+  [LP_FRAME_DROPPED] = { "DROPPED", NULL, TRUE },
+  [LP_FRAME_PROGRESS] = { "PROGRESS", "(dms)", TRUE },
+  [LP_FRAME_LOG] = { "LOG", "(ussa{ss})", FALSE },
+};
+
+/* Where the fields of the header are. */
+enum
+{
+  OFFSET_SIZE = 0,
+  OFFSET_TYPE = 4,
+  OFFSET_FLAGS = 5,
+  OFFSET_FILLER = 6,
+  OFFSET_ID = 8,
+};
+
+void
+lp_frame_clear (LpFrame *self)
+{
+  g_clear_pointer (&self->body, g_variant_unref);
+}
+
+/* For messages. */
+const char *
+lp_frame_type_get_name (LpFrameType type)
+{
+  return type >= LP_FRAME_HELLO && type < G_N_ELEMENTS (kinds) ? kinds[type].name : "unknown";
+}
+
+/* NULL: frames of this type have no body. */
+const GVariantType *
+lp_frame_type_get_body_type (LpFrameType type)
+{
+  return kinds[type].body != NULL ? G_VARIANT_TYPE (kinds[type].body) : NULL;
+}
+
+void
+lp_frame_pack_header (const LpFrameHeader *header, guint8 *bytes)
+{
+  guint32 size = GUINT32_TO_LE ((guint32) (LP_FRAME_HEADER_SIZE + header->body_size));
+  guint64 id = GUINT64_TO_LE (header->id);
+
+  memset (bytes, 0, LP_FRAME_HEADER_SIZE);
+  memcpy (bytes + OFFSET_SIZE, &size, sizeof size);
+  bytes[OFFSET_TYPE] = header->type;
+  bytes[OFFSET_FLAGS] = header->flags;
+  memcpy (bytes + OFFSET_ID, &id, sizeof id);
+}
+
+static gboolean
+check_size (guint32 size, gsize max_body, GError **error)
+{
+  if (size < LP_FRAME_HEADER_SIZE)
+    g_set_error (error, LP_ERROR, LP_ERROR_PROTOCOL,
+                 "a frame says that it has %u bytes, less than its header has", size);
+  else if (size - LP_FRAME_HEADER_SIZE > max_body)
+    g_set_error (error, LP_ERROR, LP_ERROR_PROTOCOL,
+                 "a frame says that it has %u bytes, more than max-message-size (%" G_GSIZE_FORMAT ") allows",
+                 size, max_body);
+  else
+    return TRUE;
+
+  return FALSE;
+}
+
+static gboolean
+check_kind (const guint8 *bytes, const LpFrameHeader *header, GError **error)
+{
+  guint known = LP_FRAME_BODY_IN_FILE | (header->type == LP_FRAME_HELLO ? LP_FRAME_NONCE_ATTACHED : 0);
+
+  if (header->type < LP_FRAME_HELLO || header->type >= G_N_ELEMENTS (kinds))
+    g_set_error (error, LP_ERROR, LP_ERROR_PROTOCOL, "a frame is of the unknown type %u", header->type);
+  else if ((header->flags & ~known) != 0 || bytes[OFFSET_FILLER] != 0 || bytes[OFFSET_FILLER + 1] != 0)
+    g_set_error (error, LP_ERROR, LP_ERROR_PROTOCOL, "a frame of type %s has unknown flags",
+                 kinds[header->type].name);
+  else if (header->type != LP_FRAME_ERROR && kinds[header->type].has_id != (header->id != 0))
+    g_set_error (error, LP_ERROR, LP_ERROR_PROTOCOL, "a frame of type %s has %s job number",
+                 kinds[header->type].name, header->id != 0 ? "a" : "no");
+  else if (kinds[header->type].body == NULL && (header->body_size != 0 || header->flags != 0))
+    g_set_error (error, LP_ERROR, LP_ERROR_PROTOCOL, "a frame of type %s has a body",
+                 kinds[header->type].name);
+  else if ((header->flags & LP_FRAME_BODY_IN_FILE) != 0 && header->body_size != 0)
+    g_set_error (error, LP_ERROR, LP_ERROR_PROTOCOL, "a frame of type %s has two bodies",
+                 kinds[header->type].name);
+  else
+    return TRUE;
+
+  return FALSE;
+}
+
+/* Reads a header from LP_FRAME_HEADER_SIZE bytes and checks all that can be
+ * checked without the body. */
+gboolean
+lp_frame_unpack_header (const guint8 *bytes, gsize max_body, LpFrameHeader *header, GError **error)
+{
+  guint32 size;
+  guint64 id;
+
+  memcpy (&size, bytes + OFFSET_SIZE, sizeof size);
+  memcpy (&id, bytes + OFFSET_ID, sizeof id);
+  size = GUINT32_FROM_LE (size);
+  if (!check_size (size, max_body, error))
+    return FALSE;
+
+  *header = (LpFrameHeader) { bytes[OFFSET_TYPE], bytes[OFFSET_FLAGS], GUINT64_FROM_LE (id),
+                              size - LP_FRAME_HEADER_SIZE };
+  return check_kind (bytes, header, error);
+}
+
+/* The body in the byte order of this machine, or NULL with an error if it is not
+ * a value of its type in normal form. Only for types that have one. */
+GVariant *
+lp_frame_unpack_body (const LpFrameHeader *header, GBytes *bytes, GError **error)
+{
+  GVariant *body = g_variant_new_from_bytes (lp_frame_type_get_body_type (header->type), bytes, FALSE);
+
+  g_variant_ref_sink (body);
+  if (!g_variant_is_normal_form (body))
+    {
+      g_set_error (error, LP_ERROR, LP_ERROR_PROTOCOL, "the body of a frame of type %s is not a GVariant of type %s in normal form",
+                   lp_frame_type_get_name (header->type), kinds[header->type].body);
+      g_clear_pointer (&body, g_variant_unref);
+    }
+
+#if G_BYTE_ORDER == G_BIG_ENDIAN
+  if (body != NULL)
+    {
+      GVariant *swapped = g_variant_byteswap (body);
+
+      g_variant_unref (body);
+      body = swapped;
+    }
+#endif
+
+  return body;
+}
+
+/* VALUE, whose data is then as on the wire. Nothing is copied where machines
+ * are little-endian. */
+GVariant *
+lp_frame_ref_little_endian (GVariant *value)
+{
+#if G_BYTE_ORDER == G_BIG_ENDIAN
+  return g_variant_byteswap (value);
+#else
+  return g_variant_ref (value);
+#endif
+}
