@@ -40,11 +40,11 @@ lp_executor_abandon_job (LpExecutor *self, LpJob *job)
   LpExecutorPrivate *priv = lp_executor_get_private (self);
   LpOutcome outcome = { NULL, NULL };
   LpAftermath aftermath;
-  gboolean running;
+  gboolean pending;
 
   g_mutex_lock (&priv->lock);
-  running = job->place == LP_PLACE_RUNNING;
-  if (running)
+  pending = job->place == LP_PLACE_RUNNING || job->place == LP_PLACE_SENT;
+  if (pending)
     {
       g_mutex_lock (&job->lock);
       outcome.error = lp_job_interrupt_error (job, job->interrupt);
@@ -54,7 +54,9 @@ lp_executor_abandon_job (LpExecutor *self, LpJob *job)
     }
   g_mutex_unlock (&priv->lock);
 
-  if (running)
+  if (pending && !aftermath.gone && priv->ops->abandoned != NULL)
+    priv->ops->abandoned (self, job);
+  if (pending)
     lp_aftermath_run (self, &aftermath);
   lp_outcome_clear (&outcome);
 }
@@ -88,12 +90,24 @@ end_one (LpExecutor *self, GQueue *list, const GError *error)
   return job != NULL;
 }
 
-/* Ends all jobs that have not started. */
+/* Ends all jobs that have not started. Those that a process has come back first,
+ * or turn out to have started. */
 void
 lp_executor_end_queued (LpExecutor *self, const GError *error)
 {
-  while (end_one (self, &lp_executor_get_private (self)->queued, error))
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+  gboolean recall;
+
+  g_mutex_lock (&priv->lock);
+  if (priv->end_error == NULL)
+    priv->end_error = g_error_copy (error);
+  recall = priv->sent.length > 0 && priv->ops->recall != NULL;
+  g_mutex_unlock (&priv->lock);
+
+  while (end_one (self, &priv->queued, error))
     ;
+  if (recall)
+    priv->ops->recall (self);
 }
 
 /* Ends all jobs that run. */
@@ -104,6 +118,7 @@ lp_executor_fail_running (LpExecutor *self, const GError *error)
     ;
 }
 
+/* Those, too, that a process may be about to start. */
 static GPtrArray *
 dup_running (LpExecutor *self)
 {
@@ -111,6 +126,8 @@ dup_running (LpExecutor *self)
   GPtrArray *jobs = g_ptr_array_new_with_free_func (g_object_unref);
 
   g_mutex_lock (&priv->lock);
+  for (GList *link = priv->sent.head; link != NULL; link = link->next)
+    g_ptr_array_add (jobs, g_object_ref (link->data));
   for (GList *link = priv->running.head; link != NULL; link = link->next)
     g_ptr_array_add (jobs, g_object_ref (link->data));
   g_mutex_unlock (&priv->lock);
@@ -173,6 +190,8 @@ lp_executor_vacate_all (LpExecutor *self)
   LpJob *job;
 
   lp_executor_end_queued (self, error);
+  while (end_one (self, &priv->sent, error))
+    ;
   lp_executor_fail_running (self, error);
 
   while ((job = take_stuck_function (priv)) != NULL)

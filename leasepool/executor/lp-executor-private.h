@@ -20,9 +20,22 @@ typedef struct
    * called once it is not. */
   gboolean (*kick_locked) (LpExecutor *self);
   void     (*wake)        (LpExecutor *self);
+  /* On the service thread, in place of submit for one job after the other:
+   * begins what can begin. */
+  void     (*pump)        (LpExecutor *self);
+  /* A job ended for its waiters and its function goes on: its grace is over. */
+  void     (*abandoned)   (LpExecutor *self, LpJob *job);
+  /* Jobs that are SENT are to come back, if they have not started. */
+  void     (*recall)      (LpExecutor *self);
+  /* Whether it can run the job, where the table of this process does not say. */
+  gboolean (*check_job)   (LpExecutor *self, LpJob *job, GError **error);
   /* Whether jobs run on threads of this process, which nobody can kill: such
    * an executor is quarantined while a function does not return. */
   gboolean holds_threads;
+  /* Whether they run in processes: what others of them run goes on when one is
+   * dead, each is told in time that it does not start, and killed when it does
+   * not end, and while one is not reaped the executor keeps its place. */
+  gboolean holds_processes;
 } LpExecutorOps;
 
 typedef struct
@@ -62,9 +75,12 @@ typedef struct
   GMutex lock;                  /* the queue lock: after the pool's, before a job's */
   LpGrant *grant;               /* (lock) (not owned) the lease that may submit */
   GQueue queued;                /* (lock) of LpJob, each with a reference */
+  GQueue sent;                  /* (lock) of LpJob, the same reference */
   GQueue running;               /* (lock) of LpJob, the same reference */
   GQueue stuck;                 /* (lock) of LpJob, the same reference */
+  guint64 last_number;          /* (lock) of a job */
   guint n_commands;             /* (lock) running or stuck */
+  GError *end_error;            /* (lock) (nullable) why nothing that has not started ever will */
   gboolean pump_posted;         /* (lock) */
   gboolean worked;              /* (lock) a job has begun */
   gboolean shut_down;           /* (service thread) no vfunc is called any more */
@@ -108,6 +124,10 @@ gboolean    lp_executor_has_worked       (LpExecutor *self);
 LpJob      *lp_executor_run_and_claim    (LpExecutor *self, LpJob *job);
 gboolean    lp_executor_claim_this       (LpExecutor *self, LpJob *job);
 LpJob      *lp_executor_claim_locked     (LpExecutor *self);
+LpJob      *lp_executor_send_locked      (LpExecutor *self);
+gboolean    lp_executor_job_started      (LpExecutor *self, LpJob *job);
+void        lp_executor_job_dropped      (LpExecutor *self, LpJob *job);
+void        lp_executor_job_gone         (LpExecutor *self, LpJob *job);
 void        lp_executor_job_deferred     (LpExecutor *self, LpJob *job);
 gboolean    lp_executor_default_kick_locked (LpExecutor *self);
 void        lp_executor_default_wake     (LpExecutor *self);

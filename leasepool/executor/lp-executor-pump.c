@@ -5,7 +5,7 @@
 
 #include "config.h"
 
-#include "lp-executor-private.h"
+#include "lp-executor-queue-private.h"
 
 #include "lp-pool-private.h"
 
@@ -14,8 +14,7 @@ submit_claimed (LpExecutor *self, LpJob *job)
 {
   LpOutcome outcome = { NULL, NULL };
 
-  if (job->timeout_seconds > 0)
-    lp_job_arm (job, FALSE, lp_clock_add (job->started_at, job->timeout_seconds));
+  lp_executor_arm_timeout (job);
 
   if (job->kind == LP_JOB_COMMAND)
     {
@@ -49,6 +48,14 @@ pump_cb (gpointer data, gpointer more)
 
   g_mutex_lock (&priv->lock);
   priv->pump_posted = FALSE;
+  if (priv->ops->pump != NULL)
+    {
+      g_mutex_unlock (&priv->lock);
+      priv->ops->pump (self);
+      g_object_unref (self);
+      return;
+    }
+
   while (!priv->shut_down)
     {
       LpJob *job = lp_executor_claim_locked (self);
@@ -93,13 +100,29 @@ cancel_cb (gpointer data, gpointer more)
   gboolean running;
 
   g_mutex_lock (&priv->lock);
-  running = job->place == LP_PLACE_RUNNING;
+  running = job->place == LP_PLACE_RUNNING || job->place == LP_PLACE_SENT;
   g_mutex_unlock (&priv->lock);
 
   if (running && !priv->shut_down)
     LP_EXECUTOR_GET_CLASS (job->executor)->cancel (job->executor, job);
 
   g_object_unref (job);
+}
+
+/* Marked where it is: one that comes back from a process just now is either
+ * marked before that, and ended there, or found in the queue, and ended here. */
+static gboolean
+mark_interrupted (LpExecutor *self, LpJob *job, LpInterrupt reason)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+  gboolean marked = FALSE;
+
+  g_mutex_lock (&priv->lock);
+  if (job->place == LP_PLACE_RUNNING || job->place == LP_PLACE_SENT)
+    marked = lp_job_mark_interrupted (job, reason);
+  g_mutex_unlock (&priv->lock);
+
+  return marked;
 }
 
 /* Tells JOB to end if it runs and has not been told. Its grace begins before
@@ -109,8 +132,12 @@ lp_executor_interrupt_job (LpExecutor *self, LpJob *job, LpInterrupt reason)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
 
-  if (!lp_job_mark_interrupted (job, reason))
-    return;
+  if (!mark_interrupted (self, job, reason))
+    {
+      if (reason != LP_INTERRUPT_TIMEOUT)
+        lp_executor_cancel_queued (self, job);
+      return;
+    }
 
   lp_job_arm (job, TRUE, lp_clock_add (lp_clock_now (), priv->settings->cancel_grace_seconds));
   lp_job_fire_cancellable (job);

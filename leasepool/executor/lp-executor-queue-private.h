@@ -19,6 +19,8 @@ typedef struct
   gboolean wake;
 } LpAftermath;
 
+void lp_executor_begin_locked (LpExecutorPrivate *priv, LpJob *job);
+void lp_executor_arm_timeout (LpJob *job);
 void lp_executor_move_locked      (LpExecutorPrivate *priv, LpJob *job, LpJobPlace place);
 void lp_executor_end_early_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, gboolean by_function,
                                    LpAftermath *aftermath);

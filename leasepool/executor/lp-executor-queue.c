@@ -10,9 +10,10 @@
 #include "lp-histogram-private.h"
 #include "lp-pool-private.h"
 
-/* A job is in one of three lists, which say what it counts as: queued, running,
- * or stuck (it has ended for its waiters, but its function has not returned).
- * Running and stuck ones occupy workers. The lists share one reference to the
+/* A job is in one of four lists, which say what it counts as: queued, sent (a
+ * process has it, but has not said that it runs it: for all others it is still
+ * queued), running, or stuck (it has ended for its waiters, but its function has
+ * not returned). Running and stuck ones occupy workers. The lists share one reference to the
  * job, dropped when it leaves the last one.
  *
  * Whatever ends a job does it under the queue lock together with the counts, so
@@ -44,6 +45,7 @@ list_of (LpExecutorPrivate *priv, LpJobPlace place)
   switch (place)
     {
     case LP_PLACE_QUEUED: return &priv->queued;
+    case LP_PLACE_SENT: return &priv->sent;
     case LP_PLACE_RUNNING: return &priv->running;
     case LP_PLACE_STUCK: return &priv->stuck;
     case LP_PLACE_NONE:
@@ -173,7 +175,8 @@ lp_executor_open (LpExecutor *self, LpGrant *grant)
 static void
 get_load_locked (LpExecutorPrivate *priv, LpExecutorLoad *load)
 {
-  *load = (LpExecutorLoad) { priv->queued.length, priv->running.length, priv->stuck.length, priv->n_commands };
+  *load = (LpExecutorLoad) { priv->queued.length + priv->sent.length, priv->running.length, priv->stuck.length,
+                             priv->n_commands };
 }
 
 /* Nobody may submit from here on; from here on, too, the pool is told when the
@@ -245,7 +248,7 @@ accept_locked (LpExecutorPrivate *priv, LpGrant *grant, LpJob *job, gint64 now, 
   if (priv->grant != grant || now >= grant->hard)
     return FALSE;               /* the caller finds out why */
 
-  if (max_queued > 0 && priv->queued.length >= (guint) max_queued)
+  if (max_queued > 0 && priv->queued.length + priv->sent.length >= (guint) max_queued)
     {
       g_set_error (error, LP_ERROR, LP_ERROR_QUEUE_FULL,
                    "The lease already has max-queued-jobs (%d) jobs that have not started; wait for one", max_queued);
@@ -279,6 +282,7 @@ lp_executor_enqueue (LpExecutor *self, LpGrant *grant, LpJob *job, GError **erro
   if (accepted)
     {
       job->queued_at = now;
+      job->number = ++priv->last_number;
       lp_executor_move_locked (priv, job, LP_PLACE_QUEUED);
       wake = priv->ops->kick_locked (self);
     }
@@ -292,8 +296,8 @@ lp_executor_enqueue (LpExecutor *self, LpGrant *grant, LpJob *job, GError **erro
   return accepted;
 }
 
-static void
-begin_locked (LpExecutorPrivate *priv, LpJob *job)
+void
+lp_executor_begin_locked (LpExecutorPrivate *priv, LpJob *job)
 {
   lp_executor_move_locked (priv, job, LP_PLACE_RUNNING);
   priv->worked = TRUE;
@@ -312,7 +316,7 @@ lp_executor_claim_locked (LpExecutor *self)
     return NULL;
 
   job = g_queue_peek_head (&priv->queued);
-  begin_locked (priv, job);
+  lp_executor_begin_locked (priv, job);
 
   return job;
 }
@@ -332,15 +336,15 @@ lp_executor_claim_this (LpExecutor *self, LpJob *job)
   claimed = job->place == LP_PLACE_QUEUED;
   if (claimed)
     {
-      begin_locked (priv, job);
+      lp_executor_begin_locked (priv, job);
     }
   g_mutex_unlock (&priv->lock);
 
   return claimed;
 }
 
-static void
-arm_timeout (LpJob *job)
+void
+lp_executor_arm_timeout (LpJob *job)
 {
   if (job->timeout_seconds > 0)
     lp_job_arm (job, FALSE, lp_clock_add (job->started_at, job->timeout_seconds));
@@ -352,7 +356,7 @@ lp_executor_begin_claimed (LpExecutor *self, LpJob *job)
 {
   LpOutcome outcome;
 
-  arm_timeout (job);
+  lp_executor_arm_timeout (job);
 
   if (job->kind == LP_JOB_COMMAND)
     lp_command_job_start (job);
@@ -375,7 +379,7 @@ lp_executor_run_and_claim (LpExecutor *self, LpJob *job)
   LpOutcome outcome;
   LpJob *next;
 
-  arm_timeout (job);
+  lp_executor_arm_timeout (job);
 
   if (job->kind == LP_JOB_COMMAND || !lp_job_run (job, &outcome))
     {

@@ -106,6 +106,7 @@ lp_executor_finalize (GObject *object)
   LpExecutorPrivate *priv = lp_executor_get_private (LP_EXECUTOR (object));
 
   g_clear_pointer (&priv->name, g_free);
+  g_clear_error (&priv->end_error);
   g_clear_pointer (&priv->options, g_variant_unref);
 
   /* The last ones of a run that is over may go with it; their user data belongs

@@ -33,6 +33,11 @@ LpFunction *lp_functions_ref_function (LpFunctions *self,
 void        lp_functions_share        (LpFunctions *self,
                                        LpFunctions *from);
 
+gboolean    lp_function_check_parameters (const GVariantType  *declared,
+                                          const char          *name,
+                                          GVariant            *parameters,
+                                          GError             **error);
+
 LpFunction *lp_function_ref           (LpFunction  *self);
 
 /* The last one calls the destroy notify of the user data in the calling thread, with no lock held. Whoever may hold the

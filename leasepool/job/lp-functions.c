@@ -87,6 +87,29 @@ lp_function_new (const char         *name,
   return self;
 }
 
+/* Whether @parameters are what the function @name declares to take; %NULL declares nothing. Where there are none,
+ * they are as good as `()`.
+ */
+gboolean
+lp_function_check_parameters (const GVariantType  *declared,
+                              const char          *name,
+                              GVariant            *parameters,
+                              GError             **error)
+{
+  g_autofree char *declared_text = NULL;
+
+  if (declared == NULL || (parameters != NULL && g_variant_is_of_type (parameters, declared)) ||
+      (parameters == NULL && g_variant_type_equal (declared, G_VARIANT_TYPE_UNIT)))
+    return TRUE;
+
+  declared_text = g_variant_type_dup_string (declared);
+  g_set_error (error, LP_ERROR, LP_ERROR_INVALID_ARGUMENT,
+               "The function “%s” takes parameters of type %s, but was given %s", name, declared_text,
+               parameters != NULL ? g_variant_get_type_string (parameters) : "none");
+
+  return FALSE;
+}
+
 LpFunction *
 lp_function_ref (LpFunction *self)
 {

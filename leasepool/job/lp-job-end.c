@@ -153,14 +153,15 @@ lp_job_drop_waiter (LpJob *self, LpCompletion *completion)
   return found ? completion : NULL;
 }
 
-/* Marks a running job as to be ended for REASON, unless it has been. */
+/* Marks a job that has not ended as to be ended for REASON, unless it has been.
+ * The caller may hold the executor's lock. */
 gboolean
 lp_job_mark_interrupted (LpJob *self, LpInterrupt reason)
 {
   gboolean first;
 
   g_mutex_lock (&self->lock);
-  first = self->interrupt == LP_INTERRUPT_NONE && lp_job_peek_state (self) == LP_JOB_STATE_RUNNING;
+  first = self->interrupt == LP_INTERRUPT_NONE && !lp_job_state_is_end (lp_job_peek_state (self));
   if (first)
     self->interrupt = reason;
   g_mutex_unlock (&self->lock);

@@ -26,6 +26,7 @@ typedef enum
 {
   LP_PLACE_NONE,
   LP_PLACE_QUEUED,
+  LP_PLACE_SENT,                /* with a worker process, which has not said that it runs: still "queued" to everybody else */
   LP_PLACE_RUNNING,
   LP_PLACE_STUCK,               /* ended for its waiters, its function has not returned */
 } LpJobPlace;
@@ -73,7 +74,8 @@ struct _LpJob
   LpDeadline deadline;          /* (pool) its time-out, then its grace */
   gboolean in_grace;            /* (pool) what the deadline is now */
 
-  GList link;                   /* (executor) in its queue or its running list */
+  guint64 number;               /* (executor) among those of its executor, from 1, in their order */
+  GList link;                   /* (executor) in the list of its place */
   LpJobPlace place;             /* (executor) */
   gboolean armed;               /* (executor) its deadline has been set */
   gboolean detached;            /* (executor) deferred, and its function has returned */

@@ -477,7 +477,7 @@ lp_job_arm (LpJob *self, gboolean grace, gint64 when)
 
   g_mutex_lock (&self->pool->lock);
   g_mutex_lock (executor_lock);
-  if (self->place == LP_PLACE_RUNNING && (grace || !self->in_grace))
+  if ((self->place == LP_PLACE_RUNNING || self->place == LP_PLACE_SENT) && (grace || !self->in_grace))
     {
       self->armed = TRUE;
       self->in_grace = grace;

@@ -10,39 +10,22 @@
 #include "lp-functions-private.h"
 #include "lp-pool-private.h"
 
-static gboolean
-check_parameters (LpJob *job, LpFunction *function, GError **error)
-{
-  const GVariantType *declared = function->parameter_type;
-  g_autofree char *declared_text = NULL;
-
-  if (declared == NULL || (job->parameters != NULL && g_variant_is_of_type (job->parameters, declared))
-      || (job->parameters == NULL && g_variant_type_equal (declared, G_VARIANT_TYPE_UNIT)))
-    return TRUE;
-
-  declared_text = g_variant_type_dup_string (declared);
-  g_set_error (error, LP_ERROR, LP_ERROR_INVALID_ARGUMENT,
-               "The function “%s” takes parameters of type %s, but was given %s", job->name, declared_text,
-               job->parameters != NULL ? g_variant_get_type_string (job->parameters) : "none");
-  return FALSE;
-}
-
 /* A name is resolved where there is a table: on threads always, elsewhere the
  * executor may know functions that this process does not. */
 static gboolean
 resolve_function (LpGrant *grant, LpJob *job, GError **error)
 {
   LpFunctions *functions = lp_executor_get_functions (grant->executor);
+  const LpExecutorOps *ops = lp_executor_get_ops (grant->executor);
 
-  if (job->kind != LP_JOB_CALL)
-    return TRUE;
-
-  if (functions != NULL)
+  if (job->kind == LP_JOB_CALL && functions != NULL)
     job->function = lp_functions_ref_function (functions, job->name);
 
   if (job->function != NULL)
-    return check_parameters (job, job->function, error);
-  if (functions == NULL && !lp_executor_get_ops (grant->executor)->holds_threads)
+    return lp_function_check_parameters (job->function->parameter_type, job->name, job->parameters, error);
+  if (ops->check_job != NULL)
+    return ops->check_job (grant->executor, job, error);
+  if (job->kind != LP_JOB_CALL || (functions == NULL && !ops->holds_threads))
     return TRUE;
 
   g_set_error (error, LP_ERROR, LP_ERROR_UNKNOWN_FUNCTION,

@@ -178,8 +178,9 @@ fail_jobs_cb (gpointer data, gpointer more)
 
   lp_executor_end_queued (executor, error);
 
-  /* Threads outlive what broke their executor, and finish what they run. */
-  if (!lp_executor_get_ops (executor)->holds_threads)
+  /* Threads outlive what broke their executor, and so do the other processes of
+   * one: they finish what they run. */
+  if (!lp_executor_get_ops (executor)->holds_threads && !lp_executor_get_ops (executor)->holds_processes)
     lp_executor_fail_running (executor, error);
 
   g_object_unref (executor);
