@@ -16,6 +16,7 @@
 #include "lp-lease-info.h"
 #include "lp-lease.h"
 #include "lp-manager.h"
+#include "lp-process-executor.h"
 #include "lp-request.h"
 #include "lp-thread-executor.h"
 #include "lp-types.h"

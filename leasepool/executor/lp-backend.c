@@ -9,6 +9,7 @@
 #include "lp-enums.h"
 #include "lp-error.h"
 #include "lp-executor.h"
+#include "lp-process-executor.h"
 #include "lp-thread-executor.h"
 
 /* How this works: the library's own backends are in a table here; all others are extensions of GIO, whose registry has a
@@ -25,6 +26,7 @@ typedef struct
 
 static const Builtin builtins[] = {
   { LP_BACKEND_THREAD, lp_thread_executor_get_type },
+  { LP_BACKEND_PROCESS, lp_process_executor_get_type },
 };
 
 void

@@ -99,14 +99,17 @@ lp_executor_job_dropped (LpExecutor *self, LpJob *job)
   lp_outcome_clear (&outcome);
 }
 
-/* The process that ran JOB, which had ended for its waiters, is no more. */
-void
+/* The process that ran JOB is no more. FALSE: somebody still waits for it; it is
+ * to be ended with an error. */
+gboolean
 lp_executor_job_gone (LpExecutor *self, LpJob *job)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
   LpAftermath aftermath = { .job = job };
+  gboolean running;
 
   g_mutex_lock (&priv->lock);
+  running = job->place == LP_PLACE_RUNNING;
   if (job->place == LP_PLACE_STUCK)
     {
       lp_executor_move_locked (priv, job, LP_PLACE_NONE);
@@ -119,4 +122,6 @@ lp_executor_job_gone (LpExecutor *self, LpJob *job)
 
   if (aftermath.gone)
     lp_aftermath_run (self, &aftermath);
+
+  return !running;
 }

@@ -315,6 +315,27 @@ lp_executor_shutdown (LpExecutor *self, LpStopMode mode)
   LP_EXECUTOR_GET_CLASS (self)->shutdown (self, mode);
 }
 
+static void
+harden_cb (gpointer data, gpointer more)
+{
+  LpExecutor *self = data;
+
+  if (lp_executor_get_private (self)->shut_down)
+    LP_EXECUTOR_GET_CLASS (self)->shutdown (self, LP_STOP_MODE_KILL);
+  g_object_unref (self);
+}
+
+/* The stop has become a KILL after the shutdown began; for processes only, since
+ * no other class is called after its shutdown. No lock may be held. */
+void
+lp_executor_harden (LpExecutor *self)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+
+  if (priv->ops->holds_processes)
+    lp_slot_post_object (priv->slot, harden_cb, G_OBJECT (self));
+}
+
 /**
  * lp_executor_report_ready:
  * @self: an executor

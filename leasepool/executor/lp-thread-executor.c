@@ -244,7 +244,7 @@ worker_main (gpointer data)
   if (replace)
     lp_thread_executor_spawn (self, FALSE);
   if (join)
-    lp_slot_post (lp_executor_get_private (LP_EXECUTOR (self))->slot, joined_cb, worker);
+    lp_slot_post (lp_executor_get_private (LP_EXECUTOR (self))->slot, joined_cb, worker, NULL);
   return NULL;
 }
 
@@ -308,7 +308,7 @@ spawned (LpThreadExecutor *self, Worker *worker, GThread *thread)
   g_mutex_unlock (lock_of (self));
 
   if (join)
-    lp_slot_post (lp_executor_get_private (LP_EXECUTOR (self))->slot, joined_cb, worker);
+    lp_slot_post (lp_executor_get_private (LP_EXECUTOR (self))->slot, joined_cb, worker, NULL);
 }
 
 /* Starts one more thread if there may be one. FALSE: the system refused it, and

@@ -65,6 +65,7 @@ enum
   LEASE_ENDED,
   EXECUTOR_CREATED,
   EXECUTOR_RETIRED,
+  WORKER_RECORD,
   N_SIGNALS
 };
 
@@ -288,6 +289,28 @@ install_signals (void)
    */
   signals[EXECUTOR_RETIRED] = g_signal_new ("executor-retired", LP_TYPE_MANAGER, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
                                             NULL, G_TYPE_NONE, 2, G_TYPE_UINT64, LP_TYPE_RETIRE_REASON);
+  /**
+   * LpManager::worker-record:
+   * @self: the manager
+   * @record: (type GLib.Variant): the record, of type `a{sv}`
+   *
+   * Emitted in the owner context for each log record and each line of standard
+   * error of a worker process, with [property@Lp.Manager:forward-process-logs].
+   * Without a handler they are written to the log of this process. All records
+   * of a job come before its result, if that is delivered in the owner context,
+   * too.
+   *
+   * The keys: `level` (`u`, of #GLogLevelFlags, the true one), `domain` (`s`: the
+   * process-log-domain, or what the worker gave), `worker_domain` (`s`, may be
+   * missing), `message` (`s`, as it was written: nothing is escaped), `source`
+   * (`s`: `log`, or `stderr` for a line of standard error), `worker` (`s`, its
+   * name), `pid` (`u`), `executor_seq` (`t`), `fields` (`a{ss}`: the others of the
+   * record, such as `CODE_FILE`).
+   *
+   * Since: 1.0
+   */
+  signals[WORKER_RECORD] = g_signal_new ("worker-record", LP_TYPE_MANAGER, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
+                                         NULL, G_TYPE_NONE, 1, G_TYPE_VARIANT);
 }
 
 static void
@@ -402,6 +425,17 @@ lp_manager_executor_changed (LpManager *self, const char *signal, guint64 seq, L
     g_signal_emit (self, signals[EXECUTOR_CREATED], 0, seq);
   else
     g_signal_emit (self, signals[EXECUTOR_RETIRED], 0, seq, reason);
+}
+
+/* FALSE: nobody listens any more. */
+gboolean
+lp_manager_worker_record (LpManager *self, GVariant *record)
+{
+  if (!g_signal_has_handler_pending (self, signals[WORKER_RECORD], 0, FALSE))
+    return FALSE;
+
+  g_signal_emit (self, signals[WORKER_RECORD], 0, record);
+  return TRUE;
 }
 
 static int

@@ -31,6 +31,14 @@ is_watched_locked (LpPool *self)
          || g_signal_handler_find (self->listener, G_SIGNAL_MATCH_UNBLOCKED, 0, 0, NULL, NULL, NULL) != 0;
 }
 
+/* Whether that signal has a handler. */
+gboolean
+lp_owner_hears_locked (LpPool *self, const char *signal)
+{
+  return self->listener != NULL && self->owner != NULL
+         && g_signal_has_handler_pending (self->listener, g_signal_lookup (signal, LP_TYPE_MANAGER), 0, FALSE);
+}
+
 static Event *
 event_new (LpPool *pool, LpDeliveryItemFunc run)
 {

@@ -111,6 +111,7 @@ typedef struct
   guint64 cancelled;
   guint64 executors_created;
   guint64 executors_retired;
+  guint64 log_records_forwarded;
 } LpPoolCounters;
 
 struct _LpPool
@@ -210,7 +211,7 @@ void      lp_pool_backoff_due        (LpDeadline *deadline, gint64 now, LpAction
 /* lp-slot.c, lp-slot-start.c, lp-slot-end.c */
 LpSlot   *lp_slot_ref                (LpSlot *self);
 void      lp_slot_unref              (LpSlot *self);
-gboolean  lp_slot_post               (LpSlot *self, GFunc func, gpointer data);
+gboolean  lp_slot_post               (LpSlot *self, GFunc func, gpointer data, gpointer more);
 void      lp_slot_post_object        (LpSlot *self, GFunc func, GObject *object);
 LpSlot   *lp_slot_new_locked         (LpPool *pool, gboolean on_demand, gint64 now, LpActions *actions);
 void      lp_slot_set_state_locked   (LpSlot *self, LpSlotState state);
@@ -295,6 +296,7 @@ void      lp_owner_created_locked    (LpSlot *slot, LpActions *actions);
 void      lp_owner_retired_locked    (LpSlot *slot, LpActions *actions);
 void      lp_owner_ask_size_locked   (LpPool *self);
 void      lp_owner_refresh           (LpGrant *grant);
+gboolean  lp_owner_hears_locked      (LpPool *self, const char *signal);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LpGrant, lp_grant_unref)
 
@@ -311,5 +313,6 @@ void      lp_manager_counts_changed  (LpManager *self, gboolean all);
 void      lp_manager_lease_changed   (LpManager *self, LpGrant *grant, const LpLeaseSnapshot *snapshot, const char *signal);
 void      lp_manager_executor_changed (LpManager *self, const char *signal, guint64 seq, LpRetireReason reason);
 void      lp_manager_ask_size        (LpManager *self);
+gboolean  lp_manager_worker_record   (LpManager *self, GVariant *record);
 
 G_END_DECLS

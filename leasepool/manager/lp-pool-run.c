@@ -15,7 +15,9 @@ load_functions (const LpSettings *settings, GError **error)
 {
   g_autoptr (LpFunctions) functions = NULL;
 
-  if (settings->function_module == NULL)
+  /* Workers load it themselves, and may be elsewhere. */
+  if (settings->function_module == NULL
+      || lp_settings_resolve_executor_type (settings, NULL) == LP_TYPE_PROCESS_EXECUTOR)
     return settings->functions != NULL ? g_object_ref (settings->functions) : NULL;
 
   functions = lp_functions_new ();
@@ -31,6 +33,7 @@ static gboolean
 check_init_function (const LpSettings *settings, LpFunctions *functions, GError **error)
 {
   if (settings->worker_init_function == NULL || functions == NULL
+      || lp_settings_resolve_executor_type (settings, NULL) == LP_TYPE_PROCESS_EXECUTOR
       || lp_functions_lookup (functions, settings->worker_init_function, NULL, NULL))
     return TRUE;
 
@@ -265,6 +268,15 @@ drain_lease_locked (LpSlot *slot, gint64 now, LpActions *actions)
 }
 
 static void
+harden_cb (gpointer data, gpointer more)
+{
+  LpExecutor *executor = data;
+
+  lp_executor_harden (executor);
+  g_object_unref (executor);
+}
+
+static void
 stop_slot_locked (LpPool *self, LpSlot *slot, gint64 now, LpActions *actions)
 {
   LpExecutor *executor = slot->executor;
@@ -280,6 +292,8 @@ stop_slot_locked (LpPool *self, LpSlot *slot, gint64 now, LpActions *actions)
 
   if (slot->state == LP_SLOT_CLOSING && slot->shutdown_posted && executor != NULL)
     lp_slot_arm_shutdown_locked (slot);
+  if (self->stop_mode == LP_STOP_MODE_KILL && slot->shutdown_posted && executor != NULL)
+    lp_actions_add (actions, harden_cb, g_object_ref (executor), NULL);
   if (self->stop_mode == LP_STOP_MODE_KILL && slot->state == LP_SLOT_REVOKING && executor != NULL)
     lp_actions_add (actions, abandon_cb, g_object_ref (executor), NULL);
 }

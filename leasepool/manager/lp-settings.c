@@ -7,6 +7,7 @@
 
 #include "lp-backend-private.h"
 #include "lp-log-private.h"
+#include "lp-process-executor.h"
 #include "lp-setting-checks-private.h"
 
 #include <math.h>
@@ -432,11 +433,10 @@ lp_settings_resolve_executor_type (const LpSettings *self,
   return lp_backend_resolve (self->backend, error);
 }
 
-/* By name, so that a program that uses threads only never registers the type. */
 static gboolean
 has_processes (GType executor_type)
 {
-  return g_strcmp0 (g_type_name (executor_type), "LpProcessExecutor") == 0;
+  return executor_type == LP_TYPE_PROCESS_EXECUTOR;
 }
 
 static gboolean

@@ -47,8 +47,13 @@ void
 lp_slot_arm_shutdown_locked (LpSlot *self)
 {
   LpPool *pool = self->pool;
-  gboolean threads = lp_executor_get_ops (self->executor)->holds_threads;
+  const LpExecutorOps *ops = lp_executor_get_ops (self->executor);
+  gboolean threads = ops->holds_threads;
   double grace = pool->stop_mode == LP_STOP_MODE_KILL ? 0 : pool->settings->cancel_grace_seconds;
+
+  /* One until SIGTERM, another one until SIGKILL. */
+  if (ops->holds_processes)
+    grace *= 2;
 
   lp_pool_arm_locked (pool, &self->deadline,
                       lp_clock_add (self->closing_since,
@@ -65,7 +70,7 @@ static void
 quarantine_locked (LpSlot *self, const char *why, LpActions *actions)
 {
   LpPool *pool = self->pool;
-  gboolean room = quarantine_has_room (pool);
+  gboolean room = quarantine_has_room (pool) && !lp_executor_get_ops (self->executor)->holds_processes;
   g_autofree char *seq = g_strdup_printf ("%" G_GUINT64_FORMAT, self->seq);
   LpLogField fields[] = { { "EXECUTOR_SEQ", seq }, { NULL, NULL } };
 
@@ -115,7 +120,8 @@ lp_slot_settle_locked (LpSlot *self, gint64 now, LpActions *actions)
     {
       if (self->state != LP_SLOT_QUARANTINED && self->state != LP_SLOT_STUCK)
         lp_slot_set_state_locked (self, LP_SLOT_CLOSING);
-      post_shutdown_locked (self, now, load.stuck > 0);
+      /* Processes are killed for the job that they do not end, in time. */
+      post_shutdown_locked (self, now, load.stuck > 0 && !lp_executor_get_ops (self->executor)->holds_processes);
     }
 
   lp_pool_settle_locked (self->pool, actions);
@@ -254,6 +260,7 @@ lp_slot_shutdown_due_locked (LpSlot *self, LpActions *actions)
   lp_owner_counts_locked (self->pool, actions);
 }
 
+/* One of those that may move between the two. */
 static LpSlot *
 find_slot (LpPool *pool, LpSlotState state)
 {
@@ -261,7 +268,8 @@ find_slot (LpPool *pool, LpSlotState state)
     {
       LpSlot *slot = pool->slots->pdata[i];
 
-      if (slot != NULL && slot->state == state)
+      /* A process that is not reaped keeps its place. */
+      if (slot != NULL && slot->state == state && !lp_executor_get_ops (slot->executor)->holds_processes)
         return slot;
     }
 
@@ -274,11 +282,12 @@ void
 lp_pool_fit_quarantine_locked (LpPool *pool)
 {
   guint room = lp_settings_max_quarantined (pool->settings);
+  LpSlot *slot;
 
-  while (pool->n_slots[LP_SLOT_STUCK] > 0 && pool->n_slots[LP_SLOT_QUARANTINED] < room)
-    lp_slot_set_state_locked (find_slot (pool, LP_SLOT_STUCK), LP_SLOT_QUARANTINED);
-  while (pool->n_slots[LP_SLOT_QUARANTINED] > room)
-    lp_slot_set_state_locked (find_slot (pool, LP_SLOT_QUARANTINED), LP_SLOT_STUCK);
+  while (pool->n_slots[LP_SLOT_QUARANTINED] < room && (slot = find_slot (pool, LP_SLOT_STUCK)) != NULL)
+    lp_slot_set_state_locked (slot, LP_SLOT_QUARANTINED);
+  while (pool->n_slots[LP_SLOT_QUARANTINED] > room && (slot = find_slot (pool, LP_SLOT_QUARANTINED)) != NULL)
+    lp_slot_set_state_locked (slot, LP_SLOT_STUCK);
 }
 
 static void

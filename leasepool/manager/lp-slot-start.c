@@ -41,6 +41,14 @@ take_index_locked (LpPool *pool, LpSlot *slot)
   return index;
 }
 
+/* Workers that are processes have the same time to say hello, from a little
+ * later, and know better what is missing. */
+static double
+patience (LpPool *pool)
+{
+  return pool->executor_type == LP_TYPE_PROCESS_EXECUTOR ? 1.0 : 0;
+}
+
 /* Takes a place and has an executor made: by the calling thread if that is done
  * at once, else on the service thread. */
 LpSlot *
@@ -59,7 +67,8 @@ lp_slot_new_locked (LpPool *pool, gboolean on_demand, gint64 now, LpActions *act
   self->on_demand = on_demand;
   pool->n_slots[LP_SLOT_STARTING]++;
 
-  lp_pool_arm_locked (pool, &self->deadline, lp_clock_add (now, pool->settings->start_timeout_seconds));
+  lp_pool_arm_locked (pool, &self->deadline,
+                      lp_clock_add (now, pool->settings->start_timeout_seconds + patience (pool)));
 
   if (starts_at_once (pool))
     lp_actions_add (actions, make_cb, lp_slot_ref (self), NULL);

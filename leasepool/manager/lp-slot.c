@@ -66,16 +66,16 @@ lp_slot_set_state_locked (LpSlot *self, LpSlotState state)
     g_queue_push_head_link (&pool->idle, &self->link);
 }
 
-/* Calls FUNC (DATA) on the service thread. FALSE: the executor is retired. */
+/* Calls FUNC (DATA, MORE) on the service thread. FALSE: the executor is retired. */
 gboolean
-lp_slot_post (LpSlot *self, GFunc func, gpointer data)
+lp_slot_post (LpSlot *self, GFunc func, gpointer data, gpointer more)
 {
   gboolean posted;
 
   g_mutex_lock (&self->pool->lock);
   posted = self->service != NULL;
   if (posted)
-    lp_service_post (self->service, func, data, NULL);
+    lp_service_post (self->service, func, data, more);
   g_mutex_unlock (&self->pool->lock);
 
   return posted;
@@ -86,7 +86,7 @@ void
 lp_slot_post_object (LpSlot *self, GFunc func, GObject *object)
 {
   g_object_ref (object);
-  if (!lp_slot_post (self, func, object))
+  if (!lp_slot_post (self, func, object, NULL))
     g_object_unref (object);
 }
 

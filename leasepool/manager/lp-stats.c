@@ -116,7 +116,7 @@ add_counters_locked (LpPool *self, GVariantBuilder *dict)
   add (dict, "jobs_failed", g_variant_new ("t", jobs.failed));
   add (dict, "jobs_cancelled", g_variant_new ("t", jobs.cancelled));
   add (dict, "results_discarded", g_variant_new ("t", jobs.discarded));
-  add (dict, "log_records_forwarded", g_variant_new ("t", (guint64) 0));
+  add (dict, "log_records_forwarded", g_variant_new ("t", self->counters.log_records_forwarded));
 }
 
 static void

@@ -37,6 +37,7 @@
 #define OWN_CHUNK_SIZE (16 * 1024)  /* from here on a body is not copied */
 #define FILE_SIZE      (512 * 1024) /* from here on it goes by file: a mapping has a cost, too */
 #define MAX_IOVECS     16
+#define MAX_AT_ONCE    (4 * 1024 * 1024)
 
 typedef struct
 {
@@ -334,14 +335,21 @@ take_buffered (LpChannel *self, LpFrame *frame, GError **error)
   return finish_frame (self, &header, g_bytes_new (start + LP_FRAME_HEADER_SIZE, header.body_size), frame, error);
 }
 
+/* Not all at once, if the other side is fast: the reader has others to serve. */
 static LpChannelStatus
 read_large (LpChannel *self, LpFrame *frame, GError **error)
 {
+  gsize begin = self->n_read;
+
   while (self->n_read < self->large.body_size)
     {
       gsize n_read;
-      LpChannelStatus status = read_some (self, self->memory + self->n_read, self->large.body_size - self->n_read,
-                                          &n_read, error);
+      LpChannelStatus status;
+
+      if (self->n_read - begin >= MAX_AT_ONCE)
+        return LP_CHANNEL_EMPTY;
+
+      status = read_some (self, self->memory + self->n_read, self->large.body_size - self->n_read, &n_read, error);
 
       if (status != LP_CHANNEL_FRAME)
         return status;

@@ -1,0 +1,618 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+/* What is said to a worker process and what it says. Nothing of the latter is
+ * believed: what does not fit to what was said before ends the process. */
+
+#include "config.h"
+
+#include "lp-child-private.h"
+
+#include <glib-unix.h>
+#include <math.h>
+#include <string.h>
+
+#include "lp-clock-private.h"
+#include "lp-functions-private.h"
+#include "lp-pool-private.h"
+#include "lp-process-executor-private.h"
+
+/* How many frames one dispatch handles: the thread has others to serve. */
+#define FRAMES_A_DISPATCH 512
+
+/* How long one that closed its stream may take to end. */
+#define CLOSED_SECONDS 1.0
+
+/* How long one may take to answer what its reading thread answers at once. */
+#define ANSWER_SECONDS 1.0
+
+/* Jobs are sent ahead so that the worker does not wait: as many as it runs in
+ * this time. Longer ones would gain nothing, and wait at the wrong worker. */
+#define AHEAD_USEC 2000
+
+static GError *
+fault (const char *format, ...) G_GNUC_PRINTF (1, 2);
+
+/* Goes on after "The worker X". */
+static GError *
+fault (const char *format, ...)
+{
+  g_autofree char *text = NULL;
+  va_list args;
+
+  va_start (args, format);
+  text = g_strdup_vprintf (format, args);
+  va_end (args);
+
+  return g_error_new (LP_ERROR, LP_ERROR_PROTOCOL, "broke the protocol: %s", text);
+}
+
+/* --- Out --- */
+
+static gboolean
+writable_cb (int fd, GIOCondition condition, gpointer user_data)
+{
+  LpChild *self = user_data;
+
+  g_clear_pointer (&self->out_source, g_source_unref);
+  self->dirty = TRUE;
+  lp_child_flush (self);
+
+  return G_SOURCE_REMOVE;
+}
+
+/* Writes what was queued, as far as it goes, and the rest when it can. That the
+ * reader is gone is seen where it is read, or reaped. */
+void
+lp_child_flush (LpChild *self)
+{
+  if (!self->dirty || self->channel == NULL || self->over)
+    return;
+
+  self->dirty = FALSE;
+  if (!lp_channel_flush (self->channel, NULL) || !lp_channel_has_pending (self->channel) || self->out_source != NULL)
+    return;
+
+  self->out_source = g_unix_fd_source_new (lp_channel_get_out_fd (self->channel), G_IO_OUT);
+  g_source_set_static_name (self->out_source, "[leasepool] worker stream, out");
+  g_source_set_callback (self->out_source, G_SOURCE_FUNC (writable_cb), self, NULL);
+  g_source_attach (self->out_source, g_main_context_get_thread_default ());
+}
+
+static GVariant *
+new_call (LpJob *job)
+{
+  return g_variant_new ("(sm@v)", job->name, job->parameters != NULL ? g_variant_new_variant (job->parameters) : NULL);
+}
+
+/* A job that cannot be said is its own fault, and nobody else's. */
+static void
+refuse_job (LpChild *self, LpJob *job, GError *error)
+{
+  LpOutcome outcome = { NULL, error };
+
+  if (lp_executor_job_started (self->executor, job))
+    lp_executor_job_returned (self->executor, job, &outcome);
+  g_clear_error (&outcome.error);
+}
+
+/* JOB is SENT. Written by the next flush. */
+void
+lp_child_send_job (LpChild *self, LpJob *job)
+{
+  GError *error = NULL;
+
+  if (!lp_channel_send (self->channel, LP_FRAME_CALL, job->number, new_call (job), &error))
+    {
+      refuse_job (self, job, error);
+      return;
+    }
+
+  self->dirty = TRUE;
+  self->n_assigned++;
+  self->recalled = FALSE;
+  g_queue_push_tail (&self->sent, g_object_ref (job));
+}
+
+gboolean
+lp_child_is_worn_out (LpChild *self)
+{
+  int max_jobs = lp_executor_get_settings (self->executor)->max_jobs_per_worker;
+
+  return max_jobs > 0 && self->n_assigned >= (guint) max_jobs;
+}
+
+gboolean
+lp_child_is_free (LpChild *self)
+{
+  return self->state == LP_CHILD_READY && self->running == NULL && self->sent.length == 0 && !self->over
+         && !lp_child_is_worn_out (self);
+}
+
+/* How many more jobs it may be sent ahead of the end of the one that runs. */
+guint
+lp_child_get_room (LpChild *self)
+{
+  guint wanted;
+
+  if (self->state != LP_CHILD_READY || self->over || self->mean_usec < 0 || self->depth == 0
+      || lp_child_is_worn_out (self) || self->recalled
+      || (self->running != NULL && lp_job_get_interrupt (self->running) != LP_INTERRUPT_NONE))
+    return 0;
+
+  wanted = (guint) MIN (AHEAD_USEC / MAX (self->mean_usec, 1), self->depth);
+  return wanted > self->sent.length ? wanted - self->sent.length : 0;
+}
+
+gboolean
+lp_child_has_job (LpChild *self, LpJob *job)
+{
+  return self->running == job || g_queue_find (&self->sent, job) != NULL;
+}
+
+static void
+say (LpChild *self, LpFrameType type, guint64 id)
+{
+  lp_channel_send (self->channel, type, id, NULL, NULL);
+  self->dirty = TRUE;
+}
+
+/* All that has not started comes back. */
+void
+lp_child_recall (LpChild *self)
+{
+  if (self->channel == NULL || self->recalled || self->sent.length == 0)
+    return;
+
+  self->recalled = TRUE;
+  for (GList *link = self->sent.tail; link != NULL; link = link->prev)
+    say (self, LP_FRAME_RECALL, ((LpJob *) link->data)->number);
+  lp_child_flush (self);
+}
+
+/* JOB, which it runs or is about to, is to end. If it comes to killing, nothing
+ * else may be on its way. */
+void
+lp_child_cancel (LpChild *self, LpJob *job)
+{
+  if (self->channel == NULL)
+    return;
+
+  say (self, LP_FRAME_CANCEL, job->number);
+  if (job == self->running)
+    lp_child_recall (self);
+  lp_child_flush (self);
+}
+
+/* The one that runs does not end, and its process is to. One that is called back
+ * may be starting at this moment, and must not be hit: then this job is over, and
+ * there is nothing to stop. A process that does not answer is killed. */
+void
+lp_child_stop_job (LpChild *self)
+{
+  if (self->sent.length == 0)
+    {
+      lp_child_terminate (self);
+      return;
+    }
+
+  self->to_stop = TRUE;
+  lp_child_recall (self);
+  lp_child_arm (self, LP_CHILD_STEP_KILL,
+                MAX (ANSWER_SECONDS, lp_executor_get_settings (self->executor)->cancel_grace_seconds));
+}
+
+/* What was to be stopped has ended by itself. */
+static void
+forget_stop (LpChild *self)
+{
+  if (!self->to_stop)
+    return;
+
+  self->to_stop = FALSE;
+  if (self->state == LP_CHILD_READY)
+    lp_child_arm (self, LP_CHILD_NO_STEP, 0);
+}
+
+/* --- In --- */
+
+typedef GError *(*Handler) (LpChild *self, LpFrame *frame);
+
+static GError *
+on_hello (LpChild *self, LpFrame *frame)
+{
+  g_autoptr (GVariant) nonce = NULL;
+  gconstpointer bytes;
+  guint32 version = 0;
+  guint32 number;
+  gsize size;
+
+  if (self->greeted)
+    return fault ("it said hello twice");
+
+  if (!g_variant_lookup (frame->body, "version", "u", &version) || version != LP_PROTOCOL_VERSION)
+    return fault ("it speaks version %u, not %u", version, LP_PROTOCOL_VERSION);
+
+  if (g_variant_lookup (frame->body, "pid", "u", &number))
+    lp_record_sink_set_pid (self->sink, number);
+  if (g_variant_lookup (frame->body, "depth", "u", &number))
+    self->depth = MIN (number, LP_CHILD_MAX_DEPTH);
+
+  nonce = g_variant_lookup_value (frame->body, "nonce", G_VARIANT_TYPE_BYTESTRING);
+  if (nonce != NULL)
+    {
+      bytes = g_variant_get_fixed_array (nonce, &size, 1);
+      if (self->nonce_sent && size == sizeof self->nonce && memcmp (bytes, self->nonce, size) == 0)
+        lp_channel_use_files (self->channel);
+    }
+
+  self->greeted = TRUE;
+  if (self->state != LP_CHILD_STARTING)
+    return NULL;
+
+  lp_process_executor_take_functions (LP_PROCESS_EXECUTOR (self->executor), frame->body);
+  self->state = LP_CHILD_READY;
+  lp_child_arm (self, LP_CHILD_NO_STEP, 0);
+  self->events->ready (self->executor, self);
+  return NULL;
+}
+
+static GError *
+on_started (LpChild *self, LpFrame *frame)
+{
+  LpJob *job = g_queue_peek_head (&self->sent);
+
+  if (self->running != NULL)
+    return fault ("it started job %" G_GUINT64_FORMAT " while another one ran", frame->id);
+  if (job == NULL || job->number != frame->id)
+    return fault ("it started job %" G_GUINT64_FORMAT ", which was not its turn", frame->id);
+
+  self->running = g_queue_pop_head (&self->sent);
+  self->started_at = lp_clock_now ();
+
+  /* Nobody has waited for it since it was given up for not coming back; as that
+   * is all this process does, no other job is hit. */
+  if (!lp_executor_job_started (self->executor, job))
+    lp_child_kill (self);
+
+  return NULL;
+}
+
+static void
+note_duration (LpChild *self)
+{
+  gint64 usec = lp_clock_now () - self->started_at;
+
+  self->mean_usec = self->mean_usec < 0 ? usec : (3 * self->mean_usec + usec) / 4;
+}
+
+/* The job that runs is over: with OUTCOME, taken. */
+static GError *
+end_running (LpChild *self, LpOutcome outcome)
+{
+  g_autoptr (LpJob) job = g_steal_pointer (&self->running);
+
+  note_duration (self);
+  forget_stop (self);
+
+  /* What it wrote to its standard error before the result comes before it. */
+  if (!self->lines_read)
+    lp_lines_drain (self->lines);
+  self->lines_read = TRUE;
+
+  lp_executor_job_returned (self->executor, job, &outcome);
+  g_clear_pointer (&outcome.result, g_variant_unref);
+  g_clear_error (&outcome.error);
+  self->events->moved (self->executor, self);
+
+  return NULL;
+}
+
+static gboolean
+is_running (LpChild *self, LpFrame *frame)
+{
+  return self->running != NULL && self->running->number == frame->id;
+}
+
+static GError *
+on_result (LpChild *self, LpFrame *frame)
+{
+  g_autoptr (GVariant) result = NULL;
+  g_autofree char *declared = NULL;
+
+  if (!is_running (self, frame))
+    return fault ("it gave a result for job %" G_GUINT64_FORMAT ", which it does not run", frame->id);
+
+  result = g_variant_get_variant (frame->body);
+  if (!lp_process_executor_check_result (LP_PROCESS_EXECUTOR (self->executor), self->running, result, &declared))
+    return fault ("the function %s gave a result of type %s, but is declared to return %s", self->running->name,
+                  g_variant_get_type_string (result), declared);
+
+  return end_running (self, (LpOutcome) { g_steal_pointer (&result), NULL });
+}
+
+/* A quark of a stranger is not made, but one that is here is the same. */
+static GError *
+new_remote_error (GVariant *body)
+{
+  const char *domain, *message;
+  GQuark quark;
+  gint32 code;
+
+  g_variant_get (body, "(&si&s)", &domain, &code, &message);
+  quark = g_quark_try_string (domain);
+  if (quark != 0)
+    return g_error_new_literal (quark, code, message);
+
+  return g_error_new (LP_ERROR, LP_ERROR_REMOTE, "%s (%s, %d)", message, domain, code);
+}
+
+static GError *
+on_start_error (LpChild *self, LpFrame *frame)
+{
+  g_autoptr (GError) error = new_remote_error (frame->body);
+
+  if (self->greeted)
+    return fault ("it failed to start after it said hello");
+
+  return g_error_new (LP_ERROR, LP_ERROR_START_FAILED, "failed to start: %s", error->message);
+}
+
+static GError *
+on_error (LpChild *self, LpFrame *frame)
+{
+  if (frame->id == 0)
+    return on_start_error (self, frame);
+  if (!is_running (self, frame))
+    return fault ("it gave an error for job %" G_GUINT64_FORMAT ", which it does not run", frame->id);
+
+  return end_running (self, (LpOutcome) { NULL, new_remote_error (frame->body) });
+}
+
+static GError *
+on_dropped (LpChild *self, LpFrame *frame)
+{
+  for (GList *link = self->sent.head; link != NULL; link = link->next)
+    {
+      g_autoptr (LpJob) job = link->data;
+
+      if (job->number != frame->id)
+        {
+          g_steal_pointer (&job);
+          continue;
+        }
+
+      g_queue_delete_link (&self->sent, link);
+      self->n_assigned--;
+      self->recalled = self->recalled && self->sent.length > 0;
+      lp_executor_job_dropped (self->executor, job);
+      if (self->to_stop && self->sent.length == 0)
+        lp_child_terminate (self);
+      self->events->moved (self->executor, self);
+      return NULL;
+    }
+
+  return fault ("it dropped job %" G_GUINT64_FORMAT ", which it does not have", frame->id);
+}
+
+static GError *
+on_progress (LpChild *self, LpFrame *frame)
+{
+  const char *status;
+  double progress;
+
+  g_variant_get (frame->body, "(dm&s)", &progress, &status);
+  if (!is_running (self, frame) || !isfinite (progress))
+    return fault ("it told a progress of %g of job %" G_GUINT64_FORMAT, progress, frame->id);
+
+  lp_job_set_progress (self->running, progress, status);
+  return NULL;
+}
+
+static GError *
+on_log (LpChild *self, LpFrame *frame)
+{
+  g_autoptr (GVariant) fields = g_variant_get_child_value (frame->body, 3);
+  LpRecord record = { .fields = fields };
+  guint32 level;
+
+  g_variant_get_child (frame->body, 0, "u", &level);
+  g_variant_get_child (frame->body, 1, "&s", &record.domain);
+  g_variant_get_child (frame->body, 2, "&s", &record.message);
+  if ((level & (level - 1)) != 0 || (level & G_LOG_LEVEL_MASK) == 0 || level > G_LOG_LEVEL_DEBUG)
+    return fault ("a log record has the level %u", level);
+
+  record.level = level;
+  record.domain = record.domain[0] != '\0' ? record.domain : NULL;
+  lp_record_sink_push (self->sink, &record);
+  if (lp_record_sink_is_full (self->sink))
+    lp_child_set_paused (self, TRUE);
+
+  return NULL;
+}
+
+static GError *
+on_goodbye (LpChild *self, LpFrame *frame)
+{
+  if (self->running != NULL || self->state != LP_CHILD_LEAVING)
+    return fault ("it said goodbye unasked");
+
+  return NULL;
+}
+
+static GError *
+on_wrong_side (LpChild *self, LpFrame *frame)
+{
+  return fault ("it sent a frame of type %s, which is for the manager to send", lp_frame_type_get_name (frame->type));
+}
+
+static const Handler handlers[] = {
+  [LP_FRAME_HELLO] = on_hello,
+  [LP_FRAME_CALL] = on_wrong_side,
+  [LP_FRAME_CANCEL] = on_wrong_side,
+  [LP_FRAME_RECALL] = on_wrong_side,
+  [LP_FRAME_GOODBYE] = on_goodbye,
+  [LP_FRAME_STARTED] = on_started,
+  [LP_FRAME_RESULT] = on_result,
+  [LP_FRAME_ERROR] = on_error,
+  [LP_FRAME_DROPPED] = on_dropped,
+  [LP_FRAME_PROGRESS] = on_progress,
+  [LP_FRAME_LOG] = on_log,
+};
+
+static void
+handle_frame (LpChild *self, LpFrame *frame)
+{
+  GError *error;
+
+  /* Log records may come before the hello: an init function is user code. */
+  if (!self->greeted && frame->type != LP_FRAME_HELLO && frame->type != LP_FRAME_ERROR && frame->type != LP_FRAME_LOG)
+    error = fault ("it sent a frame of type %s before its hello", lp_frame_type_get_name (frame->type));
+  else
+    error = handlers[frame->type] (self, frame);
+
+  lp_frame_clear (frame);
+  if (error != NULL)
+    {
+      self->over = TRUE;
+      lp_child_fail (self, error);
+    }
+}
+
+static void
+stream_bad (LpChild *self, GError *error)
+{
+  g_autofree char *garbage = self->greeted ? NULL : lp_channel_dup_garbage (self->channel);
+  g_autofree char *escaped = garbage != NULL ? lp_log_escape (garbage) : NULL;
+
+  self->over = TRUE;
+  if (escaped != NULL)
+    lp_child_fail (self, fault ("it wrote text to the stream, its standard output, before its hello: “%s”", escaped));
+  else
+    lp_child_fail (self, fault ("%s", error->message));
+  g_error_free (error);
+}
+
+/* A process that ends closes its stream a moment before. */
+static void
+stream_ended (LpChild *self)
+{
+  self->over = TRUE;
+  self->cut = lp_channel_is_cut (self->channel);
+  if (self->reaped || (self->state != LP_CHILD_STARTING && self->state != LP_CHILD_READY))
+    return;
+
+  lp_child_arm (self, LP_CHILD_STEP_CLOSED, CLOSED_SECONDS);
+  self->events->moved (self->executor, self);
+}
+
+/* Handles what there is, at most MAX_FRAMES. */
+void
+lp_child_read (LpChild *self, guint max_frames)
+{
+  LpFrame frame;
+
+  for (guint n = 0; n < max_frames && !self->over && (!self->paused || self->reaped); n++)
+    {
+      gboolean from_stream = !lp_channel_has_buffered (self->channel);
+      GError *error = NULL;
+      LpChannelStatus status = lp_channel_read (self->channel, &frame, &error);
+
+      if (from_stream)
+        self->lines_read = FALSE;
+
+      switch (status)
+        {
+        case LP_CHANNEL_FRAME: handle_frame (self, &frame); break;
+        case LP_CHANNEL_END: stream_ended (self); break;
+        case LP_CHANNEL_BAD: stream_bad (self, error); break;
+        case LP_CHANNEL_EMPTY:
+        default: return;
+        }
+    }
+}
+
+static gboolean readable_cb (int fd, GIOCondition condition, gpointer user_data);
+
+static void
+watch (LpChild *self, GMainContext *context)
+{
+  self->in_source = g_unix_fd_source_new (lp_channel_get_in_fd (self->channel), G_IO_IN | G_IO_HUP | G_IO_ERR);
+  g_source_set_static_name (self->in_source, "[leasepool] worker stream, in");
+  g_source_set_callback (self->in_source, G_SOURCE_FUNC (readable_cb), self, NULL);
+  g_source_attach (self->in_source, context);
+}
+
+/* More frames may be in the buffer, which the descriptor says nothing about. */
+static gboolean
+again_cb (gpointer user_data)
+{
+  readable_cb (-1, 0, user_data);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+come_again (LpChild *self)
+{
+  GSource *source = g_idle_source_new ();
+
+  g_source_set_priority (source, G_PRIORITY_DEFAULT);
+  g_source_set_static_name (source, "[leasepool] worker stream, buffered");
+  g_source_set_callback (source, again_cb, lp_child_ref (self), (GDestroyNotify) lp_child_unref);
+  g_source_attach (source, g_main_context_get_thread_default ());
+  g_source_unref (source);
+}
+
+static gboolean
+readable_cb (int fd, GIOCondition condition, gpointer user_data)
+{
+  g_autoptr (LpChild) self = lp_child_ref (user_data);
+  LpExecutor *executor = self->executor;
+
+  if (self->channel == NULL)
+    return G_SOURCE_REMOVE;
+
+  lp_process_executor_begin_batch (LP_PROCESS_EXECUTOR (executor));
+  lp_child_read (self, FRAMES_A_DISPATCH);
+  lp_process_executor_end_batch (LP_PROCESS_EXECUTOR (executor));
+
+  if (self->channel == NULL)
+    return G_SOURCE_REMOVE;
+  if (self->over)
+    lp_child_drop_stream (self);
+  else if (!self->paused && lp_channel_has_buffered (self->channel))
+    come_again (self);
+
+  return self->in_source != NULL ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+}
+
+/* The manager's hello is queued: begins to write and to read. */
+void
+lp_child_hello (LpChild *self, GMainContext *context)
+{
+  self->dirty = TRUE;
+  lp_child_flush (self);
+  watch (self, context);
+}
+
+/* While the log cannot take more, the process is not read, and comes to wait
+ * itself when its pipe is full. */
+void
+lp_child_set_paused (LpChild *self, gboolean paused)
+{
+  if (self->paused == paused || self->channel == NULL)
+    return;
+
+  self->paused = paused;
+  lp_lines_set_paused (self->lines, paused);
+  if (paused && self->in_source != NULL)
+    {
+      g_source_destroy (self->in_source);
+      g_clear_pointer (&self->in_source, g_source_unref);
+    }
+  else if (!paused && !self->over)
+    {
+      watch (self, g_main_context_get_thread_default ());
+      come_again (self);
+    }
+}

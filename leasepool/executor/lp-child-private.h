@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+#pragma once
+
+#include "lp-channel-private.h"
+#include "lp-executor-private.h"
+#include "lp-lines-private.h"
+#include "lp-record-private.h"
+
+G_BEGIN_DECLS
+
+/* One worker process, seen from the manager. Everything is on the service
+ * thread, where not noted. lp-child-start.c begins it, lp-child-frames.c talks
+ * with it, lp-child.c ends it. */
+
+typedef enum
+{
+  LP_CHILD_STARTING,            /* has not said hello */
+  LP_CHILD_READY,
+  LP_CHILD_LEAVING,             /* has been told goodbye */
+  LP_CHILD_DYING,               /* is being killed */
+  LP_CHILD_DEAD,                /* reaped, and read to the end */
+} LpChildState;
+
+/* What comes when the deadline of a child passes. */
+typedef enum
+{
+  LP_CHILD_NO_STEP,
+  LP_CHILD_STEP_HELLO,          /* it should have said hello */
+  LP_CHILD_STEP_CLOSED,         /* its stream has ended, and it should have, too */
+  LP_CHILD_STEP_TERM,           /* it should have left */
+  LP_CHILD_STEP_KILL,           /* it should have ended of the signal */
+} LpChildStep;
+
+/* More frames than any stream holds: what there is, and not what a process that
+ * never stops adds. */
+#define LP_CHILD_ALL_FRAMES 20000
+
+/* However many calls a worker says it takes ahead. */
+#define LP_CHILD_MAX_DEPTH 64
+
+typedef struct _LpChild LpChild;
+
+/* What the executor is told. */
+typedef struct
+{
+  void (*ready) (LpExecutor *executor, LpChild *child);
+  void (*moved) (LpExecutor *executor, LpChild *child); /* it may be able to take another job, or never again */
+  void (*ended) (LpExecutor *executor, LpChild *child);
+} LpChildEvents;
+
+struct _LpChild
+{
+  gatomicrefcount ref_count;    /* (atomic) */
+  LpExecutor *executor;         /* (construct-only) (owned) */
+  const LpChildEvents *events;  /* (construct-only) */
+  char *name;                   /* (construct-only) PREFIX-SEQ-N */
+  char *command;                /* (construct-only) what was started, for messages */
+
+  GSubprocess *process;         /* (owned) (nullable) */
+  GPid pid;                     /* 0 if it was not learned before it was reaped */
+  gboolean reaped;
+  LpChannel *channel;           /* (owned) (nullable) */
+  GSource *in_source;           /* (owned) (nullable) */
+  GSource *out_source;          /* (owned) (nullable) while the stream is full */
+  LpLines *lines;               /* (owned) (nullable) */
+  LpRecordSink *sink;           /* (owned) (nullable) */
+  guint8 nonce[LP_FRAME_NONCE_SIZE];
+  gboolean nonce_sent;
+  gboolean dirty;               /* there is something to flush */
+  gboolean lines_read;          /* since frames were last read from the stream */
+  gboolean paused;              /* not read, because the log cannot take more */
+
+  LpChildState state;
+  gboolean greeted;             /* it has said hello */
+  gboolean over;                /* its stream has ended, or cannot be read on */
+  gboolean cut;                 /* it ended within a frame */
+  LpChildStep step;
+  LpDeadline deadline;          /* (pool) */
+  GError *cause;                /* (nullable) why it was killed, if that is its own fault */
+  gboolean asked;               /* its end is no fault */
+
+  LpJob *running;               /* (owned) (nullable) */
+  GQueue sent;                  /* of LpJob, each owned; in the order in which they were sent */
+  gboolean recalled;            /* all of `sent` */
+  guint depth;                  /* how many it takes beyond the one that runs */
+  gint64 started_at;            /* of the one that runs */
+  gint64 mean_usec;             /* of how long jobs ran lately; -1: not known */
+  gboolean to_stop;             /* it is to be terminated for the job that runs, once nothing else is on its way */
+  guint n_assigned;             /* jobs it was given and has not given back */
+};
+
+LpChild  *lp_child_new          (LpExecutor *executor, guint number, const LpChildEvents *events);
+LpChild  *lp_child_ref          (LpChild *self);
+void      lp_child_unref        (LpChild *self);
+gboolean  lp_child_start        (LpChild *self, GError **error);
+
+/* Jobs. */
+gboolean  lp_child_is_free      (LpChild *self);
+gboolean  lp_child_is_worn_out  (LpChild *self);
+guint     lp_child_get_room     (LpChild *self);
+void      lp_child_send_job     (LpChild *self, LpJob *job);
+gboolean  lp_child_has_job      (LpChild *self, LpJob *job);
+void      lp_child_cancel       (LpChild *self, LpJob *job);
+void      lp_child_recall       (LpChild *self);
+void      lp_child_stop_job     (LpChild *self);
+void      lp_child_flush        (LpChild *self);
+
+/* The end. */
+void      lp_child_leave        (LpChild *self);
+void      lp_child_terminate    (LpChild *self);
+void      lp_child_kill         (LpChild *self);
+void      lp_child_fail         (LpChild *self, GError *cause);
+void      lp_child_reaped       (LpChild *self);
+gboolean  lp_child_looks_dead   (LpChild *self);
+GError   *lp_child_dup_cause    (LpChild *self);
+
+/* Among the files of a child. */
+void      lp_child_hello        (LpChild *self, GMainContext *context);
+void      lp_child_read         (LpChild *self, guint max_frames);
+void      lp_child_drop_stream  (LpChild *self);
+void      lp_child_arm          (LpChild *self, LpChildStep step, double seconds);
+void      lp_child_set_paused   (LpChild *self, gboolean paused);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (LpChild, lp_child_unref)
+
+G_END_DECLS

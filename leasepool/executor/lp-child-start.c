@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+/* How a worker process is started, up to the manager's hello. */
+
+#include "config.h"
+
+#include "lp-child-private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gio/gunixinputstream.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lp-memfd-private.h"
+#include "lp-pool-private.h"
+
+/* The two ends of what connects the child with this process. */
+typedef struct
+{
+  int stream[2];                /* ours, the child's */
+  int errors[2];                /* read end, write end */
+} Pipes;
+
+static gboolean
+open_pipes (Pipes *pipes, GError **error)
+{
+  int saved_errno;
+
+  *pipes = (Pipes) { { -1, -1 }, { -1, -1 } };
+  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pipes->stream) == 0 && pipe2 (pipes->errors, O_CLOEXEC) == 0)
+    return TRUE;
+
+  saved_errno = errno;
+  for (guint i = 0; i < 2; i++)
+    if (pipes->stream[i] != -1)
+      close (pipes->stream[i]);
+  g_set_error (error, G_IO_ERROR, g_io_error_from_errno (saved_errno), "there is no stream for it: %s",
+               g_strerror (saved_errno));
+
+  return FALSE;
+}
+
+/* Between fork and exec of a process with threads: async-signal-safe calls only. */
+static void
+lead_group_cb (gpointer user_data)
+{
+  setpgid (0, 0);
+}
+
+static char **
+dup_argv (const LpSettings *settings)
+{
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  const char *program = g_getenv ("LP_WORKER_PROGRAM");
+
+  if (settings->worker_launcher != NULL)
+    g_strv_builder_addv (builder, (const char **) settings->worker_launcher);
+  if (settings->worker_argv != NULL)
+    g_strv_builder_addv (builder, (const char **) settings->worker_argv);
+  else
+    g_strv_builder_add (builder, program != NULL ? program : LIBEXECDIR "/leasepool-worker");
+
+  return g_strv_builder_end (builder);
+}
+
+static char **
+dup_environment (LpChild *self, const LpSettings *settings)
+{
+  char **environment = g_get_environ ();
+
+  for (char **entry = settings->worker_environment; entry != NULL && *entry != NULL; entry++)
+    {
+      const char *value = strchr (*entry, '=');
+      g_autofree char *name = g_strndup (*entry, (gsize) (value - *entry));
+
+      environment = g_environ_setenv (environment, name, value + 1, TRUE);
+    }
+
+  return g_environ_setenv (environment, "LP_WORKER_NAME", self->name, TRUE);
+}
+
+/* A launcher that gets its descriptors: they are the child's, and closed here. */
+static GSubprocessLauncher *
+launcher_new (LpChild *self, const LpSettings *settings, Pipes *pipes)
+{
+  GSubprocessLauncher *launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_NONE);
+  g_auto (GStrv) environment = dup_environment (self, settings);
+
+  g_subprocess_launcher_set_environ (launcher, environment);
+  if (settings->worker_directory != NULL)
+    g_subprocess_launcher_set_cwd (launcher, settings->worker_directory);
+  g_subprocess_launcher_set_child_setup (launcher, lead_group_cb, NULL, NULL);
+  g_subprocess_launcher_take_stdin_fd (launcher, pipes->stream[1]);
+  g_subprocess_launcher_take_stdout_fd (launcher, fcntl (pipes->stream[1], F_DUPFD_CLOEXEC, 3));
+  g_subprocess_launcher_take_stderr_fd (launcher, pipes->errors[1]);
+
+  return launcher;
+}
+
+static void
+reaped_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  LpChild *self = user_data;
+
+  g_subprocess_wait_finish (G_SUBPROCESS (source), result, NULL);
+  lp_child_reaped (self);
+  lp_child_unref (self);
+}
+
+static void
+drained_cb (gpointer data, gpointer more)
+{
+  lp_child_set_paused (data, FALSE);
+}
+
+/* A line belongs to the log, if records are forwarded and nowhere else; else to
+ * the standard error of this process. */
+static void
+line_cb (const char *line, gpointer user_data)
+{
+  LpChild *self = user_data;
+  LpSettings *settings = lp_executor_get_settings (self->executor);
+  g_autofree char *valid = g_utf8_make_valid (line, -1);
+
+  if (settings->forward_process_logs && settings->clear_process_log_handlers)
+    {
+      LpRecord record = { .level = G_LOG_LEVEL_MESSAGE, .message = valid, .from_stderr = TRUE };
+
+      lp_record_sink_push (self->sink, &record);
+      if (lp_record_sink_is_full (self->sink))
+        lp_child_set_paused (self, TRUE);
+    }
+  else
+    {
+      g_autofree char *escaped = lp_log_escape (line);
+
+      g_printerr ("%s\n", escaped);
+    }
+}
+
+static int
+make_nonce (LpChild *self)
+{
+  if (getrandom (self->nonce, sizeof self->nonce, 0) != sizeof self->nonce)
+    return -1;
+
+  return lp_memfd_new_for_bytes (self->nonce, sizeof self->nonce, NULL);
+}
+
+static GVariant *
+new_hello (LpChild *self, const LpSettings *settings)
+{
+  GVariantDict dict;
+
+  g_variant_dict_init (&dict, NULL);
+  g_variant_dict_insert (&dict, "version", "u", LP_PROTOCOL_VERSION);
+  g_variant_dict_insert (&dict, "max-message-size", "t", (guint64) settings->max_message_size);
+  g_variant_dict_insert (&dict, "name", "s", self->name);
+  g_variant_dict_insert (&dict, "log-level", "u",
+                         settings->forward_process_logs ? (guint32) settings->process_log_level : 0);
+  g_variant_dict_insert (&dict, "log-to-stderr", "b",
+                         !settings->forward_process_logs || !settings->clear_process_log_handlers);
+  if (settings->function_module != NULL)
+    g_variant_dict_insert (&dict, "module", "s", settings->function_module);
+  if (settings->worker_init_function != NULL)
+    g_variant_dict_insert (&dict, "init-function", "s", settings->worker_init_function);
+  if (settings->worker_init_parameters != NULL)
+    g_variant_dict_insert (&dict, "init-parameters", "v", settings->worker_init_parameters);
+
+  return g_variant_dict_end (&dict);
+}
+
+static void
+connect_streams (LpChild *self, const LpSettings *settings, Pipes *pipes)
+{
+  GMainContext *context = g_main_context_get_thread_default ();
+  int nonce_fd = make_nonce (self);
+
+  self->channel = lp_channel_new (pipes->stream[0], pipes->stream[0], (gsize) settings->max_message_size);
+  self->lines = lp_lines_new (pipes->errors[0], context, line_cb, self);
+  self->sink = lp_record_sink_new (self->executor, self->name, drained_cb, self);
+  lp_record_sink_set_pid (self->sink, (guint) self->pid);
+  self->nonce_sent = nonce_fd != -1;
+  lp_channel_send_hello (self->channel, new_hello (self, settings), nonce_fd);
+  lp_child_hello (self, context);
+}
+
+/* The number is asked for at once: a child that has been reaped has none. */
+static GPid
+pid_of (GSubprocess *process)
+{
+  const char *text = g_subprocess_get_identifier (process);
+
+  return text != NULL ? (GPid) g_ascii_strtoll (text, NULL, 10) : 0;
+}
+
+/* Begins the process; events tell the rest. Forks, so no lock is held. Fails
+ * with LP_ERROR_START_FAILED. */
+gboolean
+lp_child_start (LpChild *self, GError **error)
+{
+  LpSettings *settings = lp_executor_get_settings (self->executor);
+  g_autoptr (GSubprocessLauncher) launcher = NULL;
+  g_auto (GStrv) argv = dup_argv (settings);
+  g_autofree char *joined = g_strjoinv (" ", argv);
+  g_autoptr (GError) local_error = NULL;
+  Pipes pipes;
+
+  self->command = lp_log_escape (joined);
+  if (open_pipes (&pipes, &local_error))
+    {
+      launcher = launcher_new (self, settings, &pipes);
+      self->process = g_subprocess_launcher_spawnv (launcher, (const char * const *) argv, &local_error);
+      g_subprocess_launcher_close (launcher);
+    }
+
+  if (self->process == NULL)
+    {
+      g_autofree char *reason = lp_log_escape (local_error->message);
+
+      if (launcher != NULL)
+        {
+          close (pipes.stream[0]);
+          close (pipes.errors[0]);
+        }
+      g_set_error (error, LP_ERROR, LP_ERROR_START_FAILED, "The worker %s (%s) could not be started: %s", self->name,
+                   self->command, reason);
+      return FALSE;
+    }
+
+  self->pid = pid_of (self->process);
+  g_subprocess_wait_async (self->process, NULL, reaped_cb, lp_child_ref (self));
+  connect_streams (self, settings, &pipes);
+  lp_child_arm (self, LP_CHILD_STEP_HELLO, settings->start_timeout_seconds);
+
+  return TRUE;
+}

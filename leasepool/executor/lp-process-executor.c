@@ -1,0 +1,657 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+#include "config.h"
+
+#include "lp-process-executor-private.h"
+
+#include "lp-child-private.h"
+#include "lp-clock-private.h"
+#include "lp-executor-queue-private.h"
+#include "lp-functions-private.h"
+#include "lp-pool-private.h"
+
+/**
+ * LpProcessExecutor:
+ *
+ * An executor whose workers are processes.
+ *
+ * They run the program of [property@Lp.Manager:worker-argv], or the one that
+ * comes with the library and loads [property@Lp.Manager:function-module]. Each
+ * runs one named function at a time. A function that does not end is killed with
+ * its process, which is replaced; one that crashes breaks the executor, and only
+ * its own job is blamed.
+ *
+ * Managers make its objects; see [property@Lp.Manager:backend].
+ *
+ * Since: 1.0
+ */
+
+/* How this works
+ *
+ * All is on the service thread, but the table of what functions there are. The
+ * queue of the base class gives jobs to the children (`lp-child.c`), one that
+ * runs for each and, where jobs are short, some more that wait in the process,
+ * so that it need not wait for this one. Until it says that it runs a job, the
+ * job is "sent": it can be called back, and is, when it waits too long behind
+ * another one or a process has nothing to do.
+ *
+ * Who is in `children` has not been reaped. One that is killed, or has done its
+ * number of jobs, gets its replacement at once. */
+
+/* How long a job may wait behind another one before it is called back. */
+#define OVERDUE_USEC 5000
+
+struct _LpProcessExecutor
+{
+  LpExecutor parent_instance;
+
+  GPtrArray *children;          /* of LpChild, owned */
+  guint last_number;            /* of a child */
+  gboolean ready;               /* its start has succeeded */
+  gboolean closing;
+  gboolean pumping;             /* or handling frames, and will */
+  gboolean was_posted;          /* by somebody, before the batch of frames */
+  GSource *overdue_source;      /* (owned) (nullable) */
+  GHashTable *remote;           /* (queue lock) (nullable) what the workers said they have; constant once set */
+};
+
+G_DEFINE_FINAL_TYPE (LpProcessExecutor, lp_process_executor, LP_TYPE_EXECUTOR)
+
+static void pump (LpExecutor *executor);
+
+static gboolean
+is_dead (LpProcessExecutor *self)
+{
+  return g_atomic_int_get (&lp_executor_get_private (LP_EXECUTOR (self))->dead);
+}
+
+/* --- What functions there are --- */
+
+typedef struct
+{
+  char *parameter_type;         /* "": any */
+  char *result_type;
+} RemoteFunction;
+
+static void
+remote_function_free (gpointer data)
+{
+  RemoteFunction *self = data;
+
+  g_free (self->parameter_type);
+  g_free (self->result_type);
+  g_free (self);
+}
+
+static gboolean
+is_type_or_empty (const char *text)
+{
+  return text[0] == '\0' || g_variant_type_string_is_valid (text);
+}
+
+/* All workers are the same program: what the first one says, counts. */
+void
+lp_process_executor_take_functions (LpProcessExecutor *self, GVariant *hello)
+{
+  g_autoptr (GVariant) list = g_variant_lookup_value (hello, "functions", G_VARIANT_TYPE ("a(sss)"));
+  const char *name, *parameter_type, *result_type;
+  GHashTable *table;
+  GVariantIter iter;
+
+  if (list == NULL || self->remote != NULL)
+    return;
+
+  table = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, remote_function_free);
+  g_variant_iter_init (&iter, list);
+  while (g_variant_iter_next (&iter, "(&s&s&s)", &name, &parameter_type, &result_type))
+    if (is_type_or_empty (parameter_type) && is_type_or_empty (result_type))
+      {
+        RemoteFunction *function = g_new (RemoteFunction, 1);
+
+        *function = (RemoteFunction) { g_strdup (parameter_type), g_strdup (result_type) };
+        g_hash_table_insert (table, g_strdup (name), function);
+      }
+
+  g_mutex_lock (lp_executor_get_lock (LP_EXECUTOR (self)));
+  self->remote = table;
+  g_mutex_unlock (lp_executor_get_lock (LP_EXECUTOR (self)));
+}
+
+/* FALSE: it has none of that name. NULL in FUNCTION: it did not say. */
+static gboolean
+find_function (LpProcessExecutor *self, const char *name, RemoteFunction **function)
+{
+  GHashTable *table;
+
+  g_mutex_lock (lp_executor_get_lock (LP_EXECUTOR (self)));
+  table = self->remote;
+  g_mutex_unlock (lp_executor_get_lock (LP_EXECUTOR (self)));
+
+  *function = table != NULL ? g_hash_table_lookup (table, name) : NULL;
+  return table == NULL || *function != NULL;
+}
+
+static const GVariantType *
+type_or_null (const char *text)
+{
+  return text[0] != '\0' ? G_VARIANT_TYPE (text) : NULL;
+}
+
+static gboolean
+check_job (LpExecutor *executor, LpJob *job, GError **error)
+{
+  RemoteFunction *function;
+
+  if (job->kind == LP_JOB_COMMAND)
+    return TRUE;
+
+  if (job->kind != LP_JOB_CALL)
+    {
+      g_set_error_literal (error, LP_ERROR, LP_ERROR_NOT_SUPPORTED,
+                           "A closure cannot run in another process; give the function a name in a function module or "
+                           "a worker program, or use the backend “thread”");
+      return FALSE;
+    }
+
+  if (!find_function (LP_PROCESS_EXECUTOR (executor), job->name, &function))
+    {
+      g_set_error (error, LP_ERROR, LP_ERROR_UNKNOWN_FUNCTION,
+                   "There is no function called “%s” in the worker program", job->name);
+      return FALSE;
+    }
+
+  return function == NULL
+         || lp_function_check_parameters (type_or_null (function->parameter_type), job->name, job->parameters, error);
+}
+
+/* Whether RESULT is what the function of JOB is declared to give; else what that
+ * is, in DECLARED. */
+gboolean
+lp_process_executor_check_result (LpProcessExecutor *self, LpJob *job, GVariant *result, char **declared)
+{
+  const GVariantType *type = job->function != NULL ? job->function->result_type : NULL;
+  RemoteFunction *function;
+
+  if (type == NULL && find_function (self, job->name, &function) && function != NULL)
+    type = type_or_null (function->result_type);
+  if (type == NULL || g_variant_is_of_type (result, type))
+    return TRUE;
+
+  *declared = g_variant_type_dup_string (type);
+  return FALSE;
+}
+
+/* --- Children come and go --- */
+
+static void child_ready (LpExecutor *executor, LpChild *child);
+static void child_moved (LpExecutor *executor, LpChild *child);
+static void child_ended (LpExecutor *executor, LpChild *child);
+
+static const LpChildEvents child_events = { child_ready, child_moved, child_ended };
+
+/* Those that work, or soon will. */
+static guint
+count_staying (LpProcessExecutor *self)
+{
+  guint n = 0;
+
+  for (guint i = 0; i < self->children->len; i++)
+    {
+      LpChild *child = self->children->pdata[i];
+
+      if ((child->state == LP_CHILD_STARTING || child->state == LP_CHILD_READY) && !lp_child_is_worn_out (child))
+        n++;
+    }
+
+  return n;
+}
+
+/* Starts as many as are missing. */
+static gboolean
+fill_up (LpProcessExecutor *self, GError **error)
+{
+  while (!self->closing && !is_dead (self)
+         && count_staying (self) < (guint) lp_executor_get_workers (LP_EXECUTOR (self)))
+    {
+      LpChild *child = lp_child_new (LP_EXECUTOR (self), ++self->last_number, &child_events);
+
+      if (!lp_child_start (child, error))
+        {
+          lp_child_unref (child);
+          return FALSE;
+        }
+      g_ptr_array_add (self->children, child);
+    }
+
+  return TRUE;
+}
+
+static void
+fill_up_or_die (LpProcessExecutor *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!fill_up (self, &error))
+    lp_executor_report_died (LP_EXECUTOR (self), error);
+}
+
+static gboolean
+all_ready (LpProcessExecutor *self)
+{
+  guint n = 0;
+
+  for (guint i = 0; i < self->children->len; i++)
+    n += ((LpChild *) self->children->pdata[i])->state == LP_CHILD_READY;
+
+  return n >= (guint) lp_executor_get_workers (LP_EXECUTOR (self));
+}
+
+static void
+child_ready (LpExecutor *executor, LpChild *child)
+{
+  LpProcessExecutor *self = LP_PROCESS_EXECUTOR (executor);
+
+  if (!self->ready && all_ready (self) && !self->closing)
+    {
+      self->ready = TRUE;
+      lp_executor_report_ready (executor);
+    }
+
+  pump (executor);
+}
+
+/* One that has done its number of jobs goes once it is idle. */
+static void
+dismiss_worn_out (LpProcessExecutor *self, LpChild *child)
+{
+  if (child->state == LP_CHILD_READY && lp_child_is_worn_out (child) && child->running == NULL
+      && child->sent.length == 0)
+    lp_child_leave (child);
+}
+
+static void
+child_moved (LpExecutor *executor, LpChild *child)
+{
+  LpProcessExecutor *self = LP_PROCESS_EXECUTOR (executor);
+
+  dismiss_worn_out (self, child);
+  if (self->ready)
+    fill_up_or_die (self);
+  pump (executor);
+}
+
+/* The job that ran in a process that is no more. */
+static void
+end_job_of (LpProcessExecutor *self, LpChild *child, const GError *error)
+{
+  g_autoptr (LpJob) job = g_steal_pointer (&child->running);
+  LpOutcome outcome = { NULL, NULL };
+
+  if (job == NULL)
+    return;
+
+  if (lp_executor_job_gone (LP_EXECUTOR (self), job))
+    return;
+
+  outcome.error = g_error_copy (error);
+  lp_executor_job_returned (LP_EXECUTOR (self), job, &outcome);
+  g_clear_error (&outcome.error);
+}
+
+static void
+child_ended (LpExecutor *executor, LpChild *child)
+{
+  LpProcessExecutor *self = LP_PROCESS_EXECUTOR (executor);
+  g_autoptr (GError) error = lp_child_dup_cause (child);
+  g_autoptr (LpChild) held = lp_child_ref (child);
+
+  g_ptr_array_remove_fast (self->children, child);
+
+  /* First the lease is broken, then its job fails. */
+  if (!child->asked)
+    lp_executor_report_died (executor, error);
+  end_job_of (self, child, error);
+
+  if (self->closing && self->children->len == 0)
+    lp_executor_report_stopped (executor);
+  else if (!self->closing)
+    child_moved (executor, child);
+}
+
+/* --- Jobs --- */
+
+static LpChild *
+find_free (LpProcessExecutor *self)
+{
+  for (guint i = 0; i < self->children->len; i++)
+    if (lp_child_is_free (self->children->pdata[i]))
+      return self->children->pdata[i];
+
+  return NULL;
+}
+
+/* The one with the most room for jobs sent ahead. */
+static LpChild *
+find_room (LpProcessExecutor *self)
+{
+  LpChild *best = NULL;
+  guint best_room = 0;
+
+  for (guint i = 0; i < self->children->len; i++)
+    {
+      guint room = lp_child_get_room (self->children->pdata[i]);
+
+      if (room > best_room)
+        {
+          best = self->children->pdata[i];
+          best_room = room;
+        }
+    }
+
+  return best;
+}
+
+/* Whether a command may begin: it takes the place of a process's job. */
+static gboolean
+has_slot_locked (LpProcessExecutor *self)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (LP_EXECUTOR (self));
+  guint n_taken = priv->running.length + priv->stuck.length;
+
+  for (guint i = 0; i < self->children->len; i++)
+    {
+      LpChild *child = self->children->pdata[i];
+
+      n_taken += child->running == NULL && child->sent.length > 0;
+    }
+
+  return n_taken < (guint) priv->workers;
+}
+
+/* Begins one job. FALSE: there is none, or no place for it. */
+static gboolean
+begin_one (LpProcessExecutor *self)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (LP_EXECUTOR (self));
+  LpChild *child = find_free (self);
+  gboolean slot, command;
+  LpJob *job;
+
+  g_mutex_lock (&priv->lock);
+  job = g_queue_peek_head (&priv->queued);
+  slot = has_slot_locked (self);
+  command = job != NULL && job->kind == LP_JOB_COMMAND;
+  if (job != NULL && !command && (child == NULL || !slot))
+    child = find_room (self);
+  if (job != NULL && command)
+    job = slot ? lp_executor_claim_locked (LP_EXECUTOR (self)) : NULL;
+  else if (job != NULL)
+    job = child != NULL ? lp_executor_send_locked (LP_EXECUTOR (self)) : NULL;
+  if (job != NULL)
+    g_object_ref (job);
+  g_mutex_unlock (&priv->lock);
+
+  if (job == NULL)
+    return FALSE;
+
+  if (command)
+    lp_executor_begin_claimed (LP_EXECUTOR (self), job);
+  else
+    lp_child_send_job (child, job);
+  g_object_unref (job);
+
+  return TRUE;
+}
+
+static gboolean
+overdue_cb (gpointer user_data)
+{
+  LpProcessExecutor *self = user_data;
+
+  g_clear_pointer (&self->overdue_source, g_source_unref);
+  pump (LP_EXECUTOR (self));
+
+  return G_SOURCE_REMOVE;
+}
+
+static void
+look_again_later (LpProcessExecutor *self)
+{
+  if (self->overdue_source != NULL)
+    return;
+
+  self->overdue_source = g_timeout_source_new (OVERDUE_USEC / 1000);
+  g_source_set_static_name (self->overdue_source, "[leasepool] jobs sent ahead");
+  g_source_set_callback (self->overdue_source, overdue_cb, g_object_ref (self), g_object_unref);
+  g_source_attach (self->overdue_source, g_main_context_get_thread_default ());
+}
+
+/* Jobs that wait in a process behind one that takes its time come back, so that
+ * they begin elsewhere, in their turn. */
+static void
+recall_overdue (LpProcessExecutor *self)
+{
+  gint64 now = lp_clock_now ();
+  gboolean waiting = FALSE;
+
+  for (guint i = 0; i < self->children->len; i++)
+    {
+      LpChild *child = self->children->pdata[i];
+
+      if (child->running == NULL || child->sent.length == 0 || child->recalled)
+        continue;
+      if (now - child->started_at >= OVERDUE_USEC)
+        lp_child_recall (child);
+      else
+        waiting = TRUE;
+    }
+
+  if (waiting && self->children->len > 1)
+    look_again_later (self);
+}
+
+/* Begins what can begin. */
+static void
+pump (LpExecutor *executor)
+{
+  LpProcessExecutor *self = LP_PROCESS_EXECUTOR (executor);
+
+  if (self->pumping || !self->ready || self->closing || is_dead (self))
+    return;
+
+  self->pumping = TRUE;
+  recall_overdue (self);
+  while (begin_one (self))
+    ;
+  for (guint i = 0; i < self->children->len; i++)
+    lp_child_flush (self->children->pdata[i]);
+  self->pumping = FALSE;
+
+  if (lp_executor_get_settings (executor)->max_jobs_per_worker > 0)
+    fill_up_or_die (self);
+}
+
+/* Several frames are handled at once, and what they make possible after them. */
+void
+lp_process_executor_begin_batch (LpProcessExecutor *self)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (LP_EXECUTOR (self));
+
+  self->pumping = TRUE;
+
+  /* Nor need anybody wake this thread meanwhile. */
+  g_mutex_lock (&priv->lock);
+  self->was_posted = priv->pump_posted;
+  priv->pump_posted = TRUE;
+  g_mutex_unlock (&priv->lock);
+}
+
+void
+lp_process_executor_end_batch (LpProcessExecutor *self)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (LP_EXECUTOR (self));
+
+  g_mutex_lock (&priv->lock);
+  priv->pump_posted = self->was_posted;
+  g_mutex_unlock (&priv->lock);
+
+  self->pumping = FALSE;
+  pump (LP_EXECUTOR (self));
+}
+
+static LpChild *
+find_child (LpProcessExecutor *self, LpJob *job)
+{
+  for (guint i = 0; i < self->children->len; i++)
+    if (lp_child_has_job (self->children->pdata[i], job))
+      return self->children->pdata[i];
+
+  return NULL;
+}
+
+static void
+lp_process_executor_cancel (LpExecutor *executor, LpJob *job)
+{
+  LpChild *child = find_child (LP_PROCESS_EXECUTOR (executor), job);
+
+  if (child != NULL)
+    lp_child_cancel (child, job);
+}
+
+/* The grace of JOB is over. What its process has said meanwhile comes first: it
+ * may have ended the job, and run another one. */
+static void
+abandoned_cb (gpointer data, gpointer more)
+{
+  LpJob *job = data;
+  LpProcessExecutor *self = LP_PROCESS_EXECUTOR (job->executor);
+  LpChild *child = find_child (self, job);
+
+  if (child != NULL)
+    {
+      g_autoptr (LpChild) held = lp_child_ref (child);
+
+      lp_child_read (child, LP_CHILD_ALL_FRAMES);
+      if (child->running == job && lp_job_get_interrupt (job) == LP_INTERRUPT_STOP)
+        lp_child_kill (child);
+      else if (child->running == job)
+        lp_child_stop_job (child);
+    }
+
+  g_object_unref (job);
+}
+
+static void
+abandoned (LpExecutor *executor, LpJob *job)
+{
+  if (job->kind != LP_JOB_COMMAND)
+    lp_slot_post_object (lp_executor_get_private (executor)->slot, abandoned_cb, G_OBJECT (job));
+}
+
+static void
+recall_cb (gpointer data, gpointer more)
+{
+  LpProcessExecutor *self = data;
+
+  for (guint i = 0; i < self->children->len; i++)
+    lp_child_recall (self->children->pdata[i]);
+
+  g_object_unref (self);
+}
+
+static void
+recall (LpExecutor *executor)
+{
+  lp_slot_post_object (lp_executor_get_private (executor)->slot, recall_cb, G_OBJECT (executor));
+}
+
+static const LpExecutorOps process_ops = {
+  .kick_locked = lp_executor_default_kick_locked,
+  .wake = lp_executor_default_wake,
+  .pump = pump,
+  .abandoned = abandoned,
+  .recall = recall,
+  .check_job = check_job,
+  .holds_processes = TRUE,
+};
+
+/* --- Start and stop --- */
+
+static gboolean
+lp_process_executor_start (LpExecutor *executor, GError **error)
+{
+  return fill_up (LP_PROCESS_EXECUTOR (executor), error);
+}
+
+static void
+close_child (LpChild *child, LpStopMode mode)
+{
+  if (mode == LP_STOP_MODE_KILL || child->state == LP_CHILD_STARTING)
+    lp_child_kill (child);
+  else if (child->running == NULL)
+    lp_child_leave (child);
+}
+
+static void
+lp_process_executor_shutdown (LpExecutor *executor, LpStopMode mode)
+{
+  LpProcessExecutor *self = LP_PROCESS_EXECUTOR (executor);
+
+  self->closing = TRUE;
+  for (guint i = 0; i < self->children->len; i++)
+    close_child (self->children->pdata[i], mode);
+
+  if (self->children->len == 0)
+    lp_executor_report_stopped (executor);
+}
+
+static gboolean
+lp_process_executor_has_died (LpExecutor *executor)
+{
+  LpProcessExecutor *self = LP_PROCESS_EXECUTOR (executor);
+
+  for (guint i = 0; i < self->children->len; i++)
+    {
+      LpChild *child = self->children->pdata[i];
+
+      if (child->state == LP_CHILD_READY && lp_child_looks_dead (child))
+        return TRUE;
+    }
+
+  return is_dead (self);
+}
+
+static void
+lp_process_executor_finalize (GObject *object)
+{
+  LpProcessExecutor *self = LP_PROCESS_EXECUTOR (object);
+
+  g_ptr_array_unref (self->children);
+  g_clear_pointer (&self->remote, g_hash_table_unref);
+  if (self->overdue_source != NULL)
+    {
+      g_source_destroy (self->overdue_source);
+      g_source_unref (self->overdue_source);
+    }
+
+  G_OBJECT_CLASS (lp_process_executor_parent_class)->finalize (object);
+}
+
+static void
+lp_process_executor_class_init (LpProcessExecutorClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = lp_process_executor_finalize;
+
+  LP_EXECUTOR_CLASS (klass)->start = lp_process_executor_start;
+  LP_EXECUTOR_CLASS (klass)->cancel = lp_process_executor_cancel;
+  LP_EXECUTOR_CLASS (klass)->shutdown = lp_process_executor_shutdown;
+  LP_EXECUTOR_CLASS (klass)->has_died = lp_process_executor_has_died;
+}
+
+static void
+lp_process_executor_init (LpProcessExecutor *self)
+{
+  self->children = g_ptr_array_new_with_free_func ((GDestroyNotify) lp_child_unref);
+  lp_executor_set_ops (LP_EXECUTOR (self), &process_ops);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+#pragma once
+
+#include "lp-executor-private.h"
+
+G_BEGIN_DECLS
+
+/* Where the log records of one worker process go: to the signal worker-record
+ * in the owner context, or to the log of this process. */
+typedef struct _LpRecordSink LpRecordSink;
+
+typedef struct
+{
+  GLogLevelFlags level;
+  const char *domain;           /* (nullable) */
+  const char *message;
+  GVariant *fields;             /* (nullable) a{ss} */
+  gboolean from_stderr;
+} LpRecord;
+
+LpRecordSink *lp_record_sink_new     (LpExecutor *executor, const char *worker, GFunc drained, gpointer data);
+void          lp_record_sink_close   (LpRecordSink *self);
+void          lp_record_sink_set_pid (LpRecordSink *self, guint pid);
+void          lp_record_sink_push    (LpRecordSink *self, const LpRecord *record);
+gboolean      lp_record_sink_is_full (LpRecordSink *self);
+
+G_END_DECLS
