@@ -145,3 +145,8 @@ note_consumed (gpointer flag)
 {
   g_atomic_int_inc ((int *) flag);
 }
+
+#define add(name, workers, func) \
+  g_test_add ("/job/" name, Fixture, GINT_TO_POINTER (workers), set_up, func, tear_down)
+#define add_short(name, workers, func) \
+  g_test_add ("/job/" name, Fixture, GINT_TO_POINTER (workers), set_up_short, func, tear_down)

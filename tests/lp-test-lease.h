@@ -263,3 +263,9 @@ keep_records (void)
   records = g_ptr_array_new_with_free_func (record_free);
   g_log_set_writer_func (keep_record, NULL, NULL);
 }
+
+static inline gboolean
+is_over (gpointer text)
+{
+  return strstr (((GString *) text)->str, "ended") != NULL;
+}

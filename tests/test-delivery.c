@@ -1,104 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * Copyright 2026 The leasepool authors */
 
+/* Delivery into a context: order, wake-ups, nesting, bursts. */
+
 #include "config.h"
 
-#include "lp-delivery-private.h"
-
-#include <string.h>
-#include <unistd.h>
-
-/* Each test has a context of its own, whose poll function counts how often
- * g_main_context_wakeup() was called: the number that its eventfd holds. */
-
-typedef struct
-{
-  GMainContext *context;
-  LpDelivery *delivery;
-  GString *log;                 /* what ran, in order */
-} Fixture;
-
-static struct
-{
-  guint64 wakeups;              /* (the thread that polls) */
-  int sleeping;                 /* (atomic) in a poll that may block */
-} polls;
-
-static int
-counting_poll (GPollFD *fds, guint n_fds, int timeout)
-{
-  guint64 value = 0;
-  int result;
-
-  g_atomic_int_set (&polls.sleeping, timeout != 0);
-  result = g_poll (fds, n_fds, timeout);
-  g_atomic_int_set (&polls.sleeping, FALSE);
-
-  /* The context has no descriptor but the one that wakes it. */
-  g_assert_cmpuint (n_fds, ==, 1);
-  if (fds[0].revents & G_IO_IN)
-    g_assert_cmpint (read (fds[0].fd, &value, sizeof value), ==, sizeof value);
-  polls.wakeups += value;
-
-  return result;
-}
-
-static void
-set_up (Fixture *self, gconstpointer data)
-{
-  memset (&polls, 0, sizeof polls);
-  self->context = g_main_context_new ();
-  g_main_context_set_poll_func (self->context, counting_poll);
-  self->delivery = lp_delivery_ref_context (self->context);
-  self->log = g_string_new (NULL);
-
-  /* What attaching its source woke. */
-  while (g_main_context_iteration (self->context, FALSE))
-    ;
-  polls.wakeups = 0;
-}
-
-static void
-tear_down (Fixture *self, gconstpointer data)
-{
-  lp_delivery_unref (self->delivery);
-  g_main_context_unref (self->context);
-  g_string_free (self->log, TRUE);
-}
-
-static void
-drain (Fixture *self)
-{
-  while (g_main_context_iteration (self->context, FALSE))
-    ;
-}
-
-static void
-append_cb (gpointer data, gpointer more)
-{
-  g_string_append (((Fixture *) data)->log, more);
-}
-
-static void
-post (Fixture *self, const char *text)
-{
-  lp_delivery_post_func (self->delivery, append_cb, self, (gpointer) text);
-}
-
-static void
-count_cb (gpointer data, gpointer more)
-{
-  guint *count = data;
-
-  (*count)++;
-}
-
-/* Posts DATA into the fixture from another thread, which has ended then. */
-static void
-on_thread (GThreadFunc func, gpointer data)
-{
-  g_thread_join (g_thread_new ("test-poster", func, data));
-}
+#include "lp-test-delivery.h"
 
 static void
 test_one_per_context (Fixture *self, gconstpointer data)
@@ -448,159 +355,9 @@ test_short_burst_at_once (Fixture *self, gconstpointer data)
   g_assert_cmpuint (count, ==, 31);
 }
 
-/* What was posted into a context that nobody iterates keeps it; it is run by
- * whoever iterates it at last. */
-static void
-test_never_iterated (void)
-{
-  GMainContext *context = g_main_context_new ();
-  LpDelivery *delivery = lp_delivery_ref_context (context);
-  guint count = 0;
-
-  lp_delivery_post_func (delivery, count_cb, &count, NULL);
-  g_main_context_unref (context);
-  g_assert_cmpuint (count, ==, 0);
-
-  g_main_context_iteration (lp_delivery_get_context (delivery), FALSE);
-  g_assert_cmpuint (count, ==, 1);
-  lp_delivery_unref (delivery);
-}
-
-/* The delivery goes with its context: another one at the same address starts
- * anew. Under a sanitizer this finds a table that keeps what is gone. */
-static void
-test_context_destroyed (void)
-{
-  for (guint i = 0; i < 2000; i++)
-    {
-      GMainContext *context = g_main_context_new ();
-      LpDelivery *delivery = lp_delivery_ref_context (context);
-      guint count = 0;
-
-      lp_delivery_post_func (delivery, count_cb, &count, NULL);
-      g_main_context_iteration (context, FALSE);
-      g_assert_cmpuint (count, ==, 1);
-
-      lp_delivery_unref (delivery);
-      g_main_context_unref (context);
-    }
-}
-
-static gpointer
-unref_last (gpointer data)
-{
-  lp_delivery_unref (data);
-  return NULL;
-}
-
-/* The last reference may be dropped on any thread. */
-static void
-test_last_ref_elsewhere (void)
-{
-  GMainContext *context = g_main_context_new ();
-  LpDelivery *delivery = lp_delivery_ref_context (context);
-
-  g_main_context_unref (context);
-  on_thread (unref_last, delivery);
-}
-
-static void
-destroy_cb (gpointer data)
-{
-  guint *count = data;
-
-  (*count)++;
-}
-
-static void
-test_destroys (Fixture *self, gconstpointer data)
-{
-  guint count = 0;
-
-  lp_delivery_post_destroy (self->delivery, destroy_cb, &count);
-  lp_delivery_post_destroy (self->delivery, destroy_cb, &count);
-  g_assert_cmpuint (count, ==, 0);
-  g_main_context_iteration (self->context, FALSE);
-  g_assert_cmpuint (count, ==, 2);
-  g_assert_false (g_main_context_iteration (self->context, FALSE));
-  g_assert_cmpuint (count, ==, 2);
-}
-
-static void
-destroy_and_post_cb (gpointer data)
-{
-  Fixture *self = data;
-
-  g_string_append (self->log, "d");
-  post (self, "p");
-}
-
-/* A destroy notify may come back into the library. */
-static void
-test_destroy_posts (Fixture *self, gconstpointer data)
-{
-  lp_delivery_post_destroy (self->delivery, destroy_and_post_cb, self);
-  drain (self);
-  g_assert_cmpstr (self->log->str, ==, "dp");
-}
-
-/* The owner that runs no loop reaps the destroy notifies, and only those. */
-static void
-test_reap (Fixture *self, gconstpointer data)
-{
-  guint count = 0;
-
-  lp_delivery_post_destroy (self->delivery, destroy_cb, &count);
-  post (self, "a");
-  lp_delivery_reap (self->delivery);
-  g_assert_cmpuint (count, ==, 1);
-  g_assert_cmpstr (self->log->str, ==, "");
-
-  lp_delivery_reap (self->delivery);
-  drain (self);
-  g_assert_cmpuint (count, ==, 1);
-  g_assert_cmpstr (self->log->str, ==, "a");
-}
-
-static guint n_leaked_records;
-
-static GLogWriterOutput
-count_leaked (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
-{
-  for (gsize i = 0; i < n_fields; i++)
-    if (strcmp (fields[i].key, "LEASEPOOL_EVENT") == 0 && strcmp (fields[i].value, "user-data-leaked") == 0)
-      {
-        g_assert_cmpint (level & G_LOG_LEVEL_MASK, ==, G_LOG_LEVEL_MESSAGE);
-        n_leaked_records++;
-      }
-
-  return G_LOG_WRITER_HANDLED;
-}
-
-/* Destroy notifies hold no context. When it goes they are not run on whatever
- * thread that is; the data is leaked, and somebody is told. */
-static void
-test_destroys_leak (void)
-{
-  GMainContext *context = g_main_context_new ();
-  LpDelivery *delivery = lp_delivery_ref_context (context);
-  guint count = 0;
-
-  lp_delivery_post_destroy (delivery, destroy_cb, &count);
-  g_main_context_unref (context);
-  g_assert_cmpuint (n_leaked_records, ==, 0);
-  on_thread (unref_last, delivery);
-
-  g_assert_cmpuint (count, ==, 0);
-  g_assert_cmpuint (n_leaked_records, ==, 1);
-}
-
-#define ADD(path, test) g_test_add (path, Fixture, NULL, set_up, test, tear_down)
-
 int
 main (int argc, char **argv)
 {
-  g_log_set_writer_func (count_leaked, NULL, NULL);
   g_test_init (&argc, &argv, NULL);
 
   ADD ("/delivery/one-per-context", test_one_per_context);
@@ -615,13 +372,6 @@ main (int argc, char **argv)
   ADD ("/delivery/nested/deep", test_nested_deep);
   ADD ("/delivery/burst/is-bounded-per-dispatch", test_burst_is_bounded);
   ADD ("/delivery/burst/short-one-comes-at-once", test_short_burst_at_once);
-  g_test_add_func ("/delivery/context/never-iterated", test_never_iterated);
-  g_test_add_func ("/delivery/context/destroyed", test_context_destroyed);
-  g_test_add_func ("/delivery/context/last-reference-elsewhere", test_last_ref_elsewhere);
-  ADD ("/delivery/destroys/in-the-context", test_destroys);
-  ADD ("/delivery/destroys/may-post", test_destroy_posts);
-  ADD ("/delivery/destroys/reaped-without-a-loop", test_reap);
-  g_test_add_func ("/delivery/destroys/leak-with-the-context", test_destroys_leak);
 
   return g_test_run ();
 }

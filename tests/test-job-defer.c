@@ -399,11 +399,6 @@ test_progress_without_a_manager (Fixture *self, gconstpointer data)
   g_string_free (progress.seen, TRUE);
 }
 
-#define add(name, workers, func) \
-  g_test_add ("/job/" name, Fixture, GINT_TO_POINTER (workers), set_up, func, tear_down)
-#define add_short(name, workers, func) \
-  g_test_add ("/job/" name, Fixture, GINT_TO_POINTER (workers), set_up_short, func, tear_down)
-
 int
 main (int argc, char *argv[])
 {

@@ -561,8 +561,6 @@ test_call_async_consumes_floating_parameters (Fixture *self, gconstpointer data)
     }
 }
 
-#define add(name, workers, func) \
-  g_test_add ("/job/" name, Fixture, GINT_TO_POINTER (workers), set_up, func, tear_down)
 #define add_functions(name, workers, func) \
   g_test_add ("/job/" name, Fixture, GINT_TO_POINTER (workers), set_up_functions, func, tear_down)
 
