@@ -144,16 +144,12 @@ lp_request_set_property (GObject      *object,
     }
 }
 
+#define FLAGS (G_PARAM_READWRITE | G_PARAM_EXPLICIT_NOTIFY | G_PARAM_STATIC_STRINGS)
+
+/* What lease is asked for. */
 static void
-lp_request_class_init (LpRequestClass *klass)
+create_lease_properties (void)
 {
-  GObjectClass *object_class = G_OBJECT_CLASS (klass);
-  const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_EXPLICIT_NOTIFY | G_PARAM_STATIC_STRINGS;
-
-  object_class->finalize = lp_request_finalize;
-  object_class->get_property = lp_request_get_property;
-  object_class->set_property = lp_request_set_property;
-
   /**
    * LpRequest:owner: (getter get_owner) (setter set_owner)
    *
@@ -161,7 +157,7 @@ lp_request_class_init (LpRequestClass *klass)
    *
    * Since: 1.0
    */
-  props[PROP_OWNER] = g_param_spec_string ("owner", NULL, NULL, NULL, flags);
+  props[PROP_OWNER] = g_param_spec_string ("owner", NULL, NULL, NULL, FLAGS);
 
   /**
    * LpRequest:lease-seconds: (getter get_lease_seconds) (setter set_lease_seconds)
@@ -174,8 +170,13 @@ lp_request_class_init (LpRequestClass *klass)
    * Since: 1.0
    */
   props[PROP_LEASE_SECONDS] =
-    g_param_spec_double ("lease-seconds", NULL, NULL, -INFINITY, INFINITY, -1.0, flags | G_PARAM_LAX_VALIDATION);
+    g_param_spec_double ("lease-seconds", NULL, NULL, -INFINITY, INFINITY, -1.0, FLAGS | G_PARAM_LAX_VALIDATION);
+}
 
+/* How long, and before whom. */
+static void
+create_waiting_properties (void)
+{
   /**
    * LpRequest:wait: (getter get_wait) (setter set_wait)
    *
@@ -186,7 +187,7 @@ lp_request_class_init (LpRequestClass *klass)
    *
    * Since: 1.0
    */
-  props[PROP_WAIT] = g_param_spec_boolean ("wait", NULL, NULL, TRUE, flags);
+  props[PROP_WAIT] = g_param_spec_boolean ("wait", NULL, NULL, TRUE, FLAGS);
 
   /**
    * LpRequest:timeout: (getter get_timeout) (setter set_timeout)
@@ -200,7 +201,7 @@ lp_request_class_init (LpRequestClass *klass)
    * Since: 1.0
    */
   props[PROP_TIMEOUT] =
-    g_param_spec_double ("timeout", NULL, NULL, -INFINITY, INFINITY, -1.0, flags | G_PARAM_LAX_VALIDATION);
+    g_param_spec_double ("timeout", NULL, NULL, -INFINITY, INFINITY, -1.0, FLAGS | G_PARAM_LAX_VALIDATION);
 
   /**
    * LpRequest:priority: (getter get_priority) (setter set_priority)
@@ -211,8 +212,20 @@ lp_request_class_init (LpRequestClass *klass)
    * Since: 1.0
    */
   props[PROP_PRIORITY] =
-    g_param_spec_int ("priority", NULL, NULL, G_MININT, G_MAXINT, 0, flags | G_PARAM_LAX_VALIDATION);
+    g_param_spec_int ("priority", NULL, NULL, G_MININT, G_MAXINT, 0, FLAGS | G_PARAM_LAX_VALIDATION);
+}
 
+static void
+lp_request_class_init (LpRequestClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+
+  object_class->finalize = lp_request_finalize;
+  object_class->get_property = lp_request_get_property;
+  object_class->set_property = lp_request_set_property;
+
+  create_lease_properties ();
+  create_waiting_properties ();
   g_object_class_install_properties (object_class, N_PROPS, props);
 }
 

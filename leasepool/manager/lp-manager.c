@@ -201,6 +201,14 @@ install_counts (GObjectClass *object_class)
    */
   properties[PROP_QUARANTINED_COUNT] = g_param_spec_uint ("quarantined-count", NULL, NULL, 0, G_MAXUINT, 0,
                                                           READ_FLAGS);
+
+  for (guint id = LP_N_SETTINGS; id <= PROP_QUARANTINED_COUNT; id++)
+    g_object_class_install_property (object_class, id, properties[id]);
+}
+
+static void
+install_state (GObjectClass *object_class)
+{
   /**
    * LpManager:running: (getter is_running)
    *
@@ -220,7 +228,7 @@ install_counts (GObjectClass *object_class)
    */
   properties[PROP_LEASES] = g_param_spec_object ("leases", NULL, NULL, G_TYPE_LIST_MODEL, READ_FLAGS);
 
-  for (guint id = LP_N_SETTINGS; id < N_PROPERTIES; id++)
+  for (guint id = PROP_RUNNING; id < N_PROPERTIES; id++)
     g_object_class_install_property (object_class, id, properties[id]);
 }
 
@@ -325,6 +333,7 @@ lp_manager_class_init (LpManagerClass *klass)
 
   lp_manager_settings_install_properties (object_class);
   install_counts (object_class);
+  install_state (object_class);
   install_signals ();
 }
 
