@@ -32,6 +32,9 @@ typedef struct
   /* Whether jobs run on threads of this process, which nobody can kill: such
    * an executor is quarantined while a function does not return. */
   gboolean holds_threads;
+  /* Whether one of those threads is inside its init function. Takes the queue
+   * lock. NULL: there are no such threads. */
+  gboolean (*is_initialising) (LpExecutor *self);
   /* Whether they run in processes: what others of them run goes on when one is
    * dead, each is told in time that it does not start, and killed when it does
    * not end, and while one is not reaped the executor keeps its place. */

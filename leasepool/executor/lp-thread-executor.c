@@ -40,7 +40,8 @@ struct _LpThreadExecutor
   guint n_unjoined;             /* started and not joined */
   guint n_idle;                 /* asleep, or woken and not running yet */
   guint n_woken;
-  guint n_initialising;         /* at the start */
+  guint n_initialising;         /* at the start: those whose init has not ended */
+  guint n_in_init;              /* inside the init function, at the start or later */
   guint last_number;            /* of a thread */
   gboolean closing;
   gboolean ready;               /* its start has succeeded */
@@ -173,9 +174,6 @@ call_init (LpThreadExecutor *self)
   LpOutcome outcome = { NULL, NULL };
   GError *error = NULL;
 
-  if (settings->worker_init_function == NULL)
-    return NULL;
-
   job = lp_job_new_for_call (settings->worker_init_function, settings->worker_init_parameters);
   job->function = lp_functions_ref_function (lp_executor_get_functions (LP_EXECUTOR (self)), job->name);
 
@@ -190,27 +188,60 @@ call_init (LpThreadExecutor *self)
   return error;
 }
 
+/* FALSE: the executor was shut down, and the init function is not called any
+ * more. Only so does the pool know, a while after the shutdown, that a thread
+ * that it does not find inside is not going to enter. */
+static gboolean
+enter_init (LpThreadExecutor *self)
+{
+  gboolean enters;
+
+  g_mutex_lock (lock_of (self));
+  enters = !self->closing;
+  if (enters)
+    self->n_in_init++;
+  g_mutex_unlock (lock_of (self));
+
+  return enters;
+}
+
+/* One of the threads of the start. TRUE: it was the last one, and with it the
+ * start has ended, well if ERROR is NULL then. */
+static gboolean
+end_start_locked (LpThreadExecutor *self, GError **error)
+{
+  gboolean last = --self->n_initialising == 0;
+
+  if (self->init_error == NULL)
+    self->init_error = g_steal_pointer (error);
+  g_clear_error (error);
+  if (last && self->init_error != NULL)
+    *error = g_error_copy (self->init_error);
+  self->ready = last && self->init_error == NULL;
+
+  return last && !self->closing;
+}
+
 /* FALSE: the thread is not to take jobs. */
 static gboolean
 initialise (LpThreadExecutor *self, Worker *worker)
 {
-  g_autoptr (GError) error = call_init (self);
-  gboolean failed = error != NULL;
-  gboolean last = FALSE;
+  g_autoptr (GError) error = NULL;
+  gboolean failed;
+  gboolean last;
 
-  if (worker->with_start)
-    {
-      g_mutex_lock (lock_of (self));
-      last = --self->n_initialising == 0;
-      if (self->init_error == NULL)
-        self->init_error = g_steal_pointer (&error);
-      g_clear_error (&error);
-      if (last && self->init_error != NULL)
-        error = g_error_copy (self->init_error);
-      self->ready = last && self->init_error == NULL;
-      last = last && !self->closing;
-      g_mutex_unlock (lock_of (self));
-    }
+  if (lp_executor_get_settings (LP_EXECUTOR (self))->worker_init_function == NULL)
+    return TRUE;
+  if (!enter_init (self))
+    return FALSE;
+
+  error = call_init (self);
+  failed = error != NULL;
+
+  g_mutex_lock (lock_of (self));
+  self->n_in_init--;
+  last = worker->with_start && end_start_locked (self, &error);
+  g_mutex_unlock (lock_of (self));
 
   if (last && self->ready)
     lp_executor_report_ready (LP_EXECUTOR (self));
@@ -369,10 +400,24 @@ lp_thread_executor_wake (LpExecutor *executor)
   lp_thread_executor_spawn (LP_THREAD_EXECUTOR (executor), FALSE);
 }
 
+static gboolean
+lp_thread_executor_is_initialising (LpExecutor *executor)
+{
+  LpThreadExecutor *self = LP_THREAD_EXECUTOR (executor);
+  gboolean initialising;
+
+  g_mutex_lock (lock_of (self));
+  initialising = self->n_in_init > 0;
+  g_mutex_unlock (lock_of (self));
+
+  return initialising;
+}
+
 static const LpExecutorOps thread_ops = {
   .kick_locked = lp_thread_executor_kick_locked,
   .wake = lp_thread_executor_wake,
   .holds_threads = TRUE,
+  .is_initialising = lp_thread_executor_is_initialising,
 };
 
 static gboolean

@@ -220,7 +220,7 @@ LpExecutor *lp_slot_dup_executor     (LpSlot *self);
 void      lp_slot_arm_shutdown_locked (LpSlot *self);
 void      lp_slot_due                (LpDeadline *deadline, gint64 now, LpActions *actions);
 void      lp_slot_start_due_locked   (LpSlot *self, gint64 now, LpActions *actions);
-void      lp_slot_shutdown_due_locked (LpSlot *self, LpActions *actions);
+void      lp_slot_shutdown_due_locked (LpSlot *self, gint64 now, LpActions *actions);
 void      lp_slot_leave_locked       (LpSlot *self, LpRetireReason reason, gint64 now, LpActions *actions);
 void      lp_slot_return_locked      (LpSlot *self, gint64 now, LpActions *actions);
 void      lp_slot_end_jobs_locked    (LpSlot *self, LpInterrupt reason, LpActions *actions);

@@ -9,10 +9,10 @@
 #include "lp-pool-private.h"
 
 /* How much longer than the cancel grace a shutdown may take before the executor
- * is given up. Threads that are idle end at once; one that does not is in an
- * init function, and as stuck as one in a job. */
+ * is given up. A thread that is inside its init function is as stuck as one in a
+ * job, and is not waited for; one that is not has at most not been scheduled. */
 #define SHUTDOWN_SECONDS 5.0
-#define THREAD_SHUTDOWN_SECONDS 0.2
+#define INIT_SHUTDOWN_SECONDS 0.2
 
 static void retire_locked (LpSlot *self, gint64 now, LpActions *actions);
 
@@ -42,22 +42,45 @@ post_shutdown_locked (LpSlot *self, gint64 now, gboolean hard)
   lp_slot_arm_shutdown_locked (self);
 }
 
+static gint64
+shutdown_limit (LpSlot *self, double seconds)
+{
+  LpPool *pool = self->pool;
+  double grace = pool->stop_mode == LP_STOP_MODE_KILL ? 0 : pool->settings->cancel_grace_seconds;
+
+  /* Processes have one until SIGTERM, and another one until SIGKILL. */
+  if (lp_executor_get_ops (self->executor)->holds_processes)
+    grace *= 2;
+
+  return lp_clock_add (self->closing_since, grace + seconds);
+}
+
 /* When it is given up; sooner, once the stop has become a KILL. */
 void
 lp_slot_arm_shutdown_locked (LpSlot *self)
 {
-  LpPool *pool = self->pool;
-  const LpExecutorOps *ops = lp_executor_get_ops (self->executor);
-  gboolean threads = ops->holds_threads;
-  double grace = pool->stop_mode == LP_STOP_MODE_KILL ? 0 : pool->settings->cancel_grace_seconds;
+  gboolean initialises = lp_executor_get_ops (self->executor)->is_initialising != NULL;
 
-  /* One until SIGTERM, another one until SIGKILL. */
-  if (ops->holds_processes)
-    grace *= 2;
+  lp_pool_arm_locked (self->pool, &self->deadline,
+                      shutdown_limit (self, initialises ? INIT_SHUTDOWN_SECONDS : SHUTDOWN_SECONDS));
+}
 
-  lp_pool_arm_locked (pool, &self->deadline,
-                      lp_clock_add (self->closing_since,
-                                    grace + (threads ? THREAD_SHUTDOWN_SECONDS : SHUTDOWN_SECONDS)));
+/* Whether it has more time than the first limit gave it. */
+static gboolean
+extend_shutdown_locked (LpSlot *self, gint64 now)
+{
+  const LpExecutorOps *ops;
+  gint64 limit = shutdown_limit (self, SHUTDOWN_SECONDS);
+
+  if (self->executor == NULL || !self->shutdown_posted || now >= limit)
+    return FALSE;
+
+  ops = lp_executor_get_ops (self->executor);
+  if (ops->is_initialising == NULL || ops->is_initialising (self->executor))
+    return FALSE;
+
+  lp_pool_arm_locked (self->pool, &self->deadline, limit);
+  return TRUE;
 }
 
 static gboolean
@@ -253,8 +276,11 @@ lp_slot_died (LpSlot *self, const GError *error)
 /* Its shutdown does not report. What is left of it is not known: it is taken
  * for quarantined, so that nobody waits for it for ever. */
 void
-lp_slot_shutdown_due_locked (LpSlot *self, LpActions *actions)
+lp_slot_shutdown_due_locked (LpSlot *self, gint64 now, LpActions *actions)
 {
+  if (extend_shutdown_locked (self, now))
+    return;
+
   quarantine_locked (self, "it was shut down, and has not reported that it stopped", actions);
   lp_pool_settle_locked (self->pool, actions);
   lp_owner_counts_locked (self->pool, actions);
