@@ -407,6 +407,14 @@ list_lease (LpManager *self, LpGrant *grant, LpLeaseState state)
     lp_lease_list_remove (self->leases, g_steal_pointer (&grant->info_iter));
 }
 
+/* In the owner context, which is another one than that in which they were listed. */
+void
+lp_manager_forget_leases (LpManager *self)
+{
+  if (self->leases != NULL)
+    lp_lease_list_clear (self->leases);
+}
+
 /* In the owner context: brings the info up to date, then the list, and emits. */
 void
 lp_manager_lease_changed (LpManager *self, LpGrant *grant, const LpLeaseSnapshot *snapshot, const char *signal)
@@ -488,7 +496,8 @@ list_present_leases (LpManager *self)
  *
  * Gets the leases that have not ended, as a list model of [class@Lp.LeaseInfo].
  * To be called and used in the owner context. Leases that were granted before
- * the first call appear when that context is iterated.
+ * the first call appear when that context is iterated. When the manager starts
+ * under another owner context, the list is empty again.
  *
  * Returns: (transfer none): the list
  *

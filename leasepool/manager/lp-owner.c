@@ -11,7 +11,8 @@
 typedef struct
 {
   LpDeliveryItem item;
-  LpDelivery *delivery;         /* (owned) the owner when it happened */
+  LpDelivery *delivery;         /* (owned) the owner when it happened: holds its context */
+  guint owner_number;           /* of that owner */
   LpPool *pool;                 /* (owned) */
   LpGrant *grant;               /* (owned) (nullable) */
   const char *signal;           /* (nullable) */
@@ -46,6 +47,7 @@ event_new (LpPool *pool, LpDeliveryItemFunc run)
 
   self->item.run = run;
   self->delivery = lp_delivery_ref (pool->owner);
+  self->owner_number = pool->owner_number;
   self->pool = lp_pool_ref (pool);
 
   return self;
@@ -60,24 +62,81 @@ event_free (Event *self)
   g_free (self);
 }
 
-/* NULL if it is gone, or has been started under another owner since. */
+/* NULL if it is gone, or has been started under another owner since: also if it
+ * is back at this one, since the list model has begun anew then. */
 static LpManager *
-dup_manager (Event *self)
+dup_manager (LpPool *pool, guint owner_number)
 {
   gboolean same;
 
-  g_mutex_lock (&self->pool->lock);
-  same = self->pool->owner == self->delivery;
-  g_mutex_unlock (&self->pool->lock);
+  g_mutex_lock (&pool->lock);
+  same = pool->owner_number == owner_number;
+  g_mutex_unlock (&pool->lock);
 
-  return same ? g_weak_ref_get (&self->pool->manager) : NULL;
+  return same ? g_weak_ref_get (&pool->manager) : NULL;
+}
+
+static LpManager *
+event_dup_manager (Event *self)
+{
+  return dup_manager (self->pool, self->owner_number);
+}
+
+static void
+unref_delivery_cb (gpointer data, gpointer more)
+{
+  lp_delivery_unref (data);
+}
+
+static void
+forget_leases_run (LpDeliveryItem *item)
+{
+  Event *self = (Event *) item;
+  g_autoptr (LpManager) manager = event_dup_manager (self);
+
+  if (manager != NULL)
+    lp_manager_forget_leases (manager);
+  event_free (self);
+}
+
+static void
+forget_leases_cb (gpointer data, gpointer more)
+{
+  forget_leases_run (data);
+}
+
+/* OWNER is the owner of the run that begins. ACQUIRED: its context is this
+ * thread's. What the one before was to be told is not told any more, so what is
+ * listed would stay: the list is cleared, before anything of this run gets in. */
+void
+lp_owner_take_locked (LpPool *self, LpDelivery *owner, gboolean acquired, LpActions *actions)
+{
+  LpDelivery *old = self->owner;
+
+  self->owner_thread = g_thread_self ();
+  if (owner == old)
+    return;
+
+  self->owner = lp_delivery_ref (owner);
+  self->owner_number++;
+  self->counts_posted = FALSE;
+  self->counts_unheard = TRUE;
+  self->size_posted = FALSE;
+  if (old == NULL)
+    return;
+
+  lp_actions_add (actions, unref_delivery_cb, old, NULL);
+  if (acquired)
+    lp_actions_add (actions, forget_leases_cb, event_new (self, forget_leases_run), NULL);
+  else
+    lp_delivery_post (owner, &event_new (self, forget_leases_run)->item);
 }
 
 static void
 counts_run (LpDeliveryItem *item)
 {
   Event *self = (Event *) item;
-  g_autoptr (LpManager) manager = dup_manager (self);
+  g_autoptr (LpManager) manager = event_dup_manager (self);
 
   gboolean all;
 
@@ -117,7 +176,7 @@ static void
 lease_run (LpDeliveryItem *item)
 {
   Event *self = (Event *) item;
-  g_autoptr (LpManager) manager = dup_manager (self);
+  g_autoptr (LpManager) manager = event_dup_manager (self);
   gboolean over = self->snapshot.state != LP_LEASE_STATE_ACTIVE && self->snapshot.state != LP_LEASE_STATE_DRAINING;
 
   /* A handler of an earlier event that iterates may have let this one overtake. */
@@ -188,7 +247,7 @@ static void
 executor_run (LpDeliveryItem *item)
 {
   Event *self = (Event *) item;
-  g_autoptr (LpManager) manager = dup_manager (self);
+  g_autoptr (LpManager) manager = event_dup_manager (self);
 
   if (manager != NULL)
     lp_manager_executor_changed (manager, self->signal, self->seq, self->reason);
@@ -232,10 +291,12 @@ static void
 ask_size_cb (gpointer data, gpointer more)
 {
   LpPool *pool = data;
-  g_autoptr (LpManager) manager = g_weak_ref_get (&pool->manager);
+  guint owner_number = GPOINTER_TO_UINT (more);
+  g_autoptr (LpManager) manager = dup_manager (pool, owner_number);
 
   g_mutex_lock (&pool->lock);
-  pool->size_posted = FALSE;
+  if (pool->owner_number == owner_number)
+    pool->size_posted = FALSE;
   g_mutex_unlock (&pool->lock);
 
   if (manager != NULL)
@@ -254,5 +315,5 @@ lp_owner_ask_size_locked (LpPool *self)
     return;
 
   self->size_posted = TRUE;
-  lp_delivery_post_func (self->owner, ask_size_cb, lp_pool_ref (self), NULL);
+  lp_delivery_post_func (self->owner, ask_size_cb, lp_pool_ref (self), GUINT_TO_POINTER (self->owner_number));
 }

@@ -130,6 +130,7 @@ struct _LpPool
   LpService *service;           /* (owned) while it runs */
   LpDelivery *owner;            /* (owned) the owner context of this or the last run */
   GThread *owner_thread;        /* the one that started it; only compared */
+  guint owner_number;           /* how many owners there were before: what was posted for one of them is not told */
   GSource *timer;               /* (owned) on the service context */
   gint64 timer_when;            /* what it is set to */
   LpDeadlines deadlines;
@@ -290,6 +291,7 @@ GVariant *lp_pool_dup_stats          (LpPool *self);
 void      lp_pool_get_counts_locked  (LpPool *self, guint *available, guint *leased, guint *starting);
 
 /* lp-owner.c */
+void      lp_owner_take_locked       (LpPool *self, LpDelivery *owner, gboolean acquired, LpActions *actions);
 void      lp_owner_counts_locked     (LpPool *self, LpActions *actions);
 void      lp_owner_lease_locked      (LpGrant *grant, const char *signal, LpActions *actions);
 void      lp_owner_created_locked    (LpSlot *slot, LpActions *actions);
@@ -310,6 +312,7 @@ typedef struct
 } LpLeaseSnapshot;
 
 void      lp_manager_counts_changed  (LpManager *self, gboolean all);
+void      lp_manager_forget_leases   (LpManager *self);
 void      lp_manager_lease_changed   (LpManager *self, LpGrant *grant, const LpLeaseSnapshot *snapshot, const char *signal);
 void      lp_manager_executor_changed (LpManager *self, const char *signal, guint64 seq, LpRetireReason reason);
 void      lp_manager_ask_size        (LpManager *self);

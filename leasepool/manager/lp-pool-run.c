@@ -104,13 +104,14 @@ begin_locked (LpPool *self, gint64 now, LpActions *actions)
     lp_slot_new_locked (self, FALSE, now, actions);
 }
 
+/* OWNER as for lp_owner_take_locked(). */
 static gboolean
-try_begin (LpPool *self, LpSettings *settings, gint64 units, LpCompletion *completion, GError **error)
+try_begin_for (LpPool *self, LpSettings *settings, gint64 units, LpDelivery *owner, gboolean acquired,
+               LpCompletion *completion, GError **error)
 {
   LpActions actions = LP_ACTIONS_INIT;
   g_autoptr (LpFunctions) functions = NULL;
   LpService *service;
-  LpDelivery *old_owner;
   gboolean begun;
   GError *local_error = NULL;
 
@@ -138,15 +139,7 @@ try_begin (LpPool *self, LpSettings *settings, gint64 units, LpCompletion *compl
       return TRUE;
     }
 
-  old_owner = self->owner;
-  self->owner = lp_delivery_ref_current ();
-  if (old_owner != self->owner)
-    {
-      self->counts_posted = FALSE;
-      self->counts_unheard = TRUE;
-      self->size_posted = FALSE;
-    }
-  self->owner_thread = g_thread_self ();
+  lp_owner_take_locked (self, owner, acquired, &actions);
   self->units = MAX (units, 0);
   self->service = service;
   begun = check_places_locked (self, settings, error);
@@ -162,7 +155,20 @@ try_begin (LpPool *self, LpSettings *settings, gint64 units, LpCompletion *compl
 
   if (!begun)
     lp_pool_drop_service (self);
-  g_clear_pointer (&old_owner, lp_delivery_unref);
+
+  return begun;
+}
+
+static gboolean
+try_begin (LpPool *self, LpSettings *settings, gint64 units, LpCompletion *completion, GError **error)
+{
+  LpDelivery *owner = lp_delivery_ref_current ();
+  gboolean acquired = g_main_context_acquire (lp_delivery_get_context (owner));
+  gboolean begun = try_begin_for (self, settings, units, owner, acquired, completion, error);
+
+  if (acquired)
+    g_main_context_release (lp_delivery_get_context (owner));
+  lp_delivery_unref (owner);
 
   return begun;
 }
