@@ -335,19 +335,48 @@ test_begins_after_the_draining (void)
   lp_test_gate_unref (other);
 }
 
-static int n_messages;          /* (atomic) */
+static GMutex messages_lock;
+static GPtrArray *messages;     /* (messages_lock) texts of executor-quarantined */
 
 static GLogWriterOutput
-count_messages (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer user_data)
+keep_messages (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer user_data)
 {
+  const char *text = NULL;
+  gboolean told = FALSE;
+
   for (gsize i = 0; i < n_fields; i++)
-    if (g_str_equal (fields[i].key, "LEASEPOOL_EVENT") && g_str_equal (fields[i].value, "executor-quarantined"))
-      {
-        g_assert_cmpint (level, ==, G_LOG_LEVEL_MESSAGE);
-        g_atomic_int_inc (&n_messages);
-      }
+    if (g_str_equal (fields[i].key, "LEASEPOOL_EVENT"))
+      told = g_str_equal (fields[i].value, "executor-quarantined");
+    else if (g_str_equal (fields[i].key, "MESSAGE"))
+      text = fields[i].value;
+
+  if (told)
+    {
+      g_assert_cmpint (level, ==, G_LOG_LEVEL_MESSAGE);
+      g_mutex_lock (&messages_lock);
+      g_ptr_array_add (messages, g_strdup (text));
+      g_mutex_unlock (&messages_lock);
+    }
 
   return g_log_writer_default (level, fields, n_fields, user_data);
+}
+
+static void
+forget_messages (void)
+{
+  g_mutex_lock (&messages_lock);
+  g_ptr_array_set_size (messages, 0);
+  g_mutex_unlock (&messages_lock);
+}
+
+/* The only one there is. */
+static void
+assert_message (const char *expected)
+{
+  g_mutex_lock (&messages_lock);
+  g_assert_cmpuint (messages->len, ==, 1);
+  g_assert_cmpstr (messages->pdata[0], ==, expected);
+  g_mutex_unlock (&messages_lock);
 }
 
 static void
@@ -355,10 +384,30 @@ test_is_told_by_a_message (void)
 {
   LpManager *manager = start (1, -1, 1);
   LpTestGate *gate = lp_test_gate_new ();
-  int before = g_atomic_int_get (&n_messages);
 
+  forget_messages ();
   add_stuck_executor (manager, gate);
-  g_assert_cmpint (g_atomic_int_get (&n_messages), ==, before + 1);
+  assert_message ("The executor 1 is out of use, and is quarantined: 1 job has ended, but its function does not return");
+
+  finish (manager, gate);
+}
+
+/* It is not in quarantine then, and not said to be. */
+static void
+test_a_kept_place_is_told_by_a_message (void)
+{
+  LpManager *manager = start (1, 0, 2);
+  LpTestGate *gate = lp_test_gate_new ();
+  LpLease *lease = lp_test_acquire (manager, "tester");
+
+  forget_messages ();
+  get_stuck (lease, gate);
+  get_stuck (lease, gate);
+  lp_lease_release (lease);
+  g_assert_finalize_object (lease);
+  assert_counts (manager, 1, 0);
+  assert_message ("The executor 1 is out of use, and keeps its place in the pool, since there is no room in "
+                  "quarantine: 2 jobs have ended, but their functions do not return");
 
   finish (manager, gate);
 }
@@ -385,8 +434,11 @@ test_is_named_in_a_time_out (void)
 int
 main (int argc, char *argv[])
 {
+  int result;
+
   g_test_init (&argc, &argv, NULL);
-  g_log_set_writer_func (count_messages, NULL, NULL);
+  messages = g_ptr_array_new_with_free_func (g_free);
+  g_log_set_writer_func (keep_messages, NULL, NULL);
 
   g_test_add_func ("/quarantine/job/is-cancelled-after-the-grace", test_job_is_cancelled_after_the_grace);
   g_test_add_func ("/quarantine/job/times-out-after-the-grace", test_job_times_out_after_the_grace);
@@ -399,7 +451,11 @@ main (int argc, char *argv[])
   g_test_add_func ("/quarantine/begins/when-the-lease-is-revoked", test_begins_when_revoked);
   g_test_add_func ("/quarantine/begins/after-the-draining", test_begins_after_the_draining);
   g_test_add_func ("/quarantine/is-told-by-a-message", test_is_told_by_a_message);
+  g_test_add_func ("/quarantine/a-kept-place-is-told-by-a-message", test_a_kept_place_is_told_by_a_message);
   g_test_add_func ("/quarantine/is-named-in-a-time-out", test_is_named_in_a_time_out);
 
-  return g_test_run ();
+  result = g_test_run ();
+  g_ptr_array_unref (messages);
+
+  return result;
 }

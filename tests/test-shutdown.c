@@ -134,6 +134,18 @@ test_idle_thread_is_waited_for (gconstpointer with_init)
   holding_tear_down ();
 }
 
+static int n_told;              /* (atomic) */
+
+static GLogWriterOutput
+count_told (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer user_data)
+{
+  for (gsize i = 0; i < n_fields; i++)
+    if (g_str_equal (fields[i].key, "MESSAGE") && strstr (fields[i].value, "its init function does not return") != NULL)
+      g_atomic_int_inc (&n_told);
+
+  return g_log_writer_default (level, fields, n_fields, user_data);
+}
+
 /* It may never return: nobody waits for it longer than a moment. */
 static void
 test_thread_in_its_init_is_given_up (void)
@@ -148,6 +160,7 @@ test_thread_in_its_init_is_given_up (void)
   lp_manager_stop_async (manager, LP_STOP_MODE_KILL, -1, NULL, lp_test_result_cb, &stop);
   wait_for_a_later_deadline ();
   g_assert_cmpuint (lp_test_stat (manager, "quarantined"), ==, 1);
+  g_assert_cmpint (g_atomic_int_get (&n_told), ==, 1);
   assert_start_result (manager, &start, LP_ERROR, LP_ERROR_NOT_STARTED);
   g_assert_cmpuint (lp_test_stat (manager, "total"), ==, 0);
   assert_stop_result (manager, &stop);
@@ -162,6 +175,7 @@ int
 main (int argc, char *argv[])
 {
   g_test_init (&argc, &argv, NULL);
+  g_log_set_writer_func (count_told, NULL, NULL);
 
   g_test_add_data_func ("/shutdown/idle-thread-is-waited-for/without-init", NULL, test_idle_thread_is_waited_for);
   g_test_add_data_func ("/shutdown/idle-thread-is-waited-for/with-init", GINT_TO_POINTER (TRUE),

@@ -65,22 +65,12 @@ lp_slot_arm_shutdown_locked (LpSlot *self)
                       shutdown_limit (self, initialises ? INIT_SHUTDOWN_SECONDS : SHUTDOWN_SECONDS));
 }
 
-/* Whether it has more time than the first limit gave it. */
 static gboolean
-extend_shutdown_locked (LpSlot *self, gint64 now)
+is_initialising (LpSlot *self)
 {
-  const LpExecutorOps *ops;
-  gint64 limit = shutdown_limit (self, SHUTDOWN_SECONDS);
+  const LpExecutorOps *ops = self->executor != NULL ? lp_executor_get_ops (self->executor) : NULL;
 
-  if (self->executor == NULL || !self->shutdown_posted || now >= limit)
-    return FALSE;
-
-  ops = lp_executor_get_ops (self->executor);
-  if (ops->is_initialising == NULL || ops->is_initialising (self->executor))
-    return FALSE;
-
-  lp_pool_arm_locked (self->pool, &self->deadline, limit);
-  return TRUE;
+  return ops != NULL && ops->is_initialising != NULL && ops->is_initialising (self->executor);
 }
 
 static gboolean
@@ -103,8 +93,8 @@ quarantine_locked (LpSlot *self, const char *why, LpActions *actions)
   lp_slot_set_state_locked (self, room ? LP_SLOT_QUARANTINED : LP_SLOT_STUCK);
   lp_actions_log (actions, pool->settings->log_domain, G_LOG_LEVEL_MESSAGE, LP_DEBUG_EXECUTOR,
                   "executor-quarantined", fields,
-                  "The executor %s is quarantined: %s%s", seq, why,
-                  room ? "" : "; there is no room in quarantine, so it keeps its place in the pool");
+                  "The executor %s is out of use, and %s: %s", seq,
+                  room ? "is quarantined" : "keeps its place in the pool, since there is no room in quarantine", why);
 }
 
 /* Moves a leaving executor on as far as its jobs let it. */
@@ -135,7 +125,9 @@ lp_slot_settle_locked (LpSlot *self, gint64 now, LpActions *actions)
 
   if (load.stuck > 0 && lp_executor_get_ops (self->executor)->holds_threads)
     {
-      g_autofree char *why = g_strdup_printf ("%u of its jobs have ended, but do not return", load.stuck);
+      g_autofree char *why = g_strdup_printf (load.stuck == 1 ? "%u job has ended, but its function does not return"
+                                                              : "%u jobs have ended, but their functions do not return",
+                                              load.stuck);
 
       quarantine_locked (self, why, actions);
     }
@@ -278,10 +270,18 @@ lp_slot_died (LpSlot *self, const GError *error)
 void
 lp_slot_shutdown_due_locked (LpSlot *self, gint64 now, LpActions *actions)
 {
-  if (extend_shutdown_locked (self, now))
-    return;
+  gboolean initialising = is_initialising (self);
+  gint64 limit = shutdown_limit (self, SHUTDOWN_SECONDS);
 
-  quarantine_locked (self, "it was shut down, and has not reported that it stopped", actions);
+  /* The short limit was not for this one. */
+  if (self->shutdown_posted && !initialising && now < limit)
+    {
+      lp_pool_arm_locked (self->pool, &self->deadline, limit);
+      return;
+    }
+
+  quarantine_locked (self, initialising ? "it was shut down, but its init function does not return"
+                                        : "it was shut down, but has not reported that it stopped", actions);
   lp_pool_settle_locked (self->pool, actions);
   lp_owner_counts_locked (self->pool, actions);
 }
