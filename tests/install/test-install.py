@@ -263,7 +263,8 @@ class Install(unittest.TestCase):
         need("pkg-config")
         self.assertRegex(self.flags("--modversion")[0], r"^1\.\d+\.\d+$")
         self.assertEqual(self.flags("--variable=moduledir"), [os.path.join(self.libdir, "leasepool-1/modules")])
-        self.assertIn(f"-I{self.includes}", self.flags("--cflags"))
+        own = [flag for flag in self.flags("--cflags") if "leasepool" in flag]
+        self.assertEqual(own, [f"-I{self.includes}"])
         self.assertIn("gio-2.0", self.in_prefix("pkg-config", "--print-requires", "leasepool-1"))
 
     def test_gir_names_the_library_and_the_package(self):
@@ -364,6 +365,13 @@ class Install(unittest.TestCase):
 
     def test_hello_in_c_without_installing(self):
         self.assertIn(HELLO, self.devenv(os.path.join(self.build, "docs/examples/checksum/lp-hello")))
+
+    def test_c_against_the_build_without_installing(self):
+        need("cc")
+        need("pkg-config")
+        program = os.path.join(self.top, "uninstalled")
+        script = 'cc -Wall -Werror -o "$1" "$2" $(pkg-config --cflags --libs leasepool-1); "$1"'
+        self.assertIn(HELLO, self.devenv("sh", "-euc", script, "sh", program, os.path.join(EXAMPLES, "hello.c")))
 
     def test_module_of_the_demo_is_found_without_installing(self):
         program = (PYTHON_PROGRAM % '"checksum"').replace('"answer", None', '"sha256", GLib.Variant("(ay)", (b"/dev/null\\0",))')
