@@ -8,12 +8,13 @@
 G_BEGIN_DECLS
 
 /* One operation's end, once: the GAsyncResult of every _async function here,
- * and what the blocking forms wait on. */
+ * what the blocking forms wait on, and the steps of an operation made of others. */
 
 #define LP_TYPE_COMPLETION (lp_completion_get_type ())
 G_DECLARE_FINAL_TYPE (LpCompletion, lp_completion, LP, COMPLETION, GObject)
 
 typedef void (*LpCompletionCancelFunc) (LpCompletion *self, gpointer data);
+typedef void (*LpCompletionStepFunc) (LpCompletion *self, gpointer data);
 
 LpCompletion *lp_completion_new             (gpointer source_object,
                                              gpointer tag,
@@ -26,6 +27,7 @@ LpCompletion *lp_completion_new_in          (GMainContext *context,
                                              GAsyncReadyCallback callback,
                                              gpointer user_data);
 LpCompletion *lp_completion_new_blocking    (void);
+LpCompletion *lp_completion_new_step        (LpCompletionStepFunc func, gpointer data);
 void          lp_completion_set_check       (LpCompletion *self);
 void          lp_completion_watch           (LpCompletion *self,
                                              GCancellable *cancellable,

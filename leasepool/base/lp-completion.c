@@ -29,6 +29,7 @@ struct _LpCompletion
   gpointer source_object;       /* (construct-only) (owned) (nullable) */
   gpointer tag;                 /* (construct-only) */
   GAsyncReadyCallback callback; /* (construct-only) */
+  LpCompletionStepFunc step;    /* (construct-only) */
   gpointer user_data;           /* (construct-only) */
   GCancellable *cancellable;    /* (set before it is shared) */
   gulong cancel_id;             /* (lock) */
@@ -186,6 +187,20 @@ lp_completion_new_blocking (void)
   return g_object_new (LP_TYPE_COMPLETION, NULL);
 }
 
+/* A step of an operation that is made of others: FUNC is called by whoever
+ * delivers, on its thread, with no lock held. So the next step needs nobody's
+ * main context; FUNC itself may run nothing foreign and must not block. */
+LpCompletion *
+lp_completion_new_step (LpCompletionStepFunc func, gpointer data)
+{
+  LpCompletion *self = g_object_new (LP_TYPE_COMPLETION, NULL);
+
+  self->step = func;
+  self->user_data = data;
+
+  return self;
+}
+
 /* From here on a cancellable that is cancelled before propagate() turns a
  * result into G_IO_ERROR_CANCELLED, and the result is given back. */
 void
@@ -335,6 +350,9 @@ lp_completion_deliver (LpCompletion *self)
     }
 
   stop_watching (self);
+  if (self->step != NULL)
+    self->step (self, self->user_data);
+
   g_mutex_lock (&self->lock);
   self->delivered = TRUE;
   g_cond_broadcast (&self->cond);

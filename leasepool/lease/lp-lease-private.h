@@ -12,5 +12,6 @@ G_BEGIN_DECLS
 LpLease *lp_lease_new       (LpGrant *grant);
 LpGrant *lp_lease_get_grant (LpLease *self);
 gboolean lp_lease_check_grant (LpLease *self, GError **error);
+gboolean lp_grant_accept    (LpGrant *grant, LpJob *job, GError **error);
 
 G_END_DECLS

@@ -58,17 +58,12 @@ enqueue (LpGrant *lease_grant, LpJob *job, GError **error)
   return FALSE;
 }
 
-/* The job was claimed for this submit; refused, it is as new. */
-static gboolean
-submit_claimed (LpLease *self, LpJob *job, GError **error)
+/* Submits a job that was claimed for it; refused, it is to be unclaimed. With no
+ * lock held. */
+gboolean
+lp_grant_accept (LpGrant *grant, LpJob *job, GError **error)
 {
-  LpGrant *grant = lp_lease_get_grant (self);
-
-  if (resolve_function (grant, job, error) && enqueue (grant, job, error))
-    return TRUE;
-
-  lp_job_unclaim (job);
-  return FALSE;
+  return resolve_function (grant, job, error) && enqueue (grant, job, error);
 }
 
 static gboolean
@@ -110,7 +105,13 @@ lp_lease_submit (LpLease *self, LpJob *job, GError **error)
   g_return_val_if_fail (LP_IS_LEASE (self), FALSE);
   g_return_val_if_fail (LP_IS_JOB (job), FALSE);
 
-  return claim (self, job, error) && submit_claimed (self, job, error);
+  if (!claim (self, job, error))
+    return FALSE;
+  if (lp_grant_accept (lp_lease_get_grant (self), job, error))
+    return TRUE;
+
+  lp_job_unclaim (job);
+  return FALSE;
 }
 
 static void
@@ -133,11 +134,13 @@ submit_with_waiter (LpLease *self, LpJob *job, LpCompletion *completion, GCancel
 
   lp_completion_watch (completion, cancellable, cancel_job_cb, g_object_ref (job), g_object_unref);
   lp_job_add_waiter (job, g_object_ref (completion));
-  if (submit_claimed (self, job, &local_error))
+  if (lp_grant_accept (lp_lease_get_grant (self), job, &local_error))
     return TRUE;
 
-  /* Unless it was cancelled meanwhile, and told so. */
+  /* Unless it was cancelled meanwhile, and told so. While it is still claimed:
+   * the end of the next submit is not for this one. */
   waiting = lp_job_drop_waiter (job, completion);
+  lp_job_unclaim (job);
   if (waiting == NULL)
     {
       g_error_free (local_error);

@@ -10,9 +10,9 @@
 #include "lp-lease-private.h"
 #include "lp-request-private.h"
 
-/* The values of REQUEST, checked; `owner` is to be released. */
-static gboolean
-read_request (LpRequest *request, LpAsk *ask, GError **error)
+/* The values of REQUEST, checked. */
+gboolean
+lp_ask_read (LpAsk *ask, LpRequest *request, GError **error)
 {
   const char *owner;
 
@@ -33,8 +33,8 @@ read_request (LpRequest *request, LpAsk *ask, GError **error)
   return TRUE;
 }
 
-static void
-ask_clear (LpAsk *ask)
+void
+lp_ask_clear (LpAsk *ask)
 {
   g_clear_pointer (&ask->owner, g_ref_string_release);
 }
@@ -78,14 +78,14 @@ lp_manager_acquire_async (LpManager *self, LpRequest *request, GCancellable *can
   completion = lp_completion_new (self, lp_manager_acquire_async, cancellable, callback, user_data);
   lp_completion_set_check (completion);
 
-  if (g_cancellable_set_error_if_cancelled (cancellable, &error) || !read_request (request, &ask, &error))
+  if (g_cancellable_set_error_if_cancelled (cancellable, &error) || !lp_ask_read (&ask, request, &error))
     {
       lp_completion_fail (completion, error);
       return;
     }
 
   lp_pool_acquire (self->pool, &ask, completion, cancellable);
-  ask_clear (&ask);
+  lp_ask_clear (&ask);
 }
 
 /* A lease that passed its hard expiry on the way is none. */
@@ -165,7 +165,7 @@ lp_manager_acquire (LpManager *self, LpRequest *request, GCancellable *cancellab
   g_return_val_if_fail (request == NULL || LP_IS_REQUEST (request), NULL);
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
 
-  if (g_cancellable_set_error_if_cancelled (cancellable, error) || !read_request (request, &ask, error))
+  if (g_cancellable_set_error_if_cancelled (cancellable, error) || !lp_ask_read (&ask, request, error))
     return NULL;
 
   if (ask.wait && ask.timeout < 0 && !lp_pool_may_block (self->pool, &local_error))
@@ -186,7 +186,7 @@ lp_manager_acquire (LpManager *self, LpRequest *request, GCancellable *cancellab
     }
 
   lp_pool_reap (self->pool);
-  ask_clear (&ask);
+  lp_ask_clear (&ask);
 
   return lease_for (grant);
 }
@@ -220,11 +220,11 @@ lp_manager_try_acquire (LpManager *self, LpRequest *request, GError **error)
   g_return_val_if_fail (LP_IS_MANAGER (self), NULL);
   g_return_val_if_fail (request == NULL || LP_IS_REQUEST (request), NULL);
 
-  if (!read_request (request, &ask, error))
+  if (!lp_ask_read (&ask, request, error))
     return NULL;
 
   grant = lp_pool_try_acquire (self->pool, &ask, error);
-  ask_clear (&ask);
+  lp_ask_clear (&ask);
 
   return lease_for (grant);
 }

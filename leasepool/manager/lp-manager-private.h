@@ -38,6 +38,9 @@ gboolean    lp_manager_settings_are_frozen (LpManager *self);
 void        lp_manager_units_changed       (LpManager *self, int units);
 /* What sizing goes by when nobody has been asked since. */
 gint64      lp_manager_get_size            (LpManager *self);
+/* The values of a request, checked; to be cleared. */
+gboolean    lp_ask_read                    (LpAsk *ask, LpRequest *request, GError **error);
+void        lp_ask_clear                   (LpAsk *ask);
 /* Calls the size provider; whether there is a new value. */
 gboolean    lp_manager_call_size_func      (LpManager *self);
 

@@ -102,6 +102,30 @@ gboolean lp_manager_release        (LpManager  *self,
                                     const char *lease_id);
 
 LP_AVAILABLE_IN_1_0
+void      lp_manager_run_async   (LpManager          *self,
+                                  LpJob              *job,
+                                  LpRequest          *request,
+                                  GCancellable       *cancellable,
+                                  GAsyncReadyCallback callback,
+                                  gpointer            user_data);
+LP_AVAILABLE_IN_1_0
+GVariant *lp_manager_run_finish  (LpManager    *self,
+                                  GAsyncResult *result,
+                                  GError      **error) G_GNUC_WARN_UNUSED_RESULT;
+LP_AVAILABLE_IN_1_0
+void      lp_manager_call_async  (LpManager          *self,
+                                  const char         *name,
+                                  GVariant           *parameters,
+                                  LpRequest          *request,
+                                  GCancellable       *cancellable,
+                                  GAsyncReadyCallback callback,
+                                  gpointer            user_data);
+LP_AVAILABLE_IN_1_0
+GVariant *lp_manager_call_finish (LpManager    *self,
+                                  GAsyncResult *result,
+                                  GError      **error) G_GNUC_WARN_UNUSED_RESULT;
+
+LP_AVAILABLE_IN_1_0
 void      lp_manager_set_size_provider          (LpManager     *self,
                                                  LpSizeFunc     func,
                                                  gpointer       user_data,

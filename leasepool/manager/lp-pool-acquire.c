@@ -23,8 +23,8 @@ check_running_locked (LpPool *self, GError **error)
   return FALSE;
 }
 
-static gboolean
-check_fork (LpPool *self, GError **error)
+gboolean
+lp_pool_check_fork (LpPool *self, GError **error)
 {
   if (!lp_pool_is_forked (self))
     return TRUE;
@@ -169,8 +169,9 @@ waiter_due (LpDeadline *deadline, gint64 now, LpActions *actions)
   lp_owner_counts_locked (pool, actions);
 }
 
-static LpWaiter *
-waiter_new (LpPool *pool, const LpAsk *ask, LpCompletion *completion)
+/* Takes the reference to COMPLETION. */
+LpWaiter *
+lp_waiter_new (LpPool *pool, const LpAsk *ask, LpCompletion *completion)
 {
   LpWaiter *self = g_new0 (LpWaiter, 1);
 
@@ -186,15 +187,20 @@ waiter_new (LpPool *pool, const LpAsk *ask, LpCompletion *completion)
   return self;
 }
 
-static void
-cancelled_cb (LpCompletion *completion, gpointer data)
+/* Ends the wait of COMPLETION, or takes back what it was granted and has not
+ * fetched. In any state, any number of times, with no lock held. */
+void
+lp_waiter_cancel (LpWaiter *self, LpCompletion *completion)
 {
-  LpWaiter *self = data;
   LpPool *pool = self->pool;
   LpActions actions = LP_ACTIONS_INIT;
-  GError *error = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, "The acquire was cancelled");
   LpGrant *grant = NULL;
+  GError *error;
 
+  if (lp_pool_is_forked (pool))
+    return;
+
+  error = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, "The acquire was cancelled");
   g_mutex_lock (&pool->lock);
   if (self->state == LP_WAITER_QUEUED)
     {
@@ -216,6 +222,12 @@ cancelled_cb (LpCompletion *completion, gpointer data)
     grant = lp_completion_take_back (completion, error);
   if (grant != NULL)
     lp_grant_give_back (grant);
+}
+
+static void
+cancelled_cb (LpCompletion *completion, gpointer data)
+{
+  lp_waiter_cancel (data, completion);
 }
 
 /* An executor that can be had at once, or NULL. */
@@ -246,7 +258,7 @@ static LpGrant *
 try_start (LpPool *self, const LpAsk *ask, gint64 now, GError **error)
 {
   g_autoptr (LpCompletion) completion = lp_completion_new_blocking ();
-  LpWaiter *waiter = waiter_new (self, ask, g_object_ref (completion));
+  LpWaiter *waiter = lp_waiter_new (self, ask, g_object_ref (completion));
   LpActions actions = LP_ACTIONS_INIT;
 
   waiter->timeout = -1;
@@ -296,7 +308,7 @@ lp_pool_try_acquire (LpPool *self, const LpAsk *ask, GError **error)
   gboolean running;
   gint64 now;
 
-  if (!check_fork (self, error))
+  if (!lp_pool_check_fork (self, error))
     return NULL;
 
   now = lp_clock_now ();
@@ -340,8 +352,10 @@ has_room_locked (LpPool *self, GError **error)
   return FALSE;
 }
 
-static void
-enqueue (LpPool *self, LpWaiter *waiter)
+/* Has WAITER, whose reference is taken, granted an executor in its turn, unless
+ * it was cancelled before. With no lock held, and not in a forked process. */
+void
+lp_pool_enqueue (LpPool *self, LpWaiter *waiter)
 {
   LpActions actions = LP_ACTIONS_INIT;
   GError *error = NULL;
@@ -404,7 +418,7 @@ static void
 acquire_without_waiting (LpPool *self, const LpAsk *ask, LpCompletion *completion, GCancellable *cancellable)
 {
   g_autoptr (LpCompletion) held = g_object_ref (completion);
-  LpWaiter *waiter = waiter_new (self, ask, NULL);
+  LpWaiter *waiter = lp_waiter_new (self, ask, NULL);
   GError *error = NULL;
   LpGrant *grant;
 
@@ -416,7 +430,7 @@ acquire_without_waiting (LpPool *self, const LpAsk *ask, LpCompletion *completio
 
   /* Cancelled before there was anything to take back. */
   if (g_cancellable_is_cancelled (cancellable))
-    cancelled_cb (completion, waiter);
+    lp_waiter_cancel (waiter, completion);
   lp_waiter_unref (waiter);
 }
 
@@ -428,16 +442,16 @@ lp_pool_acquire (LpPool *self, const LpAsk *ask, LpCompletion *completion, GCanc
   GError *error = NULL;
   LpWaiter *waiter;
 
-  if (!check_fork (self, &error))
+  if (!lp_pool_check_fork (self, &error))
     settle_and_deliver (completion, NULL, error);
   else if (!ask->wait || ask->timeout == 0)
     acquire_without_waiting (self, ask, completion, cancellable);
   else if (cancellable != NULL || !acquire_at_once (self, ask, completion))
     {
-      waiter = waiter_new (self, ask, completion);
+      waiter = lp_waiter_new (self, ask, completion);
       lp_completion_watch (completion, cancellable, cancelled_cb, lp_waiter_ref (waiter),
                            (GDestroyNotify) lp_waiter_unref);
-      enqueue (self, waiter);
+      lp_pool_enqueue (self, waiter);
     }
 }
 

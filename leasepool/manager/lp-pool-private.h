@@ -247,6 +247,10 @@ typedef struct
   int priority;
 } LpAsk;
 
+gboolean  lp_pool_check_fork         (LpPool *self, GError **error);
+LpWaiter *lp_waiter_new              (LpPool *pool, const LpAsk *ask, LpCompletion *completion);
+void      lp_waiter_cancel           (LpWaiter *self, LpCompletion *completion);
+void      lp_pool_enqueue            (LpPool *self, LpWaiter *waiter);
 LpGrant  *lp_pool_try_acquire        (LpPool *self, const LpAsk *ask, GError **error);
 void      lp_pool_acquire            (LpPool *self, const LpAsk *ask, LpCompletion *completion, GCancellable *cancellable);
 gboolean  lp_pool_may_block          (LpPool *self, GError **error);
