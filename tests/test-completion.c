@@ -389,6 +389,27 @@ test_blocking_waits_for_deliver (void)
 }
 
 static void
+step_cb (LpCompletion *completion, gpointer data)
+{
+  *(GThread **) data = g_thread_self ();
+  g_assert_true (lp_completion_propagate (completion, NULL) == &tag);
+}
+
+/* A step is told by the thread that delivers, with no context iterated. */
+static void
+test_step (void)
+{
+  GThread *told = NULL;
+  LpCompletion *completion = lp_completion_new_step (step_cb, &told);
+  GThread *thread = g_thread_new ("test-return", return_thread, g_object_ref (completion));
+
+  g_assert_true (lp_completion_wait (completion, LP_TIME_NEVER));
+  g_assert_true (told == thread);
+  g_thread_join (thread);
+  g_assert_finalize_object (completion);
+}
+
+static void
 test_async_result (void)
 {
   g_autoptr (GObject) source = g_object_new (G_TYPE_OBJECT, NULL);
@@ -440,6 +461,7 @@ main (int argc, char **argv)
   g_test_add_func ("/completion/watch/ends-within-the-handler", test_watch_ends_within);
   g_test_add_func ("/completion/blocking/wait", test_blocking);
   g_test_add_func ("/completion/blocking/waits-for-the-delivery", test_blocking_waits_for_deliver);
+  g_test_add_func ("/completion/step/on-the-thread-that-delivers", test_step);
   g_test_add_func ("/completion/async-result", test_async_result);
 
   return g_test_run ();

@@ -259,6 +259,26 @@ submit_async_in_child (Fixture *self)
 }
 
 static void
+run_and_call_in_child (Fixture *self)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (LpJob) job = lp_test_value_job (1);
+  g_autoptr (GAsyncResult) result = NULL;
+  GError *error = NULL;
+
+  lp_manager_run_async (self->manager, job, NULL, cancellable, lp_test_result_cb, &result);
+  g_cancellable_cancel (cancellable);
+  g_assert_null (lp_manager_run_finish (self->manager, lp_test_wait_result (&result), &error));
+  assert_not_started (&error);
+  g_assert_cmpint (lp_job_get_state (job), ==, LP_JOB_STATE_NEW);
+
+  g_clear_object (&result);
+  lp_manager_call_async (self->manager, "function", NULL, NULL, NULL, lp_test_result_cb, &result);
+  g_assert_null (lp_manager_call_finish (self->manager, lp_test_wait_result (&result), &error));
+  assert_not_started (&error);
+}
+
+static void
 release_in_child (Fixture *self)
 {
   lp_lease_release (self->lease);
@@ -449,6 +469,7 @@ main (int argc, char **argv)
     { "/fork/acquire-async", acquire_async_in_child },
     { "/fork/submit", submit_in_child },
     { "/fork/submit-async", submit_async_in_child },
+    { "/fork/run-and-call", run_and_call_in_child },
     { "/fork/release", release_in_child },
     { "/fork/renew-and-drain", renew_and_drain_in_child },
     { "/fork/drop-lease", drop_lease_in_child },

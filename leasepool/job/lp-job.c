@@ -18,8 +18,8 @@
  *
  * A job is a function of the program ([ctor@Lp.Job.new_for_func]), a named
  * function with parameters ([ctor@Lp.Job.new_for_call]) or a command
- * ([ctor@Lp.Job.new_for_command]). It is submitted once, to a lease, and ends
- * exactly once: as %LP_JOB_STATE_SUCCEEDED with a value, as
+ * ([ctor@Lp.Job.new_for_command]). It is submitted once, to a lease or with
+ * [method@Lp.Manager.run_async], and ends exactly once: as %LP_JOB_STATE_SUCCEEDED with a value, as
  * %LP_JOB_STATE_FAILED with an error, or as %LP_JOB_STATE_CANCELLED.
  *
  * ```c

@@ -28,16 +28,20 @@
  *   lp_manager_acquire_async (manager, request, NULL, acquired_cb, NULL);
  * ```
  *
+ * For one job only, [method@Lp.Manager.run_async] and
+ * [method@Lp.Manager.call_async] acquire, submit and release in one call.
+ *
  * Signals, property notifications and the size provider come in the owner
  * context, the thread-default main context of the start. Everything that is
  * decided (expiry, grants, replacements) is decided without it: a loop that
  * hangs delays what it is told, never what happens.
  *
- * Acquiring, [method@Lp.Manager.release], the read-only properties,
- * [method@Lp.Manager.notify_scale_changed], [method@Lp.Manager.recycle] and
- * [method@Lp.Manager.dup_stats] may be called from any thread; the rest belongs
- * to the owner context. Dropping the last reference of a manager that runs is a
- * stop with %LP_STOP_MODE_KILL that waits for nobody.
+ * Acquiring, running, calling, [method@Lp.Manager.release], the read-only
+ * properties, [method@Lp.Manager.notify_scale_changed],
+ * [method@Lp.Manager.recycle] and [method@Lp.Manager.dup_stats] may be called
+ * from any thread; the rest belongs to the owner context. Dropping the last
+ * reference of a manager that runs is a stop with %LP_STOP_MODE_KILL that waits
+ * for nobody.
  *
  * Since: 1.0
  */

@@ -15,7 +15,7 @@ import System from 'system';
 export const FUNCTIONS_MODULE = GLib.getenv('LP_TEST_FUNCTIONS_MODULE');
 const SECONDS = 30;
 
-for (const [type, ...names] of [[Lp.Manager, 'start', 'stop', 'acquire'], [Lp.Lease, 'submit', 'call', 'drain'], [Lp.Job, 'wait']]) {
+for (const [type, ...names] of [[Lp.Manager, 'start', 'stop', 'acquire', 'run', 'call'], [Lp.Lease, 'submit', 'call', 'drain'], [Lp.Job, 'wait']]) {
     for (const name of names)
         Gio._promisify(type.prototype, `${name}_async`, `${name}_finish`);
 }

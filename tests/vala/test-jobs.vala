@@ -83,6 +83,29 @@ class Call : Case {
     }
 }
 
+/* Without a lease of one's own. */
+class RunAndCall : Case {
+    public override async void run () throws GLib.Error {
+        var manager = yield start_manager ();
+        var result = yield manager.call_async ("add", new Variant ("(ii)", 2, 3));
+        var job = new Lp.Job.for_func ((job, out result) => { result = new Variant ("(s)", job.get_owner ()); });
+        bool seen = false;
+
+        assert_cmpint (result.get_child_value (0).get_int32 (), CompareOperator.EQ, 5);
+        yield manager.call_async ("echo");
+        result = yield manager.run_async (job, new Lp.Request () { owner = "vala" });
+        assert_cmpstr (result.get_child_value (0).get_string (), CompareOperator.EQ, "vala");
+        try {
+            yield manager.run_async (job);
+        } catch (Lp.Error.INVALID_ARGUMENT error) {
+            seen = true;
+        }
+        assert_true (seen);
+        assert_true (manager.leased_count == 0);
+        yield manager.stop_async (Lp.StopMode.DRAIN, -1);
+    }
+}
+
 class Table : Case {
     public override async void run () throws GLib.Error {
         var functions = new Lp.Functions ();
@@ -274,6 +297,7 @@ int main (string[] args) {
     add_case ("/vala/job/closures", typeof (Closures));
     add_case ("/vala/job/closures-that-throw", typeof (ClosuresThatThrow));
     add_case ("/vala/job/call", typeof (Call));
+    add_case ("/vala/job/run-and-call", typeof (RunAndCall));
     add_case ("/vala/job/table", typeof (Table));
     add_case ("/vala/job/command", typeof (Command));
     add_case ("/vala/job/cancelled", typeof (Cancelled));
