@@ -134,6 +134,20 @@ has_ended (gpointer job)
   return lp_job_get_ended_at (job) != 0;
 }
 
+static inline gboolean
+has_one_ref (gpointer data)
+{
+  return g_atomic_int_get ((int *) &G_OBJECT (data)->ref_count) == 1;
+}
+
+/* Nothing keeps the object, once the thread that told of the end is through. */
+static inline void
+assert_let_go (gpointer object)
+{
+  lp_test_block_for (has_one_ref, object, "the last reference");
+  g_assert_finalize_object (G_OBJECT (object));
+}
+
 /* The job is as new: it can be run. */
 static inline void
 assert_runs (Fixture *self, LpJob *job)

@@ -442,8 +442,8 @@ test_cancel_at_any_moment (Fixture *self, gconstpointer data)
                     lp_test_counter (self->manager, "released"));
   for (guint i = 0; i < N_RACES; i++)
     {
-      g_assert_finalize_object (jobs[i]);
-      g_assert_finalize_object (race.cancellables[i]);
+      assert_let_go (jobs[i]);
+      assert_let_go (race.cancellables[i]);
     }
   g_rand_free (race.rand);
 }

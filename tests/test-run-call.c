@@ -22,7 +22,7 @@ test_value (Fixture *self, gconstpointer data)
   assert_value (self, &result, 42);
   g_assert_cmpint (lp_job_get_state (job), ==, LP_JOB_STATE_SUCCEEDED);
   assert_given_back (self, 1);
-  g_assert_finalize_object (job);
+  assert_let_go (job);
 }
 
 static void
@@ -348,7 +348,7 @@ test_without_a_callback (Fixture *self, gconstpointer data)
   lp_test_block_stat (self->manager, "available", 1);
   lp_manager_call_async (self->manager, "add", g_variant_new ("(ii)", 1, 2), NULL, NULL, NULL, NULL);
   lp_test_block_stat (self->manager, "available", 1);
-  g_object_unref (job);
+  assert_let_go (job);
 }
 
 static void
