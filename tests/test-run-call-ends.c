@@ -23,6 +23,7 @@ test_cancelled_before (Fixture *self, gconstpointer data)
   g_assert_null (result);
   assert_cancelled (self, &result);
   assert_given_back (self, 0);
+  g_assert_cmpuint (lp_test_counter (self->manager, "cancelled"), ==, 0);
   assert_runs (self, job);
 }
 

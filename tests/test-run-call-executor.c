@@ -97,12 +97,55 @@ test_waits_for_a_start (void)
   finish_with (manager, lease, job, NULL);
 }
 
+static GCancellable *cancelled_by_record;
+
+static GLogWriterOutput
+cancelling_writer (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer user_data)
+{
+  for (gsize i = 0; i < n_fields; i++)
+    if (g_str_equal (fields[i].key, "LEASEPOOL_EVENT") && g_str_equal (fields[i].value, "executor-created")
+        && cancelled_by_record != NULL)
+      g_cancellable_cancel (cancelled_by_record);
+
+  return g_log_writer_default (level, fields, n_fields, user_data);
+}
+
+/* It does not wait, so there is no wait to end, and the job is not submitted yet:
+ * the executor that is made for it is given back. */
+static void
+test_cancel_while_it_is_granted (void)
+{
+  LpManager *manager = lp_test_start (2, NULL);
+  LpLease *lease = lp_test_acquire (manager, "holder");
+  LpJob *job = lp_test_value_job (1);
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (LpRequest) request = lp_request_new ();
+  GAsyncResult *result = NULL;
+
+  cancelled_by_record = cancellable;
+  lp_request_set_wait (request, FALSE);
+  lp_manager_run_async (manager, job, request, cancellable, lp_test_result_cb, &result);
+  cancelled_by_record = NULL;
+  g_assert_true (g_cancellable_is_cancelled (cancellable));
+  assert_run_fails (manager, &result, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_assert_cmpint (lp_job_get_state (job), ==, LP_JOB_STATE_NEW);
+  g_assert_cmpuint (lp_test_counter (manager, "acquired"), ==, 2);
+  g_assert_cmpuint (lp_test_counter (manager, "released"), ==, 1);
+
+  lp_lease_release (lease);
+  g_assert_finalize_object (lease);
+  g_assert_finalize_object (job);
+  lp_test_finish (manager);
+}
+
 int
 main (int argc, char *argv[])
 {
   g_test_init (&argc, &argv, NULL);
+  g_log_set_writer_func (cancelling_writer, NULL, NULL);
 
   g_test_add_func ("/run-call-executor/cancel-while-queued", test_cancel_while_queued);
+  g_test_add_func ("/run-call-executor/cancel-while-it-is-granted", test_cancel_while_it_is_granted);
   g_test_add_func ("/run-call-executor/breaks", test_executor_breaks);
   g_test_add_func ("/run-call-executor/refuses", test_executor_refuses);
   g_test_add_func ("/run-call-executor/waits-for-a-start", test_waits_for_a_start);
