@@ -294,9 +294,15 @@ task_job_ended_cb (GObject *source, GAsyncResult *result, gpointer user_data)
  * cancelled before it started, the task returns the error; see
  * [method@Lp.Lease.submit] for those.
  *
- * As with its model, the task is returned by @func alone once that has started,
- * however long it takes. An executor of a class of one's own refuses it: the
- * task returns %LP_ERROR_NOT_SUPPORTED.
+ * The task is returned by @func alone once that has started, however long it
+ * takes, so @func has to return through it in any case. As its model does, but
+ * for [method@Gio.Task.set_return_on_cancel], which has no effect on a task that
+ * GIO does not run on a thread of its own: cancelled, the task returns when
+ * @func does. A @func that switches it off is told %TRUE, that nobody learns of
+ * the cancel before it returns, and that is so.
+ *
+ * An executor of a class of one's own refuses it: the task returns
+ * %LP_ERROR_NOT_SUPPORTED.
  *
  * Since: 1.0
  */
