@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+/* What does not end, or does too much. */
+
+#include "config.h"
+
+#include "bad-worker.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static void
+hang (const Job *job)
+{
+  stay ();
+}
+
+static void
+ignore_sigterm (const Job *job)
+{
+  signal (SIGTERM, SIG_IGN);
+  stay ();
+}
+
+/* With a depth: it reads what is sent, and does nothing about it. */
+static void
+ignore_cancel (const Job *job)
+{
+  Frame frame;
+
+  signal (SIGTERM, SIG_IGN);
+  while (wire_receive (&frame))
+    g_clear_pointer (&frame.body, g_variant_unref);
+  stay ();
+}
+
+/* SIGTERM stays pending, only SIGKILL helps. */
+static void
+stop_self (const Job *job)
+{
+  raise (SIGSTOP);
+  stay ();
+}
+
+/* The result comes when SIGTERM does. */
+static volatile sig_atomic_t asked;
+
+static void
+note_cb (int signal_number)
+{
+  asked = TRUE;
+}
+
+static void
+answer_sigterm (const Job *job)
+{
+  sigset_t term, before;
+
+  sigemptyset (&term);
+  sigaddset (&term, SIGTERM);
+  sigprocmask (SIG_BLOCK, &term, &before);
+  signal (SIGTERM, note_cb);
+  while (!asked)
+    sigsuspend (&before);
+  sigprocmask (SIG_SETMASK, &before, NULL);
+}
+
+static void
+close_stream (const Job *job)
+{
+  close (wire_in);
+  close (wire_out);
+  stay ();
+}
+
+static void
+shut_stream (const Job *job)
+{
+  /* Half of it: nothing comes any more, but it still takes. */
+  close (wire_out);
+  while (TRUE)
+    serve_waiting ();
+}
+
+static void
+close_stderr (const Job *job)
+{
+  close (1);
+  close (2);
+}
+
+static void
+write_for_ever (void)
+{
+  static const char line[] = "a grandchild says this again and again\n";
+
+  while (write (2, line, strlen (line)) > 0)
+    ;
+  _exit (0);
+}
+
+/* In a session of its own, where no signal to the group reaches it. It has all
+ * descriptors, the stream among them, and ends with the gate, or when nobody reads. */
+static void
+leave_child (const Job *job, gboolean writes)
+{
+  const char *path = "/dev/null";
+
+  g_variant_get (job->parameters, "(&s)", &path);
+  if (fork () > 0)
+    return;
+
+  setsid ();
+  alarm (300);
+  if (writes)
+    write_for_ever ();
+  fcntl (wire_in, F_SETFD, 0);
+  fcntl (wire_out, F_SETFD, 0);
+  execlp ("cat", "cat", path, NULL);
+  _exit (87);
+}
+
+static void
+grandchild (const Job *job)
+{
+  leave_child (job, FALSE);
+  _exit (get_argument (3));
+}
+
+static void
+grandchild_and_live (const Job *job)
+{
+  leave_child (job, FALSE);
+}
+
+static void
+grandchild_writer (const Job *job)
+{
+  leave_child (job, TRUE);
+  _exit (get_argument (3));
+}
+
+/* In its group. */
+static void
+group_child (const Job *job)
+{
+  if (fork () == 0)
+    {
+      signal (SIGTERM, SIG_IGN);
+      alarm (300);
+      stay ();
+    }
+  _exit (get_argument (3));
+}
+
+static void
+progress_flood (const Job *job)
+{
+  int n = get_argument (10000);
+
+  for (int i = 0; i < n; i++)
+    {
+      g_autofree char *status = g_strdup_printf ("step %d", i + 1);
+
+      wire_send (PROGRESS, job->id, g_variant_new ("(dms)", (i + 1.0) / n, status));
+    }
+}
+
+static void
+log_flood (const Job *job)
+{
+  for (int i = 0; i < get_argument (10000); i++)
+    {
+      g_autofree char *text = g_strdup_printf ("record %d", i);
+
+      wire_send (LOG, 0, wire_log (64, text));
+    }
+}
+
+static void
+stderr_flood (const Job *job)
+{
+  for (int i = 0; i < get_argument (10000); i++)
+    {
+      g_autofree char *text = g_strdup_printf ("line %d\n", i);
+
+      if (write (2, text, strlen (text)) < 0)
+        _exit (86);
+    }
+}
+
+/* Megabytes without a newline. */
+static void
+stderr_long_line (const Job *job)
+{
+  g_autofree char *text = g_strnfill ((gsize) get_argument (4 * 1024 * 1024), 'x');
+  gsize size = strlen (text);
+
+  for (gsize begin = 0; begin < size;)
+    {
+      gssize n = write (2, text + begin, size - begin);
+
+      if (n < 0)
+        _exit (85);
+      begin += (gsize) n;
+    }
+}
+
+/* For ever, while the job runs. */
+static void
+log_for_ever (const Job *job)
+{
+  while (TRUE)
+    wire_send (LOG, 0, wire_log (64, "again"));
+}
+
+static void
+stderr_for_ever (const Job *job)
+{
+  write_for_ever ();
+}
+
+static void
+ignore_goodbye (const Job *job)
+{
+  signal (SIGTERM, SIG_IGN);
+  stay ();
+}
+
+/* Its last frame, and then it stays. */
+static void
+goodbye_and_stay (const Job *job)
+{
+  signal (SIGTERM, SIG_IGN);
+  wire_send (GOODBYE, 0, NULL);
+  stay ();
+}
+
+static void
+log_at_goodbye (const Job *job)
+{
+  log_flood (job);
+}
+
+const Mode hang_modes[] = {
+  { "hang", IN_JOB, hang },
+  { "hang-before-started", AT_CALL, hang },
+  { "stop-reading", WHEN_READY, hang },
+  { "ignore-sigterm", IN_JOB, ignore_sigterm },
+  { "ignore-cancel", IN_JOB, ignore_cancel },
+  { "stop-self", IN_JOB, stop_self },
+  { "answer-sigterm", IN_JOB, answer_sigterm },
+  { "close-stream", IN_JOB, close_stream },
+  { "close-when-ready", WHEN_READY, close_stream },
+  { "shut-stream", IN_JOB, shut_stream },
+  { "close-stderr", IN_JOB, close_stderr },
+  { "grandchild", IN_JOB, grandchild },
+  { "grandchild-and-live", IN_JOB, grandchild_and_live },
+  { "grandchild-writer", IN_JOB, grandchild_writer },
+  { "group-child", IN_JOB, group_child },
+  { "progress-flood", IN_JOB, progress_flood },
+  { "log-flood", IN_JOB, log_flood },
+  { "stderr-flood", IN_JOB, stderr_flood },
+  { "stderr-long-line", IN_JOB, stderr_long_line },
+  { "log-for-ever", IN_JOB, log_for_ever },
+  { "stderr-for-ever", IN_JOB, stderr_for_ever },
+  { "ignore-goodbye", AT_GOODBYE, ignore_goodbye },
+  { "goodbye-and-stay", AT_GOODBYE, goodbye_and_stay },
+  { "log-at-goodbye", AT_GOODBYE, log_at_goodbye },
+  { NULL }
+};
