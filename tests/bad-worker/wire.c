@@ -248,5 +248,6 @@ wire_error (const char *domain, int code, const char *message)
 GVariant *
 wire_log (guint level, const char *message)
 {
-  return g_variant_new ("(uss@a{ss})", level, "bad-worker", message, g_variant_new_array (G_VARIANT_TYPE ("{ss}"), NULL, 0));
+  return g_variant_new ("(uss@a{ss})", level, "bad-worker", message,
+                        g_variant_new_array (G_VARIANT_TYPE ("{ss}"), NULL, 0));
 }
