@@ -16,8 +16,9 @@ from pure_manager import (CALL, CANCEL, DROPPED, ERROR, GOODBYE, HELLO, LOG, PRO
                           Peer, call, frame, hello_of)
 
 WORKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pure-worker.py")
-# Without site-packages there is no gi, nor anything else that is not Python's own.
-ARGV = [sys.executable, "-S", "-B", WORKER]
+# Without site-packages there is no gi, nor anything else that is not Python's own; without the environment it is not
+# hidden that a buffer of standard output must be flushed.
+ARGV = ["env", "-u", "PYTHONUNBUFFERED", sys.executable, "-S", "-B", WORKER]
 
 
 def ints(*values):
