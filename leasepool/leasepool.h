@@ -22,5 +22,6 @@
 #include "lp-types.h"
 #include "lp-version-macros.h"
 #include "lp-version.h"
+#include "lp-worker.h"
 
 #undef LP_INSIDE

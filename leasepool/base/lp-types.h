@@ -22,5 +22,6 @@ typedef struct _LpLease      LpLease;
 typedef struct _LpLeaseInfo  LpLeaseInfo;
 typedef struct _LpManager    LpManager;
 typedef struct _LpRequest    LpRequest;
+typedef struct _LpWorker     LpWorker;
 
 G_END_DECLS

@@ -170,22 +170,12 @@ static GError *
 call_init (LpThreadExecutor *self)
 {
   LpSettings *settings = lp_executor_get_settings (LP_EXECUTOR (self));
-  g_autoptr (LpJob) job = NULL;
-  LpOutcome outcome = { NULL, NULL };
-  GError *error = NULL;
 
-  job = lp_job_new_for_call (settings->worker_init_function, settings->worker_init_parameters);
-  job->function = lp_functions_ref_function (lp_executor_get_functions (LP_EXECUTOR (self)), job->name);
+  if (settings->worker_init_function == NULL)
+    return NULL;
 
-  if (!lp_job_run (job, &outcome))
-    g_set_error (&outcome.error, LP_ERROR, LP_ERROR_NOT_SUPPORTED, "a worker-init-function cannot defer its end");
-  if (outcome.error != NULL)
-    error = g_error_new (LP_ERROR, LP_ERROR_START_FAILED, "The worker-init-function %s failed: %s",
-                         settings->worker_init_function, outcome.error->message);
-
-  g_clear_pointer (&outcome.result, g_variant_unref);
-  g_clear_error (&outcome.error);
-  return error;
+  return lp_job_run_init (lp_executor_get_functions (LP_EXECUTOR (self)), settings->worker_init_function,
+                          settings->worker_init_parameters);
 }
 
 /* FALSE: the executor was shut down, and the init function is not called any

@@ -282,7 +282,7 @@ is_unfinished (LpJob *self)
 static gboolean
 check_fork (LpJob *self, GError **error)
 {
-  if (!is_unfinished (self) || !lp_pool_is_forked (self->pool))
+  if (!is_unfinished (self) || self->worker != NULL || !lp_pool_is_forked (self->pool))
     return TRUE;
 
   g_set_error_literal (error, LP_ERROR, LP_ERROR_NOT_STARTED, "The job belongs to the parent of this forked process");

@@ -70,6 +70,7 @@ struct _LpJob
   LpPool *pool;                 /* (owned) */
   LpFunction *function;         /* (owned) (nullable) the named function */
   GRefString *owner;            /* (nullable) */
+  LpWorker *worker;             /* in a worker process, instead of those; set before anybody else has the job */
 
   LpDeadline deadline;          /* (pool) its time-out, then its grace */
   gboolean in_grace;            /* (pool) what the deadline is now */
@@ -119,6 +120,7 @@ void        lp_job_add_waiter           (LpJob *self, LpCompletion *completion);
 LpCompletion *lp_job_drop_waiter        (LpJob *self, LpCompletion *completion);
 void        lp_job_drop_user_data       (LpJob *self);
 gboolean    lp_job_run                  (LpJob *self, LpOutcome *outcome);
+GError     *lp_job_run_init             (LpFunctions *functions, const char *name, GVariant *parameters);
 LpJob      *lp_job_get_current          (void);
 gboolean    lp_job_is_on_stack          (LpJob *self);
 gboolean    lp_job_stack_has_pool       (LpPool *pool);

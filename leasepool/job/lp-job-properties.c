@@ -220,6 +220,8 @@ get_executor_time (LpJob *self, gint64 *time)
   GMutex *lock;
   gint64 value;
 
+  if (self->worker != NULL)
+    return *time; /* as it was when the job was made */
   if (lp_job_peek_state (self) == LP_JOB_STATE_NEW || self->executor == NULL || lp_pool_is_forked (self->pool))
     return 0;
 

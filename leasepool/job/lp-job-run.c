@@ -12,6 +12,7 @@
 #include "lp-clock-private.h"
 #include "lp-executor-private.h"
 #include "lp-pool-private.h"
+#include "lp-worker-private.h"
 
 /* The jobs that run on this thread, innermost first: waiting for a queued job
  * of the same executor runs it on top of the one that waits. */
@@ -131,6 +132,27 @@ lp_job_run (LpJob *self, LpOutcome *outcome)
   return TRUE;
 }
 
+/* Runs the init function of a worker; returns why it failed, or NULL. */
+GError *
+lp_job_run_init (LpFunctions *functions, const char *name, GVariant *parameters)
+{
+  g_autoptr (LpJob) job = lp_job_new_for_call (name, parameters);
+  LpOutcome outcome = { NULL, NULL };
+  GError *error = NULL;
+
+  job->function = lp_functions_ref_function (functions, name);
+
+  if (!lp_job_run (job, &outcome))
+    g_set_error (&outcome.error, LP_ERROR, LP_ERROR_NOT_SUPPORTED, "a worker-init-function cannot defer its end");
+  if (outcome.error != NULL)
+    error = g_error_new (LP_ERROR, LP_ERROR_START_FAILED, "The worker-init-function %s failed: %s", name,
+                         outcome.error->message);
+
+  g_clear_pointer (&outcome.result, g_variant_unref);
+  g_clear_error (&outcome.error);
+  return error;
+}
+
 /**
  * lp_job_defer:
  * @self: the job that the calling function was given
@@ -155,7 +177,12 @@ lp_job_defer (LpJob *self)
 static void
 give_outcome (LpJob *self, LpOutcome *outcome)
 {
-  if (lp_job_peek_state (self) == LP_JOB_STATE_NEW || self->executor == NULL)
+  if (self->worker != NULL)
+    {
+      check_outcome (self, outcome);
+      lp_worker_job_given (self->worker, self, outcome);
+    }
+  else if (lp_job_peek_state (self) == LP_JOB_STATE_NEW || self->executor == NULL)
     g_critical ("lp_job_return_value() or lp_job_return_error() was called for a job that no executor has begun");
   else
     {
@@ -262,7 +289,9 @@ notify_progress_cb (gpointer data, gpointer more)
  *
  * Tells how far the job is. It may be called from any thread. Both values are
  * set before either notifies; the notifications come in the owner context of
- * the manager, and those that come faster than it iterates are one.
+ * the manager, and those that come faster than it iterates are one. A worker
+ * process sends at most one every 10 milliseconds, and the last one before the
+ * result.
  *
  * A @progress that is not a number is ignored with a critical.
  *
@@ -291,4 +320,6 @@ lp_job_set_progress (LpJob *self, double progress, const char *status)
 
   if (post)
     lp_pool_post_owner (self->pool, notify_progress_cb, g_object_ref (self), NULL);
+  if (self->worker != NULL)
+    lp_worker_job_progress (self->worker, self, progress, status);
 }

@@ -533,7 +533,15 @@ lp_job_cancel (LpJob *self)
 {
   g_return_if_fail (LP_IS_JOB (self));
 
-  if (cancel_new (self) || lp_job_state_is_end (lp_job_peek_state (self)) || lp_pool_is_forked (self->pool))
+  if (cancel_new (self) || lp_job_state_is_end (lp_job_peek_state (self)))
+    return;
+  if (self->worker != NULL)
+    {
+      lp_job_mark_interrupted (self, LP_INTERRUPT_CANCEL);
+      lp_job_fire_cancellable (self);
+      return;
+    }
+  if (lp_pool_is_forked (self->pool))
     return;
 
   if (lp_executor_cancel_queued (self->executor, self))

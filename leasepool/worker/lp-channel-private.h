@@ -23,6 +23,7 @@ LpChannel      *lp_channel_new           (int in_fd, int out_fd, gsize max_body)
 void            lp_channel_free          (LpChannel *self);
 int             lp_channel_get_in_fd     (LpChannel *self);
 int             lp_channel_get_out_fd    (LpChannel *self);
+gsize           lp_channel_get_max_body  (LpChannel *self);
 void            lp_channel_set_max_body  (LpChannel *self, gsize max_body);
 
 /* In. */
@@ -37,6 +38,8 @@ gboolean        lp_channel_send          (LpChannel *self, LpFrameType type, gui
 void            lp_channel_send_hello    (LpChannel *self, GVariant *body, int nonce_fd);
 gboolean        lp_channel_flush         (LpChannel *self, GError **error);
 gboolean        lp_channel_has_pending   (LpChannel *self);
+guint64         lp_channel_get_n_queued  (LpChannel *self);
+guint64         lp_channel_get_n_written (LpChannel *self);
 void            lp_channel_use_files     (LpChannel *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LpChannel, lp_channel_free)

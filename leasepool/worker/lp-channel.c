@@ -69,6 +69,8 @@ struct _LpChannel
 
   /* Out. */
   GQueue chunks;
+  guint64 n_queued;             /* bytes, from the beginning */
+  guint64 n_written;
   gboolean use_files;
 };
 
@@ -137,6 +139,12 @@ int
 lp_channel_get_out_fd (LpChannel *self)
 {
   return self->out_fd;
+}
+
+gsize
+lp_channel_get_max_body (LpChannel *self)
+{
+  return self->max_body;
 }
 
 /* Before anything else is read or sent: a worker learns it from the hello. */
@@ -467,13 +475,14 @@ get_gathered (LpChannel *self)
 }
 
 static void
-append_header (GByteArray *array, LpFrameType type, LpFrameFlags flags, guint64 id, gsize body_size)
+append_header (LpChannel *self, GByteArray *array, LpFrameType type, LpFrameFlags flags, guint64 id, gsize body_size)
 {
   LpFrameHeader header = { type, flags, id, body_size };
   guint8 bytes[LP_FRAME_HEADER_SIZE];
 
   lp_frame_pack_header (&header, bytes);
   g_byte_array_append (array, bytes, sizeof bytes);
+  self->n_queued += sizeof bytes + body_size;
 }
 
 /* In a chunk of its own, since FD goes with its first byte. */
@@ -499,7 +508,7 @@ send_by_file (LpChannel *self, LpFrameType type, guint64 id, GVariant *body)
   if (fd == -1)
     return FALSE;
 
-  append_header (push_with_fd (self, fd), type, LP_FRAME_BODY_IN_FILE, id, 0);
+  append_header (self, push_with_fd (self, fd), type, LP_FRAME_BODY_IN_FILE, id, 0);
   return TRUE;
 }
 
@@ -509,7 +518,7 @@ send_by_stream (LpChannel *self, LpFrameType type, LpFrameFlags flags, guint64 i
   gsize size = body != NULL ? g_variant_get_size (body) : 0;
   Chunk *chunk;
 
-  append_header (array, type, flags, id, size);
+  append_header (self, array, type, flags, id, size);
   if (size < OWN_CHUNK_SIZE)
     {
       if (size > 0)
@@ -567,6 +576,21 @@ gboolean
 lp_channel_has_pending (LpChannel *self)
 {
   return self->chunks.length > 0;
+}
+
+/* How many bytes were sent so far, and how many of them the system has taken:
+ * who waits until its own frame is written compares the second with the first
+ * as it was after the send. */
+guint64
+lp_channel_get_n_queued (LpChannel *self)
+{
+  return self->n_queued;
+}
+
+guint64
+lp_channel_get_n_written (LpChannel *self)
+{
+  return self->n_written;
 }
 
 static struct iovec
@@ -663,6 +687,7 @@ drop_written (LpChannel *self, gsize n_written)
 {
   Chunk *head = g_queue_peek_head (&self->chunks);
 
+  self->n_written += n_written;
   if (n_written > 0 && head->fd != -1)
     {
       close (head->fd);

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+/* The worker program for those who need none of their own: its functions come
+ * from the function module of the manager. */
+
+#include <leasepool.h>
+
+int
+main (void)
+{
+  g_autoptr (LpFunctions) functions = lp_functions_new ();
+  g_autoptr (LpWorker) worker = lp_worker_new (functions);
+  g_autoptr (GError) error = NULL;
+  int status = lp_worker_run (worker, &error);
+
+  if (error != NULL)
+    g_printerr ("leasepool-worker: %s\n", error->message);
+
+  return status;
+}
