@@ -339,6 +339,9 @@ new_remote_error (GVariant *body)
   GQuark quark;
   gint32 code;
 
+  /* Those that everybody uses are known before they are used first. */
+  g_assert (LP_ERROR != 0 && G_IO_ERROR != 0);
+
   g_variant_get (body, "(&si&s)", &domain, &code, &message);
   quark = g_quark_try_string (domain);
   if (quark != 0)
