@@ -7,9 +7,10 @@
 
 /* A worker program with a mode for each way to misbehave.
  *
- *   bad-worker [--depth=N] [--functions] [--nonce] [--from=SEQ] [--argument=TEXT] MODE
+ *   bad-worker [--depth=N] [--functions] [--nonce] [--from=SEQ | --only=SEQ] [--argument=TEXT] MODE
  *
- * Until the moment of its mode it behaves. It has these functions:
+ * Until the moment of its mode it behaves, and all the time in executors of other
+ * numbers than SEQ says. It has these functions:
  *
  *   double (i) -> (i)    echo ANY -> the same    pid () -> (i)
  *   hold (s) -> ()       stays until a byte comes from the fifo of that name, or it is cancelled

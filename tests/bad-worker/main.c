@@ -22,10 +22,11 @@ static int depth;
 static gboolean declares;
 static gboolean echoes_nonce;
 static int from_seq;
+static int only_seq;
 static char *argument;
 
 static const Mode *mode;
-static gboolean is_bad = TRUE;  /* FALSE: this one is of an executor before the first bad one */
+static gboolean is_bad = TRUE;  /* FALSE: this one is of a good executor */
 
 static GQueue waiting = G_QUEUE_INIT;   /* of Job */
 static Job *running;
@@ -275,7 +276,7 @@ judge_name (GVariant *hello)
   dash = strrchr (name, '-');
   while (dash != NULL && dash > name && dash[-1] != '-')
     dash--;
-  is_bad = dash != NULL && atoi (dash) >= from_seq;
+  is_bad = dash != NULL && (only_seq > 0 ? atoi (dash) == only_seq : atoi (dash) >= from_seq);
 }
 
 static void
@@ -287,7 +288,7 @@ shake_hands (void)
     _exit (0);
   if (frame.type != HELLO)
     _exit (93);
-  if (from_seq > 0)
+  if (from_seq > 0 || only_seq > 0)
     judge_name (frame.body);
   g_clear_pointer (&frame.body, g_variant_unref);
 
@@ -322,6 +323,7 @@ read_options (int *argc, char ***argv)
     { "functions", 0, 0, G_OPTION_ARG_NONE, &declares, "Declare the functions", NULL },
     { "nonce", 0, 0, G_OPTION_ARG_NONE, &echoes_nonce, "Agree to files", NULL },
     { "from", 0, 0, G_OPTION_ARG_INT, &from_seq, "Behave in executors of lower numbers", "SEQ" },
+    { "only", 0, 0, G_OPTION_ARG_INT, &only_seq, "Behave in executors of other numbers", "SEQ" },
     { "argument", 0, 0, G_OPTION_ARG_STRING, &argument, "For the mode", "TEXT" },
     { NULL }
   };

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 static void
@@ -103,44 +104,66 @@ write_for_ever (void)
   _exit (0);
 }
 
-/* In a session of its own, where no signal to the group reaches it. It has all
- * descriptors, the stream among them, and ends with the gate, or when nobody reads. */
-static void
-leave_child (const Job *job, gboolean writes)
+/* The parameter is the name of a file: a child holds its lock as long as it
+ * lives. It has all descriptors of the worker, the stream among them. */
+static gboolean
+is_child (const Job *job)
 {
-  const char *path = "/dev/null";
+  const char *path;
+  int fd;
 
   g_variant_get (job->parameters, "(&s)", &path);
+  fd = open (path, O_RDWR | O_CREAT, 0600);
+  if (fd == -1 || flock (fd, LOCK_EX | LOCK_NB) == -1)
+    _exit (87);
   if (fork () > 0)
+    {
+      close (fd);
+      return FALSE;
+    }
+
+  alarm (300);
+  return TRUE;
+}
+
+/* In a session of its own, where no signal to the group reaches it. It ends when
+ * the file is removed. */
+static void
+leave_child (const Job *job)
+{
+  const char *path;
+
+  if (!is_child (job))
     return;
 
   setsid ();
-  alarm (300);
-  if (writes)
-    write_for_ever ();
-  fcntl (wire_in, F_SETFD, 0);
-  fcntl (wire_out, F_SETFD, 0);
-  execlp ("cat", "cat", path, NULL);
-  _exit (87);
+  g_variant_get (job->parameters, "(&s)", &path);
+  while (access (path, F_OK) == 0)
+    g_usleep (10000);
+  _exit (0);
 }
 
 static void
 grandchild (const Job *job)
 {
-  leave_child (job, FALSE);
+  leave_child (job);
   _exit (get_argument (3));
 }
 
 static void
 grandchild_and_live (const Job *job)
 {
-  leave_child (job, FALSE);
+  leave_child (job);
 }
 
 static void
 grandchild_writer (const Job *job)
 {
-  leave_child (job, TRUE);
+  if (is_child (job))
+    {
+      setsid ();
+      write_for_ever ();
+    }
   _exit (get_argument (3));
 }
 
@@ -148,10 +171,9 @@ grandchild_writer (const Job *job)
 static void
 group_child (const Job *job)
 {
-  if (fork () == 0)
+  if (is_child (job))
     {
       signal (SIGTERM, SIG_IGN);
-      alarm (300);
       stay ();
     }
   _exit (get_argument (3));

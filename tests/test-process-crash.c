@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+/* Worker processes that die: exactly the job that ran is blamed. */
+
+#include "config.h"
+
+#include "lp-test-proc.h"
+
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <string.h>
+
+static const LpTestBreak breaks[] = {
+  { "exit-0", "exit --argument=0", "status 0" },
+  { "exit-3", "exit --argument=3", "status 3" },
+  { "kill-self", "kill-self", "signal 9" },
+  { "kill-group", "kill-group", "signal 9" },
+  { "segv", "segv", "signal 11" },
+  { "term-self", "term-self", "signal 15" },
+  { "declared", "--functions exit --argument=3", "status 3" },
+  { "with-depth", "--depth=2 exit --argument=3", "status 3" },
+  { "cut-result-in-large-body", "cut-large --argument=100000", "status 3" },
+  { "stderr-last-line", "stderr-last-line", "the last line that it wrote" },
+  { "stderr-unfinished-line", "stderr-unfinished-line", "terminate called without a reason" },
+  { "exit-before-started", "exit-before-started --argument=3", "status 3", LP_TEST_UNTOUCHED },
+  { "kill-before-started", "kill-before-started", "signal 9", LP_TEST_UNTOUCHED },
+  { "cut-started", "cut-started --argument=9", "status 3", LP_TEST_UNTOUCHED },
+  { "answer-and-die", "answer-and-die", NULL, LP_TEST_SUCCEEDED },
+};
+
+/* The frame of the result of misbehave (1): header, value, zero and type. */
+#define RESULT_SIZE (16 + 4 + 1 + 3)
+
+/* A worker that dies at any byte of its result has not given it. */
+static void
+test_crash_cut_at_each_byte (void)
+{
+  for (int n = 0; n <= RESULT_SIZE; n++)
+    {
+      g_autofree char *arguments = g_strdup_printf ("cut-result --argument=%d", n);
+      LpTestProc self;
+      LpLease *lease;
+      LpTestOutcome *bad;
+
+      lp_test_proc_set_up (&self, arguments);
+      lp_manager_set_workers_per_pool (self.manager, 1);
+      lp_test_proc_start (&self);
+      lease = lp_test_acquire (self.manager, "cut");
+      bad = lp_test_call (lease, "misbehave", g_variant_new ("(i)", 7));
+      if (n < RESULT_SIZE)
+        {
+          lp_test_assert_fails (bad, LP_ERROR, LP_ERROR_BROKEN_EXECUTOR);
+          lp_test_assert_says (bad->error, "status 3");
+          g_assert_cmpint (lp_job_get_started_at (bad->job), !=, 0);
+        }
+      else
+        lp_test_assert_int (bad, 7);
+
+      lp_test_outcome_free (bad);
+      lp_lease_release (lease);
+      g_assert_finalize_object (lease);
+      lp_test_assert_works (self.manager);
+      lp_test_proc_tear_down (&self);
+    }
+}
+
+/* An error that is there when its sender dies is the outcome. */
+static void
+test_crash_error_before_death_stands (void)
+{
+  LpTestProc self;
+  LpLease *lease;
+  LpTestOutcome *bad;
+
+  lp_test_proc_set_up (&self, "error-and-die");
+  lp_test_proc_start (&self);
+  lease = lp_test_acquire (self.manager, "error");
+  bad = lp_test_call (lease, "misbehave", g_variant_new ("(i)", 7));
+  lp_test_assert_fails (bad, G_IO_ERROR, G_IO_ERROR_EXISTS);
+
+  lp_test_outcome_free (bad);
+  lp_lease_release (lease);
+  g_assert_finalize_object (lease);
+  lp_test_assert_works (self.manager);
+  lp_test_proc_tear_down (&self);
+}
+
+/* The end of the first job and the beginning of the second one are one write. */
+static void
+test_crash_blames_only_the_job_that_started (void)
+{
+  LpTestProc self;
+  LpLease *lease;
+  LpTestOutcome *first, *bad, *after;
+
+  lp_test_proc_set_up (&self, "--depth=4 kill-self");
+  lp_manager_set_workers_per_pool (self.manager, 1);
+  lp_test_proc_start (&self);
+  lease = lp_test_acquire (self.manager, "blame");
+  first = lp_test_hold (lease, &self.first);
+  lp_test_wait_started (first);
+  bad = lp_test_call (lease, "misbehave", g_variant_new ("(i)", 7));
+  after = lp_test_double (lease, 1);
+  lp_test_let_go (&self.first);
+
+  lp_test_assert_succeeds (first);
+  lp_test_assert_fails (bad, LP_ERROR, LP_ERROR_BROKEN_EXECUTOR);
+  g_assert_cmpint (lp_job_get_started_at (bad->job), !=, 0);
+  lp_test_assert_untouched (after);
+
+  lp_test_outcome_free (first);
+  lp_test_outcome_free (bad);
+  lp_test_outcome_free (after);
+  g_assert_finalize_object (lease);
+  lp_test_assert_works (self.manager);
+  lp_test_proc_tear_down (&self);
+}
+
+/* All jobs that wait get their outcome, each once. */
+static void
+test_crash_fails_a_long_queue (gconstpointer arguments)
+{
+  enum { N_QUEUED = 500 };
+  LpTestOutcome *queued[N_QUEUED];
+  LpTestOutcome *before, *bad;
+  LpTestProc self;
+  LpLease *lease;
+
+  lp_test_proc_set_up (&self, arguments);
+  lp_manager_set_workers_per_pool (self.manager, 1);
+  lp_test_proc_start (&self);
+  lease = lp_test_acquire (self.manager, "queue");
+  before = lp_test_hold (lease, &self.first);
+  lp_test_wait_started (before);
+  bad = lp_test_call (lease, "misbehave", g_variant_new ("(i)", 7));
+  for (int i = 0; i < N_QUEUED; i++)
+    queued[i] = lp_test_double (lease, i);
+  lp_test_let_go (&self.first);
+
+  lp_test_assert_succeeds (before);
+  lp_test_assert_fails (bad, LP_ERROR, LP_ERROR_BROKEN_EXECUTOR);
+  for (int i = 0; i < N_QUEUED; i++)
+    lp_test_assert_untouched (queued[i]);
+
+  lp_test_outcome_free (before);
+  lp_test_outcome_free (bad);
+  for (int i = 0; i < N_QUEUED; i++)
+    lp_test_outcome_free (queued[i]);
+  g_assert_finalize_object (lease);
+  lp_test_assert_works (self.manager);
+  lp_test_proc_tear_down (&self);
+}
+
+/* What a worker writes cannot confuse a terminal. */
+static void
+test_crash_last_line_is_escaped (void)
+{
+  LpTestProc self;
+  LpLease *lease;
+  LpTestOutcome *bad;
+
+  lp_test_proc_set_up (&self, "stderr-nasty-line");
+  lp_test_proc_start (&self);
+  lease = lp_test_acquire (self.manager, "nasty");
+  bad = lp_test_call (lease, "misbehave", g_variant_new ("(i)", 7));
+  lp_test_assert_fails (bad, LP_ERROR, LP_ERROR_BROKEN_EXECUTOR);
+  lp_test_assert_says (bad->error, "red");
+  lp_test_assert_says (bad->error, "end");
+  g_assert_true (g_utf8_validate (bad->error->message, -1, NULL));
+  for (const char *text = bad->error->message; *text != '\0'; text++)
+    g_assert_false (g_ascii_iscntrl (*text));
+
+  lp_test_outcome_free (bad);
+  lp_lease_release (lease);
+  g_assert_finalize_object (lease);
+  lp_test_proc_tear_down (&self);
+}
+
+/* --- Idle workers --- */
+
+typedef struct
+{
+  LpManager *manager;
+  guint64 n_retired;
+} Retired;
+
+static gboolean
+is_retired (gpointer data)
+{
+  Retired *retired = data;
+
+  return lp_test_counter (retired->manager, "executors_retired") >= retired->n_retired;
+}
+
+static void
+wait_retired (LpManager *manager, guint64 n_retired)
+{
+  Retired retired = { manager, n_retired };
+
+  lp_test_wait_for (is_retired, &retired, "an executor to be retired");
+}
+
+static int
+get_pid_of_a_worker (LpManager *manager)
+{
+  LpLease *lease = lp_test_acquire (manager, "pid");
+  int pid = lp_test_ask_pid (lease);
+
+  lp_lease_release (lease);
+  g_assert_finalize_object (lease);
+
+  return pid;
+}
+
+/* Nobody asks anything: it is noticed and replaced. */
+static void
+test_crash_idle_death_is_noticed (void)
+{
+  LpTestProc self;
+
+  lp_test_proc_set_up (&self, "good");
+  lp_test_proc_start (&self);
+  g_assert_cmpint (kill (get_pid_of_a_worker (self.manager), SIGKILL), ==, 0);
+  wait_retired (self.manager, 1);
+  lp_test_wait_stat (self.manager, "available", 1);
+  g_assert_cmpuint (lp_test_counter (self.manager, "executors_created"), ==, 2);
+  lp_test_assert_works (self.manager);
+  lp_test_proc_tear_down (&self);
+}
+
+/* Nor is one handed out that is dead by then. A job that was sent to it before
+ * that was known can be tried again. */
+static void
+test_crash_idle_death_harms_nobody (void)
+{
+  LpTestProc self;
+
+  lp_test_proc_set_up (&self, "good");
+  lp_test_proc_start (&self);
+  for (guint i = 0; i < 20; i++)
+    {
+      LpLease *lease;
+      LpTestOutcome *outcome;
+
+      g_assert_cmpint (kill (get_pid_of_a_worker (self.manager), SIGKILL), ==, 0);
+      lease = lp_test_acquire (self.manager, "next");
+      outcome = lp_test_double (lease, 21);
+      lp_test_wait_outcome (outcome);
+      if (outcome->error != NULL && g_error_matches (outcome->error, LP_ERROR, LP_ERROR_BROKEN_EXECUTOR))
+        g_assert_cmpint (lp_job_get_started_at (outcome->job), ==, 0);
+      else if (outcome->error == NULL || !g_error_matches (outcome->error, LP_ERROR, LP_ERROR_EXPIRED))
+        lp_test_assert_int (outcome, 42);
+
+      lp_test_outcome_free (outcome);
+      lp_lease_release (lease);
+      g_assert_finalize_object (lease);
+      wait_retired (self.manager, i + 1);
+      lp_test_assert_works (self.manager);
+    }
+  lp_test_proc_tear_down (&self);
+}
+
+/* The one whose worker dies between its jobs: its lease is broken at once. */
+static void
+test_crash_idle_death_breaks_the_lease (void)
+{
+  LpTestProc self;
+  LpLease *lease;
+  LpTestOutcome *sibling;
+
+  lp_test_proc_set_up (&self, "good");
+  lp_test_proc_start (&self);
+  lease = lp_test_acquire (self.manager, "idle");
+  sibling = lp_test_hold (lease, &self.first);
+  lp_test_wait_started (sibling);
+  g_assert_cmpint (kill (lp_test_ask_pid (lease), SIGKILL), ==, 0);
+  while (lp_lease_get_state (lease) == LP_LEASE_STATE_ACTIVE)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_BROKEN);
+
+  g_assert_cmpint (lp_job_get_state (sibling->job), ==, LP_JOB_STATE_RUNNING);
+  lp_test_let_go (&self.first);
+  lp_test_assert_succeeds (sibling);
+  lp_test_outcome_free (sibling);
+  g_assert_finalize_object (lease);
+  lp_test_assert_works (self.manager);
+  lp_test_proc_tear_down (&self);
+}
+
+/* In executor 1, as soon as it is ready: it is replaced before anybody has it. */
+static void
+test_crash_when_ready (gconstpointer arguments)
+{
+  LpTestProc self;
+
+  lp_test_proc_set_up (&self, arguments);
+  lp_manager_set_workers_per_pool (self.manager, 1);
+  lp_manager_start (self.manager, NULL, NULL);
+  if (!lp_manager_is_running (self.manager))
+    {
+      /* It was so quick that the start failed. */
+      lp_test_proc_tear_down (&self);
+      return;
+    }
+
+  wait_retired (self.manager, 1);
+  lp_test_assert_works (self.manager);
+  lp_test_proc_tear_down (&self);
+}
+
+/* Whoever waits for an executor gets the one that replaces the broken one. */
+static void
+test_crash_serves_those_who_wait (void)
+{
+  LpTestProc self;
+  LpLease *lease;
+  LpTestOutcome *bad;
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+
+  lp_test_proc_set_up (&self, "exit --argument=3");
+  lp_test_proc_start (&self);
+  lease = lp_test_acquire (self.manager, "broken");
+  lp_manager_acquire_async (self.manager, NULL, NULL, lp_test_result_cb, &result);
+  bad = lp_test_call (lease, "misbehave", g_variant_new ("(i)", 7));
+  lp_test_assert_fails (bad, LP_ERROR, LP_ERROR_BROKEN_EXECUTOR);
+  lp_test_outcome_free (bad);
+  g_assert_finalize_object (lease);
+
+  lease = lp_manager_acquire_finish (self.manager, lp_test_wait_result (&result), &error);
+  g_assert_no_error (error);
+  lp_test_use_and_release (lease);
+  lp_test_proc_tear_down (&self);
+}
+
+/* A status other than 0 after the goodbye hurts nobody. */
+static void
+test_crash_at_goodbye (void)
+{
+  LpTestProc self;
+  g_autoptr (GError) error = NULL;
+
+  lp_test_proc_set_up (&self, "exit-at-goodbye --argument=3");
+  lp_test_proc_start (&self);
+  lp_test_assert_works (self.manager);
+  lp_manager_stop (self.manager, LP_STOP_MODE_DRAIN, -1, NULL, &error);
+  g_assert_no_error (error);
+  lp_test_proc_tear_down (&self);
+}
+
+/* Two at once: each job its outcome, one executor retired. */
+static void
+test_crash_of_both_workers (void)
+{
+  LpTestProc self;
+  LpLease *lease;
+  LpTestOutcome *first, *second, *bad[2];
+
+  lp_test_proc_set_up (&self, "kill-self");
+  lp_test_proc_start (&self);
+  lease = lp_test_acquire (self.manager, "both");
+  first = lp_test_hold (lease, &self.first);
+  second = lp_test_hold (lease, &self.first);
+  lp_test_wait_started (first);
+  lp_test_wait_started (second);
+  bad[0] = lp_test_call (lease, "misbehave", g_variant_new ("(i)", 0));
+  bad[1] = lp_test_call (lease, "misbehave", g_variant_new ("(i)", 1));
+  lp_test_let_go (&self.first);
+  lp_test_let_go (&self.first);
+
+  lp_test_assert_succeeds (first);
+  lp_test_assert_succeeds (second);
+  lp_test_assert_fails (bad[0], LP_ERROR, LP_ERROR_BROKEN_EXECUTOR);
+  lp_test_assert_fails (bad[1], LP_ERROR, LP_ERROR_BROKEN_EXECUTOR);
+  lp_test_outcome_free (first);
+  lp_test_outcome_free (second);
+  lp_test_outcome_free (bad[0]);
+  lp_test_outcome_free (bad[1]);
+  g_assert_finalize_object (lease);
+  lp_test_assert_works (self.manager);
+  g_assert_cmpuint (lp_test_counter (self.manager, "executors_retired"), ==, 1);
+  lp_test_proc_tear_down (&self);
+}
+
+int
+main (int argc, char *argv[])
+{
+  lp_test_proc_init (&argc, &argv);
+
+  lp_test_add_breaks ("/process/crash/", breaks, G_N_ELEMENTS (breaks));
+  g_test_add_func ("/process/crash/cut-at-each-byte", test_crash_cut_at_each_byte);
+  g_test_add_func ("/process/crash/error-before-death-stands", test_crash_error_before_death_stands);
+  g_test_add_func ("/process/crash/blames-only-the-job-that-started", test_crash_blames_only_the_job_that_started);
+  g_test_add_data_func ("/process/crash/fails-a-long-queue", "kill-self", test_crash_fails_a_long_queue);
+  g_test_add_data_func ("/process/crash/fails-a-long-queue-with-depth", "--depth=8 kill-self",
+                        test_crash_fails_a_long_queue);
+  g_test_add_func ("/process/crash/last-line-is-escaped", test_crash_last_line_is_escaped);
+  g_test_add_func ("/process/crash/idle-death-is-noticed", test_crash_idle_death_is_noticed);
+  g_test_add_func ("/process/crash/idle-death-harms-nobody", test_crash_idle_death_harms_nobody);
+  g_test_add_func ("/process/crash/idle-death-breaks-the-lease", test_crash_idle_death_breaks_the_lease);
+  g_test_add_data_func ("/process/crash/exit-when-ready", "--only=1 exit-when-ready --argument=3", test_crash_when_ready);
+  g_test_add_data_func ("/process/crash/hello-and-exit", "--only=1 hello-and-exit", test_crash_when_ready);
+  g_test_add_data_func ("/process/crash/close-when-ready", "--only=1 close-when-ready", test_crash_when_ready);
+  g_test_add_data_func ("/process/crash/hello-twice", "--only=1 hello-twice", test_crash_when_ready);
+  g_test_add_data_func ("/process/crash/goodbye-when-ready", "--only=1 goodbye-when-ready", test_crash_when_ready);
+  g_test_add_func ("/process/crash/serves-those-who-wait", test_crash_serves_those_who_wait);
+  g_test_add_func ("/process/crash/at-goodbye", test_crash_at_goodbye);
+  g_test_add_func ("/process/crash/of-both-workers", test_crash_of_both_workers);
+
+  return g_test_run ();
+}
