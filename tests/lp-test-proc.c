@@ -232,6 +232,22 @@ lp_test_proc_tear_down (LpTestProc *self)
 
 /* --- Jobs --- */
 
+static gboolean
+is_null (gpointer data)
+{
+  return g_atomic_pointer_get ((gpointer *) data) == NULL;
+}
+
+void
+lp_test_wait_finalized (gpointer object)
+{
+  GObject *weak = object;
+
+  g_object_add_weak_pointer (object, (gpointer *) &weak);
+  g_object_unref (object);
+  lp_test_wait_for (is_null, &weak, "an object to be finalized");
+}
+
 static void
 submitted_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -318,7 +334,7 @@ lp_test_outcome_free (LpTestOutcome *outcome)
   g_assert_cmpuint (outcome->n_callbacks, ==, 1);
   g_clear_pointer (&outcome->result, g_variant_unref);
   g_clear_error (&outcome->error);
-  g_assert_finalize_object (outcome->job);
+  lp_test_wait_finalized (outcome->job);
   g_free (outcome);
 }
 
@@ -388,6 +404,28 @@ lp_test_ask_pid (LpLease *lease)
 
 /* --- Workers that break --- */
 
+typedef struct
+{
+  LpManager *manager;
+  guint64 n_retired;
+} Retired;
+
+static gboolean
+is_retired (gpointer data)
+{
+  Retired *retired = data;
+
+  return lp_test_counter (retired->manager, "executors_retired") >= retired->n_retired;
+}
+
+void
+lp_test_wait_retired (LpManager *manager, guint64 n_retired)
+{
+  Retired retired = { manager, n_retired };
+
+  lp_test_wait_for (is_retired, &retired, "an executor to be retired");
+}
+
 void
 lp_test_use_and_release (LpLease *lease)
 {
@@ -396,7 +434,7 @@ lp_test_use_and_release (LpLease *lease)
   lp_test_assert_int (outcome, 42);
   lp_test_outcome_free (outcome);
   lp_lease_release (lease);
-  g_assert_finalize_object (lease);
+  lp_test_wait_finalized (lease);
 }
 
 void
@@ -473,7 +511,7 @@ check_break (const LpTestBreak *self, LpManager *manager, LpTestFifo *first, LpT
   g_assert_cmpint (lp_job_get_state (sibling->job), ==, LP_JOB_STATE_RUNNING);
   lp_test_let_go (first);
   lp_test_assert_succeeds (sibling);
-  g_assert_finalize_object (lease);
+  lp_test_wait_finalized (lease);
   lp_test_assert_works (manager);
 
   check_break_counts (manager, self);

@@ -59,6 +59,8 @@ void            lp_test_wait_started     (LpTestOutcome *outcome);
 void            lp_test_wait_outcome     (LpTestOutcome *outcome);
 void            lp_test_outcome_free     (LpTestOutcome *outcome);              /* after it has come */
 int             lp_test_ask_pid          (LpLease *lease);
+/* Takes a reference, the last one but for what another thread may still hold. */
+void            lp_test_wait_finalized   (gpointer object);
 
 /* These wait for it. */
 void            lp_test_assert_succeeds  (LpTestOutcome *outcome);
@@ -68,6 +70,9 @@ void            lp_test_assert_cancelled (LpTestOutcome *outcome);
 /* As all jobs that had not started when their executor broke: they can be tried again. */
 void            lp_test_assert_untouched (LpTestOutcome *outcome);
 void            lp_test_assert_says      (const GError *error, const char *text);
+
+/* Until so many executors have been retired. */
+void            lp_test_wait_retired     (LpManager *manager, guint64 n_retired);
 
 /* A new lease works. */
 void            lp_test_assert_works     (LpManager *manager);

@@ -59,7 +59,8 @@ test_crash_cut_at_each_byte (void)
 
       lp_test_outcome_free (bad);
       lp_lease_release (lease);
-      g_assert_finalize_object (lease);
+      lp_test_wait_finalized (lease);
+      lp_test_wait_retired (self.manager, 1);
       lp_test_assert_works (self.manager);
       lp_test_proc_tear_down (&self);
     }
@@ -81,7 +82,8 @@ test_crash_error_before_death_stands (void)
 
   lp_test_outcome_free (bad);
   lp_lease_release (lease);
-  g_assert_finalize_object (lease);
+  lp_test_wait_finalized (lease);
+  lp_test_wait_retired (self.manager, 1);
   lp_test_assert_works (self.manager);
   lp_test_proc_tear_down (&self);
 }
@@ -112,7 +114,7 @@ test_crash_blames_only_the_job_that_started (void)
   lp_test_outcome_free (first);
   lp_test_outcome_free (bad);
   lp_test_outcome_free (after);
-  g_assert_finalize_object (lease);
+  lp_test_wait_finalized (lease);
   lp_test_assert_works (self.manager);
   lp_test_proc_tear_down (&self);
 }
@@ -147,7 +149,7 @@ test_crash_fails_a_long_queue (gconstpointer arguments)
   lp_test_outcome_free (bad);
   for (int i = 0; i < N_QUEUED; i++)
     lp_test_outcome_free (queued[i]);
-  g_assert_finalize_object (lease);
+  lp_test_wait_finalized (lease);
   lp_test_assert_works (self.manager);
   lp_test_proc_tear_down (&self);
 }
@@ -173,33 +175,11 @@ test_crash_last_line_is_escaped (void)
 
   lp_test_outcome_free (bad);
   lp_lease_release (lease);
-  g_assert_finalize_object (lease);
+  lp_test_wait_finalized (lease);
   lp_test_proc_tear_down (&self);
 }
 
 /* --- Idle workers --- */
-
-typedef struct
-{
-  LpManager *manager;
-  guint64 n_retired;
-} Retired;
-
-static gboolean
-is_retired (gpointer data)
-{
-  Retired *retired = data;
-
-  return lp_test_counter (retired->manager, "executors_retired") >= retired->n_retired;
-}
-
-static void
-wait_retired (LpManager *manager, guint64 n_retired)
-{
-  Retired retired = { manager, n_retired };
-
-  lp_test_wait_for (is_retired, &retired, "an executor to be retired");
-}
 
 static int
 get_pid_of_a_worker (LpManager *manager)
@@ -208,7 +188,7 @@ get_pid_of_a_worker (LpManager *manager)
   int pid = lp_test_ask_pid (lease);
 
   lp_lease_release (lease);
-  g_assert_finalize_object (lease);
+  lp_test_wait_finalized (lease);
 
   return pid;
 }
@@ -222,7 +202,7 @@ test_crash_idle_death_is_noticed (void)
   lp_test_proc_set_up (&self, "good");
   lp_test_proc_start (&self);
   g_assert_cmpint (kill (get_pid_of_a_worker (self.manager), SIGKILL), ==, 0);
-  wait_retired (self.manager, 1);
+  lp_test_wait_retired (self.manager, 1);
   lp_test_wait_stat (self.manager, "available", 1);
   g_assert_cmpuint (lp_test_counter (self.manager, "executors_created"), ==, 2);
   lp_test_assert_works (self.manager);
@@ -254,11 +234,17 @@ test_crash_idle_death_harms_nobody (void)
 
       lp_test_outcome_free (outcome);
       lp_lease_release (lease);
-      g_assert_finalize_object (lease);
-      wait_retired (self.manager, i + 1);
+      lp_test_wait_finalized (lease);
+      lp_test_wait_retired (self.manager, i + 1);
       lp_test_assert_works (self.manager);
     }
   lp_test_proc_tear_down (&self);
+}
+
+static gboolean
+is_not_active (gpointer lease)
+{
+  return lp_lease_get_state (lease) != LP_LEASE_STATE_ACTIVE;
 }
 
 /* The one whose worker dies between its jobs: its lease is broken at once. */
@@ -275,15 +261,14 @@ test_crash_idle_death_breaks_the_lease (void)
   sibling = lp_test_hold (lease, &self.first);
   lp_test_wait_started (sibling);
   g_assert_cmpint (kill (lp_test_ask_pid (lease), SIGKILL), ==, 0);
-  while (lp_lease_get_state (lease) == LP_LEASE_STATE_ACTIVE)
-    g_main_context_iteration (NULL, TRUE);
+  lp_test_wait_for (is_not_active, lease, "the lease to be broken");
   g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_BROKEN);
 
   g_assert_cmpint (lp_job_get_state (sibling->job), ==, LP_JOB_STATE_RUNNING);
   lp_test_let_go (&self.first);
   lp_test_assert_succeeds (sibling);
   lp_test_outcome_free (sibling);
-  g_assert_finalize_object (lease);
+  lp_test_wait_finalized (lease);
   lp_test_assert_works (self.manager);
   lp_test_proc_tear_down (&self);
 }
@@ -304,7 +289,7 @@ test_crash_when_ready (gconstpointer arguments)
       return;
     }
 
-  wait_retired (self.manager, 1);
+  lp_test_wait_retired (self.manager, 1);
   lp_test_assert_works (self.manager);
   lp_test_proc_tear_down (&self);
 }
@@ -326,10 +311,11 @@ test_crash_serves_those_who_wait (void)
   bad = lp_test_call (lease, "misbehave", g_variant_new ("(i)", 7));
   lp_test_assert_fails (bad, LP_ERROR, LP_ERROR_BROKEN_EXECUTOR);
   lp_test_outcome_free (bad);
-  g_assert_finalize_object (lease);
+  lp_test_wait_finalized (lease);
 
   lease = lp_manager_acquire_finish (self.manager, lp_test_wait_result (&result), &error);
   g_assert_no_error (error);
+  g_clear_object (&result);
   lp_test_use_and_release (lease);
   lp_test_proc_tear_down (&self);
 }
@@ -377,7 +363,7 @@ test_crash_of_both_workers (void)
   lp_test_outcome_free (second);
   lp_test_outcome_free (bad[0]);
   lp_test_outcome_free (bad[1]);
-  g_assert_finalize_object (lease);
+  lp_test_wait_finalized (lease);
   lp_test_assert_works (self.manager);
   g_assert_cmpuint (lp_test_counter (self.manager, "executors_retired"), ==, 1);
   lp_test_proc_tear_down (&self);

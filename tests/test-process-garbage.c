@@ -8,6 +8,13 @@
 
 #include "lp-test-proc.h"
 
+#include <fcntl.h>
+#include <gio/gunixfdmessage.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lp-channel-private.h"
+
 static const LpTestBreak headers[] = {
   { "frame-length-0", "frame-length --argument=0", "0 bytes" },
   { "frame-length-15", "frame-length --argument=15", "15 bytes" },
@@ -20,7 +27,7 @@ static const LpTestBreak headers[] = {
   { "filler", "filler", "flags" },
   { "result-without-number", "result-without-number", "RESULT" },
   { "log-with-number", "log-with-number", "LOG" },
-  { "text-in-job", "text-in-job", "50% done" },
+  { "text-in-job", "text-in-job", "max-message-size" },
   { "noise", "noise", NULL },
 };
 
@@ -38,20 +45,24 @@ static const LpTestBreak bodies[] = {
 };
 
 static const LpTestBreak times[] = {
-  { "result-of-nobody", "result-of-nobody", "RESULT" },
-  { "error-of-nobody", "error-of-nobody", "ERROR" },
-  { "error-without-number", "error-without-number", "ERROR" },
-  { "started-of-nobody", "started-of-nobody", "STARTED" },
-  { "dropped-of-nobody", "dropped-of-nobody", "DROPPED" },
-  { "progress-of-nobody", "progress-of-nobody", "PROGRESS" },
-  { "never-started", "never-started", "RESULT", LP_TEST_UNTOUCHED },
-  { "error-never-started", "error-never-started", "ERROR", LP_TEST_UNTOUCHED },
-  { "progress-never-started", "progress-never-started", "PROGRESS", LP_TEST_UNTOUCHED },
+  { "result-of-nobody", "result-of-nobody", "a result for job" },
+  { "error-of-nobody", "error-of-nobody", "an error for job" },
+  { "error-without-number", "error-without-number", "after it said hello" },
+  { "started-of-nobody", "started-of-nobody", "it started job" },
+  { "dropped-of-nobody", "dropped-of-nobody", "it dropped job" },
+  { "progress-of-nobody", "progress-of-nobody", "progress" },
+  { "progress-nan", "progress-nan", "progress" },
+  { "progress-infinite", "progress-infinite", "progress" },
+  { "never-started", "never-started", "a result for job", LP_TEST_UNTOUCHED },
+  { "error-never-started", "error-never-started", "an error for job", LP_TEST_UNTOUCHED },
+  { "progress-never-started", "progress-never-started", "progress", LP_TEST_UNTOUCHED },
   { "result-twice", "result-twice", NULL, LP_TEST_SUCCEEDED },
   { "result-and-error", "result-and-error", NULL, LP_TEST_SUCCEEDED },
-  { "started-twice", "started-twice", "STARTED" },
-  { "dropped-running", "dropped-running", "DROPPED" },
-  { "hello-again", "hello-again", "HELLO" },
+  { "started-twice", "started-twice", "it started job" },
+  { "dropped-running", "dropped-running", "it dropped job" },
+  { "dropped-unasked", "dropped-unasked", "it dropped job", LP_TEST_UNTOUCHED },
+  { "dropped-twice", "dropped-twice", "it dropped job", LP_TEST_UNTOUCHED },
+  { "hello-again", "hello-again", "hello twice" },
   { "call-from-worker", "call-from-worker", "CALL" },
   { "cancel-from-worker", "cancel-from-worker", "CANCEL" },
   { "goodbye-in-job", "goodbye-in-job", NULL },
@@ -111,7 +122,7 @@ test_garbage_unknown_error_domain (void)
 
   lp_test_outcome_free (outcome);
   lp_lease_release (lease);
-  g_assert_finalize_object (lease);
+  lp_test_wait_finalized (lease);
   lp_test_proc_tear_down (&self);
 }
 
@@ -134,7 +145,7 @@ test_garbage_result_larger_than_the_limit (void)
 
   lp_test_outcome_free (outcome);
   lp_lease_release (lease);
-  g_assert_finalize_object (lease);
+  lp_test_wait_finalized (lease);
   lp_test_assert_works (self.manager);
   lp_test_proc_tear_down (&self);
 }
@@ -186,9 +197,45 @@ test_garbage_extra_descriptors (gconstpointer arguments)
     }
 
   lp_lease_release (lease);
-  g_assert_finalize_object (lease);
+  lp_test_wait_finalized (lease);
   lp_test_assert_works (self.manager);
   lp_test_proc_tear_down (&self);
+}
+
+/* One read may give the bytes before the descriptors that are too many, too:
+ * what they say has happened. */
+static void
+test_garbage_frames_before_extra_descriptors_count (void)
+{
+  int fds[2] = { open ("/dev/null", O_RDONLY | O_CLOEXEC), open ("/dev/null", O_RDONLY | O_CLOEXEC) };
+  int streams[2];
+  guint8 started[LP_FRAME_HEADER_SIZE], result[LP_FRAME_HEADER_SIZE];
+  g_autoptr (GSocketControlMessage) message = g_unix_fd_message_new ();
+  g_autoptr (LpChannel) channel = NULL;
+  g_autoptr (GSocket) socket = NULL;
+  g_autoptr (GError) error = NULL;
+  LpFrame frame;
+
+  g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, streams), ==, 0);
+  channel = lp_channel_new (streams[0], streams[0], 4096);
+  socket = g_socket_new_from_fd (streams[1], &error);
+  g_assert_no_error (error);
+
+  lp_frame_pack_header (&(LpFrameHeader) { LP_FRAME_STARTED, 0, 7, 0 }, started);
+  lp_frame_pack_header (&(LpFrameHeader) { LP_FRAME_RESULT, LP_FRAME_BODY_IN_FILE, 7, 0 }, result);
+  g_assert_cmpint (g_socket_send (socket, (const char *) started, sizeof started, NULL, NULL), ==, sizeof started);
+  for (guint i = 0; i < 2; i++)
+    {
+      g_assert_true (g_unix_fd_message_append_fd (G_UNIX_FD_MESSAGE (message), fds[i], NULL));
+      close (fds[i]);
+    }
+  g_assert_cmpint (g_socket_send_message (socket, NULL, &(GOutputVector) { result, sizeof result }, 1, &message, 1, 0,
+                                          NULL, NULL), ==, sizeof result);
+
+  g_assert_cmpint (lp_channel_read (channel, &frame, &error), ==, LP_CHANNEL_FRAME);
+  g_assert_cmpint (frame.type, ==, LP_FRAME_STARTED);
+  g_assert_cmpint (lp_channel_read (channel, &frame, &error), ==, LP_CHANNEL_BAD);
+  g_assert_error (error, LP_ERROR, LP_ERROR_PROTOCOL);
 }
 
 /* Random bytes, a new seed each time. */
@@ -224,6 +271,8 @@ main (int argc, char *argv[])
   g_test_add_data_func ("/process/garbage/extra-descriptors", "extra-fds --argument=4", test_garbage_extra_descriptors);
   g_test_add_data_func ("/process/garbage/too-many-descriptors", "extra-fds --argument=8",
                         test_garbage_extra_descriptors);
+  g_test_add_func ("/process/garbage/file/frames-before-extra-descriptors-count",
+                   test_garbage_frames_before_extra_descriptors_count);
   g_test_add_func ("/process/garbage/unknown-error-domain", test_garbage_unknown_error_domain);
   g_test_add_func ("/process/garbage/result-larger-than-the-limit", test_garbage_result_larger_than_the_limit);
   g_test_add_func ("/process/garbage/parameters-larger-than-the-limit",

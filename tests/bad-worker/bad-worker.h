@@ -30,7 +30,7 @@ typedef enum
   AT_START,                     /* nothing was read, and the stream is still 0 and 1 */
   IN_HELLO,                     /* in place of the hello */
   WHEN_READY,                   /* after the hello */
-  AT_CALL,                      /* before STARTED */
+  AT_CALL,                      /* before STARTED, or in its place */
   IN_JOB,                       /* after STARTED, in place of the function; returning ends it with a result */
   AT_GOODBYE,
 } Moment;
@@ -55,4 +55,5 @@ GVariant   *make_hello       (void);
 GVariant   *make_result      (const Job *job);
 void        serve_waiting    (void);    /* reads one frame, whatever it is */
 void        stay             (void) G_GNUC_NORETURN;
+void        forget           (void);    /* the job has been answered by the mode */
 void        wait_at_gate     (const char *path);

@@ -30,6 +30,7 @@ static gboolean is_bad = TRUE;  /* FALSE: this one is of a good executor */
 
 static GQueue waiting = G_QUEUE_INIT;   /* of Job */
 static Job *running;
+static gboolean is_answered;    /* the one that runs, by a mode */
 static GByteArray *outbox;      /* a result, until it is known whether another job begins */
 
 int
@@ -50,6 +51,12 @@ stay (void)
 {
   while (TRUE)
     pause ();
+}
+
+void
+forget (void)
+{
+  is_answered = TRUE;
 }
 
 static void
@@ -184,10 +191,13 @@ run (Job *job)
 {
   gboolean is_the_one = is_bad && g_str_equal (job->name, "misbehave");
 
+  is_answered = FALSE;
   if (is_the_one && mode->moment == AT_CALL)
     {
       wire_flush (outbox);
       mode->misbehave (job);
+      if (is_answered)
+        return;
     }
 
   wire_put (outbox, STARTED, job->id, NULL);
@@ -202,6 +212,9 @@ run (Job *job)
       g_variant_get (job->parameters, "(&s)", &path);
       wait_at_gate (path);
     }
+
+  if (is_answered)
+    return;
 
   if (!is_known (job))
     wire_put (outbox, ERROR, job->id, wire_error ("lp-error-quark", 10, "there is no such function"));

@@ -235,6 +235,18 @@ progress_never_started (const Job *job)
 }
 
 static void
+progress_nan (const Job *job)
+{
+  send_and_stay (PROGRESS, job->id, g_variant_new ("(dms)", NAN, NULL));
+}
+
+static void
+progress_infinite (const Job *job)
+{
+  send_and_stay (PROGRESS, job->id, g_variant_new ("(dms)", -INFINITY, NULL));
+}
+
+static void
 twice (FrameType type, guint64 id, GVariant *body)
 {
   g_autoptr (GByteArray) bytes = g_byte_array_new ();
@@ -262,6 +274,14 @@ static void
 dropped_twice (const Job *job)
 {
   twice (DROPPED, job->id, NULL);
+}
+
+/* Each time it comes. */
+static void
+dropped_unasked (const Job *job)
+{
+  wire_send (DROPPED, job->id, NULL);
+  forget ();
 }
 
 static void
@@ -332,7 +352,7 @@ noise (const Job *job)
 static void
 odd_progress (const Job *job)
 {
-  const double values[] = { NAN, -INFINITY, -1, 2, INFINITY };
+  const double values[] = { -1e300, -1, 2, 1e300 };
 
   for (guint i = 0; i < G_N_ELEMENTS (values); i++)
     wire_send (PROGRESS, job->id, g_variant_new ("(dms)", values[i], "odd"));
@@ -353,7 +373,8 @@ odd_log_fields (const Job *job)
 static void
 remote_error (const Job *job)
 {
-  send_and_stay (ERROR, job->id, wire_error ("a-domain-nobody-knows-quark", 7, "something of its own"));
+  wire_send (ERROR, job->id, wire_error ("a-domain-nobody-knows-quark", 7, "something of its own"));
+  forget ();
 }
 
 const Mode garbage_modes[] = {
@@ -383,9 +404,12 @@ const Mode garbage_modes[] = {
   { "never-started", AT_CALL, never_started },
   { "error-never-started", AT_CALL, error_never_started },
   { "progress-never-started", AT_CALL, progress_never_started },
+  { "progress-nan", IN_JOB, progress_nan },
+  { "progress-infinite", IN_JOB, progress_infinite },
   { "result-twice", IN_JOB, result_twice },
   { "started-twice", IN_JOB, started_twice },
   { "dropped-twice", AT_CALL, dropped_twice },
+  { "dropped-unasked", AT_CALL, dropped_unasked },
   { "result-and-error", IN_JOB, result_and_error },
   { "dropped-running", IN_JOB, dropped_running },
   { "hello-again", IN_JOB, hello_again },
