@@ -352,6 +352,43 @@ test_without_a_callback (Fixture *self, gconstpointer data)
 }
 
 static void
+destroyed_in_owner (gpointer user_data)
+{
+  g_assert_true (g_thread_self () == *(GThread **) user_data);
+  *(GThread **) user_data = NULL;
+}
+
+static gboolean
+is_null (gpointer pointer)
+{
+  return *(gpointer *) pointer == NULL;
+}
+
+/* A call keeps its manager; who ends it last does not destroy that. */
+static void
+test_outlives_the_callers_reference (void)
+{
+  Fixture fixture;
+  GThread *owner = g_thread_self ();
+  g_autoptr (LpJob) job = NULL;
+
+  set_up (&fixture, NULL);
+  job = lp_test_gate_job (fixture.gate);
+  g_object_set_data_full (G_OBJECT (fixture.manager), "owner", &owner, destroyed_in_owner);
+  lp_manager_run_async (fixture.manager, job, NULL, NULL, NULL, NULL);
+  lp_test_gate_wait_entered (fixture.gate, 1);
+  g_object_unref (fixture.manager);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  g_assert_cmpint (lp_job_get_state (job), ==, LP_JOB_STATE_RUNNING);
+
+  lp_test_gate_open (fixture.gate);
+  lp_test_wait_for (is_null, &owner, "the end of the manager");
+  g_assert_cmpint (lp_job_get_state (job), ==, LP_JOB_STATE_SUCCEEDED);
+  lp_test_gate_unref (fixture.gate);
+}
+
+static void
 test_result_is_not_fetched (Fixture *self, gconstpointer data)
 {
   g_autoptr (LpJob) job = lp_test_value_job (1);
@@ -530,6 +567,7 @@ main (int argc, char *argv[])
   add ("from-any-thread", test_from_any_thread);
   add ("from-a-job", test_from_a_job);
   add ("without-a-callback", test_without_a_callback);
+  g_test_add_func ("/run-call/outlives-the-callers-reference", test_outlives_the_callers_reference);
   add ("result-is-not-fetched", test_result_is_not_fetched);
   add ("refused/submitted-before", test_submitted_before);
   add ("refused/bad-timeout", test_bad_timeout);

@@ -32,6 +32,7 @@ typedef enum
 
 typedef struct
 {
+  LpManager *manager;           /* (construct-only) (owned) NULL if the result has it */
   LpPool *pool;                 /* (construct-only) (owned) */
   LpJob *job;                   /* (construct-only) (owned) */
   GCancellable *cancellable;    /* (construct-only) (owned) (nullable) */
@@ -43,8 +44,9 @@ typedef struct
   int phase;                    /* (atomic) CallPhase */
 } Call;
 
-/* The last reference may go on any thread. User data of a job that was never
- * accepted is not destroyed there. */
+/* The last reference may go on any thread. What may be foreign is not destroyed
+ * there: the user data of a job that was never accepted, and the handlers of the
+ * manager's signals. */
 static void
 call_clear (gpointer data)
 {
@@ -55,6 +57,8 @@ call_clear (gpointer data)
   else
     g_object_unref (self->job);
 
+  if (self->manager != NULL)
+    lp_pool_destroy_in_owner (self->pool, g_object_unref, self->manager);
   g_clear_object (&self->cancellable);
   g_clear_object (&self->acquired);
   g_clear_object (&self->ended);
@@ -162,18 +166,20 @@ cancelled_cb (LpCompletion *completion, gpointer data)
 
 /* For a claimed job. Takes the reference to RESULT. */
 static Call *
-call_new (LpPool *pool, LpJob *job, const LpAsk *ask, GCancellable *cancellable, LpCompletion *result)
+call_new (LpManager *manager, LpJob *job, const LpAsk *ask, GCancellable *cancellable, LpCompletion *result)
 {
   Call *self = g_atomic_rc_box_new0 (Call);
+  g_autoptr (GObject) source = g_async_result_get_source_object (G_ASYNC_RESULT (result));
 
-  self->pool = lp_pool_ref (pool);
+  self->manager = source == NULL ? g_object_ref (manager) : NULL;
+  self->pool = lp_pool_ref (manager->pool);
   self->job = g_object_ref (job);
   self->cancellable = cancellable != NULL ? g_object_ref (cancellable) : NULL;
   self->result = result;
   self->acquired = lp_completion_new_step (acquired_cb, self);
   self->ended = lp_completion_new_step (ended_cb, self);
   if (ask->wait && ask->timeout != 0)
-    self->waiter = lp_waiter_new (pool, ask, g_object_ref (self->acquired));
+    self->waiter = lp_waiter_new (self->pool, ask, g_object_ref (self->acquired));
 
   return self;
 }
@@ -191,6 +197,14 @@ call_begin (Call *self, const LpAsk *ask)
     lp_pool_acquire (self->pool, ask, g_object_ref (self->acquired), NULL);
 }
 
+/* Without a callback the result is dropped where it comes, so it does not have
+ * the manager. */
+static LpCompletion *
+result_new (LpManager *self, gpointer tag, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  return lp_completion_new (callback != NULL ? self : NULL, tag, cancellable, callback, user_data);
+}
+
 /* Takes the reference to RESULT. */
 static void
 call (LpManager *self, LpJob *job, LpRequest *request, GCancellable *cancellable, LpCompletion *result)
@@ -202,7 +216,7 @@ call (LpManager *self, LpJob *job, LpRequest *request, GCancellable *cancellable
       && lp_ask_read (&ask, request, &error)
       && lp_pool_check_fork (self->pool, &error)
       && lp_job_claim_for_submit (job, &error))
-    call_begin (call_new (self->pool, job, &ask, cancellable, result), &ask);
+    call_begin (call_new (self, job, &ask, cancellable, result), &ask);
   else
     lp_completion_fail (result, error);
 
@@ -248,7 +262,7 @@ lp_manager_run_async (LpManager *self, LpJob *job, LpRequest *request, GCancella
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
   call (self, job, request, cancellable,
-        lp_completion_new (self, lp_manager_run_async, cancellable, callback, user_data));
+        result_new (self, lp_manager_run_async, cancellable, callback, user_data));
 }
 
 /**
@@ -310,7 +324,7 @@ lp_manager_call_async (LpManager *self, const char *name, GVariant *parameters, 
 
   job = lp_job_new_for_call (name, parameters);
   call (self, job, request, cancellable,
-        lp_completion_new (self, lp_manager_call_async, cancellable, callback, user_data));
+        result_new (self, lp_manager_call_async, cancellable, callback, user_data));
 }
 
 /**
