@@ -156,6 +156,7 @@ work_free (gpointer data)
 
   g_object_unref (self->job);
   g_clear_pointer (&self->gate, lp_test_gate_unref);
+  g_clear_object (&self->cancellable);
   g_free (self);
 }
 
@@ -213,11 +214,36 @@ step_submit (Run *run)
 }
 
 static inline void
+ran_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Work *work = user_data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) value = lp_manager_run_finish (LP_MANAGER (source), result, &error);
+
+  work->n_told++;
+  work->accepted = lp_job_get_queued_at (work->job) != 0;
+  check_end (work, value, error);
+}
+
+static inline void
+step_run (Run *run)
+{
+  g_autoptr (LpRequest) request = random_request ();
+  Work *work = work_new ();
+
+  g_ptr_array_add (run->works, work);
+  work->cancellable = g_cancellable_new ();
+  lp_manager_run_async (run->manager, work->job, request, work->cancellable, ran_cb, work);
+}
+
+static inline void
 step_cancel_job (Run *run)
 {
   Work *work = pick_recent (run->works);
 
-  if (work != NULL)
+  if (work != NULL && work->cancellable != NULL && pick (2) == 0)
+    g_cancellable_cancel (work->cancellable);
+  else if (work != NULL)
     lp_job_cancel (work->job);
 }
 
@@ -385,7 +411,8 @@ static const struct
   gboolean flaky;
 } steps[] = {
   { 16, step_acquire_async, FALSE }, { 4, step_acquire_blocking, FALSE }, { 6, step_try_acquire, FALSE },
-  { 5, step_cancel_acquire, FALSE }, { 30, step_submit, FALSE }, { 8, step_cancel_job, FALSE },
+  { 5, step_cancel_acquire, FALSE }, { 30, step_submit, FALSE }, { 12, step_run, FALSE },
+  { 8, step_cancel_job, FALSE },
   { 8, step_open_gate, FALSE }, { 6, step_return_deferred, FALSE }, { 4, step_renew, FALSE },
   { 14, step_release, FALSE }, { 3, step_units, FALSE }, { 1, step_recycle, FALSE }, { 2, step_look, FALSE },
   { 10, step_iterate, FALSE }, { 3, step_sleep, FALSE }, { 2, step_stop, FALSE }, { 8, step_restart, FALSE },

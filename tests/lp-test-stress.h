@@ -20,6 +20,7 @@ typedef struct
   LpJob *job;
   Kind kind;
   LpTestGate *gate;
+  GCancellable *cancellable;    /* of one that was run */
   gboolean accepted;
   guint n_told;
 } Work;
