@@ -417,6 +417,9 @@ test_submitted_before (Fixture *self, gconstpointer data)
   assert_fails (self, &second, LP_ERROR, LP_ERROR_INVALID_ARGUMENT);
   g_assert_false (lp_lease_submit (lease, job, &error));
   g_assert_error (error, LP_ERROR, LP_ERROR_INVALID_ARGUMENT);
+  g_test_expect_message ("leasepool", G_LOG_LEVEL_CRITICAL, "*lp_job_set_timeout_seconds*");
+  lp_job_set_timeout_seconds (job, 1);
+  g_test_assert_expected_messages ();
 
   lp_lease_release (lease);
   assert_value (self, &first, 5);

@@ -119,7 +119,7 @@ void
 lp_job_set_timeout_seconds (LpJob *self, double timeout_seconds)
 {
   g_return_if_fail (LP_IS_JOB (self));
-  g_return_if_fail (lp_job_peek_state (self) == LP_JOB_STATE_NEW);
+  g_return_if_fail (lp_job_peek_state (self) == LP_JOB_STATE_NEW && !g_atomic_int_get (&self->submitted));
 
   if (self->timeout_seconds == timeout_seconds)
     return;
