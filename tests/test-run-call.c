@@ -458,7 +458,8 @@ assert_call_refused (Fixture *self, const char *name, LpRequest *request, int co
   int n_consumed = 0;
 
   lp_manager_call_async (self->manager, name,
-                         g_variant_new_from_data (G_VARIANT_TYPE_UINT32, &word, sizeof word, TRUE, count_cb, &n_consumed),
+                         g_variant_new_from_data (G_VARIANT_TYPE_UINT32, &word, sizeof word, TRUE,
+                                                  count_cb, &n_consumed),
                          request, NULL, lp_test_result_cb, &result);
   if (lp_manager_is_running (self->manager))
     g_assert_cmpuint (lp_test_stat (self->manager, "leased"), ==, 0);
