@@ -5,7 +5,10 @@
 
 #include "lp-service-private.h"
 
+#include <fcntl.h>
+#include <glib-unix.h>
 #include <pthread.h>
+#include <unistd.h>
 
 #include "lp-error.h"
 
@@ -87,12 +90,36 @@ service_main (gpointer data)
   return NULL;
 }
 
+/* GLib aborts the process if there are none left for a new context. Another
+ * thread may take them meanwhile, but then a moment was missing anyway. */
+static gboolean
+has_descriptors (GError **error)
+{
+  int fds[2];
+
+  if (!g_unix_open_pipe (fds, FD_CLOEXEC, error))
+    return FALSE;
+
+  close (fds[0]);
+  close (fds[1]);
+  return TRUE;
+}
+
 static LpService *
 service_new (GError **error)
 {
-  LpService *self = g_new0 (LpService, 1);
+  LpService *self;
   g_autoptr (GError) local_error = NULL;
 
+  if (!has_descriptors (&local_error))
+    {
+      g_set_error (error, LP_ERROR, LP_ERROR_START_FAILED,
+                   "The service thread cannot be started: there is no file descriptor for it: %s",
+                   local_error->message);
+      return NULL;
+    }
+
+  self = g_new0 (LpService, 1);
   self->context = g_main_context_new ();
   self->loop = g_main_loop_new (self->context, FALSE);
   self->delivery = lp_delivery_ref_context (self->context);
@@ -109,7 +136,7 @@ service_new (GError **error)
 }
 
 /* Starts the thread if this is the first use. Fails with
- * LP_ERROR_START_FAILED if the system refuses a thread. */
+ * LP_ERROR_START_FAILED if the system refuses a thread or its descriptor. */
 LpService *
 lp_service_acquire (GError **error)
 {
