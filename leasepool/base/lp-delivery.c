@@ -33,6 +33,9 @@
 #define DISPATCH_USEC 4000
 #define ITEMS_PER_CLOCK_READ 32
 
+/* A context that lets them wait so long is told of, if somebody wants to know. */
+#define LATE_USEC G_USEC_PER_SEC
+
 typedef struct
 {
   GDestroyNotify destroy;
@@ -44,10 +47,12 @@ struct _LpDelivery
   int ref_count;                /* (atomic) */
   GMainContext *context;        /* (construct-only) held by each reference but the source's */
   guint fork_generation;        /* (construct-only) */
+  gboolean watched;             /* (construct-only) somebody wants to know when they are late */
 
   GMutex lock;                  /* a leaf */
   LpDeliveryItem *queue;        /* (lock), the head is also read without it */
   LpDeliveryItem *queue_tail;   /* (lock) */
+  gint64 queued_at;             /* (lock) the head, if watched */
   GArray *destroys;             /* (lock) of Destroy, made on demand; tested without it */
 
   LpDeliveryItem *batch;        /* (the context's owner) */
@@ -128,20 +133,44 @@ take_destroys_locked (LpDelivery *self)
   return destroys;
 }
 
+/* ITEMS were taken from the queue now. */
+static void
+note_taken (const LpDeliveryItem *items, gint64 queued_at)
+{
+  gint64 waited = lp_clock_now () - queued_at;
+  guint n_items = 0;
+
+  if (waited < LATE_USEC)
+    return;
+
+  for (; items != NULL; items = items->next)
+    n_items++;
+  lp_log (G_LOG_DOMAIN, G_LOG_LEVEL_DEBUG, LP_DEBUG_DELIVERY, "delivery-late", NULL,
+          "%u results or notifications have waited %.3f s for their main context", n_items,
+          lp_clock_seconds (waited));
+}
+
 static GArray *
 take_queue (LpDelivery *self)
 {
   GArray *destroys;
+  LpDeliveryItem *taken = NULL;
+  gint64 queued_at;
 
   g_mutex_lock (&self->lock);
+  queued_at = self->queued_at;
   if (self->batch == NULL)
     {
+      taken = self->queue;
       self->batch = self->queue;
       g_atomic_pointer_set (&self->queue, NULL);
       self->queue_tail = NULL;
     }
   destroys = take_destroys_locked (self);
   g_mutex_unlock (&self->lock);
+
+  if (self->watched && taken != NULL)
+    note_taken (taken, queued_at);
 
   return destroys;
 }
@@ -251,6 +280,7 @@ delivery_new (GMainContext *context)
   self->ref_count = 1;
   self->context = context;
   self->fork_generation = lp_fork_generation ();
+  self->watched = lp_log_wants (G_LOG_DOMAIN, G_LOG_LEVEL_DEBUG, LP_DEBUG_DELIVERY);
   g_mutex_init (&self->lock);
 
   ((DeliverySource *) source)->delivery = self;
@@ -354,7 +384,11 @@ lp_delivery_post (LpDelivery *self, LpDeliveryItem *item)
   if (self->queue_tail != NULL)
     self->queue_tail->next = item;
   else
-    g_atomic_pointer_set (&self->queue, item);
+    {
+      g_atomic_pointer_set (&self->queue, item);
+      if (self->watched)
+        self->queued_at = lp_clock_now ();
+    }
   self->queue_tail = item;
   g_mutex_unlock (&self->lock);
 

@@ -72,6 +72,7 @@ typedef struct
   LpPool *pool;                 /* (owned by the slot) */
   LpSettings *settings;         /* (owned) */
   const LpExecutorOps *ops;
+  gboolean logs_jobs;           /* somebody wants records of its jobs */
 
   int dead;                     /* (atomic) it reported its death */
 
@@ -135,6 +136,7 @@ gboolean    lp_executor_job_gone         (LpExecutor *self, LpJob *job);
 void        lp_executor_job_deferred     (LpExecutor *self, LpJob *job);
 gboolean    lp_executor_default_kick_locked (LpExecutor *self);
 void        lp_executor_default_wake     (LpExecutor *self);
+void        lp_executor_job_begins       (LpExecutor *self, LpJob *job);
 void        lp_executor_begin_claimed    (LpExecutor *self, LpJob *job);
 void        lp_executor_vacate_all       (LpExecutor *self);
 void        lp_executor_interrupt_job    (LpExecutor *self, LpJob *job, LpInterrupt reason);

@@ -14,7 +14,7 @@ submit_claimed (LpExecutor *self, LpJob *job)
 {
   LpOutcome outcome = { NULL, NULL };
 
-  lp_executor_arm_timeout (job);
+  lp_executor_job_begins (self, job);
 
   if (job->kind == LP_JOB_COMMAND)
     {

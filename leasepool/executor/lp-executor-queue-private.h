@@ -13,6 +13,7 @@ typedef struct
   LpJob *job;                   /* (owned) */
   LpGrant *grant;               /* (owned) (nullable) whose list entry is to be refreshed */
   GQueue waiters;
+  gboolean ended;               /* this is its end, for those who wait */
   gboolean gone;                /* its function can no longer run */
   gboolean disarm;
   gboolean load_changed;
@@ -20,11 +21,14 @@ typedef struct
 } LpAftermath;
 
 void lp_executor_begin_locked (LpExecutorPrivate *priv, LpJob *job);
-void lp_executor_arm_timeout (LpJob *job);
 void lp_executor_move_locked      (LpExecutorPrivate *priv, LpJob *job, LpJobPlace place);
 void lp_executor_end_early_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, gboolean by_function,
                                    LpAftermath *aftermath);
 void lp_aftermath_run             (LpExecutor *self, LpAftermath *aftermath);
 void lp_outcome_clear             (LpOutcome *outcome);
+
+/* lp-executor-log.c */
+void lp_executor_log_begun        (LpExecutor *self, LpJob *job);
+void lp_executor_log_ended        (LpExecutor *self, LpJob *job);
 
 G_END_DECLS

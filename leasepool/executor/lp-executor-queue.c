@@ -89,6 +89,8 @@ lp_aftermath_run (LpExecutor *self, LpAftermath *aftermath)
   LpActions actions = LP_ACTIONS_INIT;
   LpJob *job = aftermath->job;
 
+  if (aftermath->ended && priv->logs_jobs)
+    lp_executor_log_ended (self, job);
   if (aftermath->disarm)
     lp_job_disarm (job);
   if (aftermath->load_changed)
@@ -122,6 +124,7 @@ return_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, LpAftermath *af
     {
       lp_job_end (job, outcome, TRUE, &aftermath->waiters);
       count_end_locked (priv, job);
+      aftermath->ended = TRUE;
     }
   else
     priv->counters.discarded++;
@@ -144,7 +147,7 @@ lp_executor_end_early_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, 
   LpExecutorPrivate *priv = lp_executor_get_private (self);
   gboolean stuck = job->place == LP_PLACE_RUNNING && !job->detached;
 
-  *aftermath = (LpAftermath) { .job = job };
+  *aftermath = (LpAftermath) { .job = job, .ended = TRUE };
 
   lp_job_end (job, outcome, by_function, &aftermath->waiters);
   count_end_locked (priv, job);
@@ -343,9 +346,12 @@ lp_executor_claim_this (LpExecutor *self, LpJob *job)
   return claimed;
 }
 
+/* JOB has been claimed by this thread, and is about to run. No lock is held. */
 void
-lp_executor_arm_timeout (LpJob *job)
+lp_executor_job_begins (LpExecutor *self, LpJob *job)
 {
+  if (lp_executor_get_private (self)->logs_jobs)
+    lp_executor_log_begun (self, job);
   if (job->timeout_seconds > 0)
     lp_job_arm (job, FALSE, lp_clock_add (job->started_at, job->timeout_seconds));
 }
@@ -356,7 +362,7 @@ lp_executor_begin_claimed (LpExecutor *self, LpJob *job)
 {
   LpOutcome outcome;
 
-  lp_executor_arm_timeout (job);
+  lp_executor_job_begins (self, job);
 
   if (job->kind == LP_JOB_COMMAND)
     lp_command_job_start (job);
@@ -379,7 +385,7 @@ lp_executor_run_and_claim (LpExecutor *self, LpJob *job)
   LpOutcome outcome;
   LpJob *next;
 
-  lp_executor_arm_timeout (job);
+  lp_executor_job_begins (self, job);
 
   if (job->kind == LP_JOB_COMMAND || !lp_job_run (job, &outcome))
     {

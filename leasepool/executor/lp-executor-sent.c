@@ -39,7 +39,7 @@ lp_executor_job_started (LpExecutor *self, LpJob *job)
   g_mutex_unlock (&priv->lock);
 
   if (started)
-    lp_executor_arm_timeout (job);
+    lp_executor_job_begins (self, job);
 
   return started;
 }

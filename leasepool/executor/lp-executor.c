@@ -7,6 +7,7 @@
 
 #include "lp-backend-private.h"
 #include "lp-histogram-private.h"
+#include "lp-log-private.h"
 #include "lp-pool-private.h"
 
 /**
@@ -255,6 +256,7 @@ lp_executor_attach (LpExecutor *self, LpSlot *slot, LpPool *pool, LpSettings *se
   priv->slot = lp_slot_ref (slot);
   priv->pool = pool;
   priv->settings = lp_settings_ref (settings);
+  priv->logs_jobs = lp_log_wants (settings->log_domain, G_LOG_LEVEL_DEBUG, LP_DEBUG_JOB);
 }
 
 LpSettings *

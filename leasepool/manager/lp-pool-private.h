@@ -199,6 +199,7 @@ void      lp_pool_preview            (LpPool *self, LpSettings *settings, gint64
 /* lp-rebalance.c */
 guint     lp_pool_total_locked       (LpPool *self);
 guint     lp_pool_desired_locked     (LpPool *self);
+void      lp_pool_log_desired_locked (LpPool *self, guint before, LpActions *actions);
 guint     lp_settings_desired        (const LpSettings *settings, gint64 units);
 void      lp_pool_rebalance_locked   (LpPool *self, gint64 now, LpActions *actions);
 void      lp_pool_check_locked       (LpPool *self);

@@ -99,6 +99,7 @@ begin_locked (LpPool *self, gint64 now, LpActions *actions)
 
   self->state = LP_POOL_STARTING;
   self->n_start_missing = desired;
+  lp_pool_log_desired_locked (self, 0, actions);
   lp_pool_attach_timer_locked (self);
   for (guint i = 0; i < desired; i++)
     lp_slot_new_locked (self, FALSE, now, actions);

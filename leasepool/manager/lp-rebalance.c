@@ -53,6 +53,18 @@ staying_locked (LpPool *self)
   return lp_pool_total_locked (self) - self->n_leaving;
 }
 
+/* If it is another number than BEFORE. */
+void
+lp_pool_log_desired_locked (LpPool *self, guint before, LpActions *actions)
+{
+  guint desired = lp_pool_desired_locked (self);
+
+  if (desired != before)
+    lp_actions_log (actions, self->settings->log_domain, G_LOG_LEVEL_DEBUG, LP_DEBUG_SIZING, "desired-changed", NULL,
+                    "The desired number of executors is %u, for %" G_GINT64_FORMAT " units; it was %u, and there are %u",
+                    desired, self->units, before, staying_locked (self));
+}
+
 /* An executor that is ready and breaks before any job has begun is no better
  * than one that does not start: the next one waits, too. */
 void
@@ -233,9 +245,12 @@ void
 lp_pool_set_units (LpPool *self, gint64 units)
 {
   LpActions actions = LP_ACTIONS_INIT;
+  guint before;
 
   g_mutex_lock (&self->lock);
+  before = lp_pool_desired_locked (self);
   self->units = MAX (units, 0);
+  lp_pool_log_desired_locked (self, before, &actions);
   lp_pool_rebalance_locked (self, lp_clock_now (), &actions);
   lp_owner_counts_locked (self, &actions);
   lp_pool_unlock (self, &actions);
