@@ -331,6 +331,23 @@ on_result (LpChild *self, LpFrame *frame)
   return end_running (self, (LpOutcome) { g_steal_pointer (&result), NULL });
 }
 
+/* Those that everybody uses are known before they are first used here. */
+static void
+make_common_domains (void)
+{
+  static gsize once;
+
+  if (g_once_init_enter (&once))
+    {
+      const GQuark domains[] = { LP_ERROR, G_IO_ERROR, G_FILE_ERROR, G_SPAWN_ERROR, G_CONVERT_ERROR, G_SHELL_ERROR,
+                                 G_KEY_FILE_ERROR, G_MARKUP_ERROR, G_REGEX_ERROR, G_THREAD_ERROR, G_URI_ERROR,
+                                 G_VARIANT_PARSE_ERROR, G_NUMBER_PARSER_ERROR, G_RESOLVER_ERROR, G_TLS_ERROR,
+                                 G_RESOURCE_ERROR, G_DBUS_ERROR };
+
+      g_once_init_leave (&once, domains[0]);
+    }
+}
+
 /* A quark of a stranger is not made, but one that is here is the same. */
 static GError *
 new_remote_error (GVariant *body)
@@ -339,9 +356,7 @@ new_remote_error (GVariant *body)
   GQuark quark;
   gint32 code;
 
-  /* Those that everybody uses are known before they are used first. */
-  g_assert (LP_ERROR != 0 && G_IO_ERROR != 0);
-
+  make_common_domains ();
   g_variant_get (body, "(&si&s)", &domain, &code, &message);
   quark = g_quark_try_string (domain);
   if (quark != 0)
@@ -372,30 +387,40 @@ on_error (LpChild *self, LpFrame *frame)
   return end_running (self, (LpOutcome) { NULL, new_remote_error (frame->body) });
 }
 
+static GList *
+find_sent (LpChild *self, guint64 number)
+{
+  GList *link = self->sent.head;
+
+  while (link != NULL && ((LpJob *) link->data)->number != number)
+    link = link->next;
+
+  return link;
+}
+
 static GError *
 on_dropped (LpChild *self, LpFrame *frame)
 {
-  for (GList *link = self->sent.head; link != NULL; link = link->next)
-    {
-      g_autoptr (LpJob) job = link->data;
+  GList *link = find_sent (self, frame->id);
+  g_autoptr (LpJob) job = NULL;
 
-      if (job->number != frame->id)
-        {
-          g_steal_pointer (&job);
-          continue;
-        }
+  if (link == NULL)
+    return fault ("it dropped job %" G_GUINT64_FORMAT ", which it does not have", frame->id);
 
-      g_queue_delete_link (&self->sent, link);
-      self->n_assigned--;
-      self->recalled = self->recalled && self->sent.length > 0;
-      lp_executor_job_dropped (self->executor, job);
-      if (self->to_stop && self->sent.length == 0)
-        lp_child_terminate (self);
-      self->events->moved (self->executor, self);
-      return NULL;
-    }
+  /* Nobody drops what it likes, or it would be sent the same again for ever. */
+  if (!self->recalled && lp_job_get_interrupt (link->data) == LP_INTERRUPT_NONE)
+    return fault ("it dropped job %" G_GUINT64_FORMAT " unasked", frame->id);
 
-  return fault ("it dropped job %" G_GUINT64_FORMAT ", which it does not have", frame->id);
+  job = link->data;
+  g_queue_delete_link (&self->sent, link);
+  self->n_assigned--;
+  self->recalled = self->recalled && self->sent.length > 0;
+  lp_executor_job_dropped (self->executor, job);
+  if (self->to_stop && self->sent.length == 0)
+    lp_child_terminate (self);
+  self->events->moved (self->executor, self);
+
+  return NULL;
 }
 
 static GError *

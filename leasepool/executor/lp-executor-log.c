@@ -11,8 +11,6 @@
 #include "lp-log-private.h"
 #include "lp-pool-private.h"
 
-static guint last_number;       /* (atomic) of a job that was told of */
-
 /* What it runs, for people. */
 static const char *
 describe (LpJob *job)
@@ -27,28 +25,11 @@ describe (LpJob *job)
     }
 }
 
-/* Jobs have numbers only for whoever reads of them. Each is begun by one thread,
- * or ended without having begun. */
-static guint
-number_of (LpJob *job)
-{
-  guint number = (guint) g_atomic_int_get (&job->number);
-
-  if (number == 0)
-    {
-      number = (guint) g_atomic_int_add (&last_number, 1) + 1;
-      if (!g_atomic_int_compare_and_exchange (&job->number, 0, (int) number))
-        number = (guint) g_atomic_int_get (&job->number);
-    }
-
-  return number;
-}
-
 static void
 log_job (LpExecutor *self, LpJob *job, const char *event, const char *how)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
-  g_autofree char *number = g_strdup_printf ("%u", number_of (job));
+  g_autofree char *number = g_strdup_printf ("%" G_GUINT64_FORMAT ".%" G_GUINT64_FORMAT, priv->seq, job->number);
   g_autofree char *seq = g_strdup_printf ("%" G_GUINT64_FORMAT, priv->seq);
   LpLogField fields[] = { { "JOB_ID", number }, { "OWNER", job->owner }, { "EXECUTOR_SEQ", seq }, { NULL, NULL } };
 

@@ -87,7 +87,6 @@ struct _LpJob
   LpJob *waits_for;             /* (the wait lock of lp-job-end.c) what its function blocks for */
 
   int submitted;                /* (atomic) a submit has claimed it */
-  int number;                   /* (atomic) for records, from the first one on; 0 before */
   int entered;                  /* (atomic) its function has been called by lp_job_run() */
   gint64 queued_at;             /* (executor) */
   gint64 started_at;            /* (executor) */

@@ -22,8 +22,8 @@
  *
  * In: bytes come into a buffer that holds many small frames; a frame that does
  * not fit gets memory of its own, which is read into directly and becomes the
- * GVariant. A descriptor arrives with the first byte of its frame, and reading
- * stops at it, so there is never more than one that no frame has taken.
+ * GVariant. A descriptor arrives with the first byte of its frame, if not with
+ * bytes before it, so that there may be some for frames that are not complete.
  *
  * Out: a queue of chunks. Small frames are gathered in one chunk, a large body
  * is one of its own and is not copied, one that goes by file is its header and
@@ -37,6 +37,7 @@
 #define OWN_CHUNK_SIZE (16 * 1024)  /* from here on a body is not copied */
 #define FILE_SIZE      (512 * 1024) /* from here on it goes by file: a mapping has a cost, too */
 #define MAX_IOVECS     16
+#define MAX_FDS        4            /* that no frame has taken */
 #define MAX_AT_ONCE    (4 * 1024 * 1024)
 
 typedef struct
@@ -61,7 +62,9 @@ struct _LpChannel
   guint8 *buffer;
   gsize begin;                  /* of what has not been taken, in the buffer */
   gsize end;
-  int received_fd;              /* -1: none */
+  int received_fds[MAX_FDS];    /* in their order */
+  guint n_received_fds;
+  gboolean too_many_fds;        /* there were more */
   GBytes *nonce;                /* (nullable) */
   LpFrameHeader large;          /* the frame whose body is being read into `memory` */
   guint8 *memory;               /* (nullable) */
@@ -94,7 +97,6 @@ lp_channel_new (int in_fd, int out_fd, gsize max_body)
   self->out_is_socket = is_socket (out_fd);
   self->max_body = max_body;
   self->buffer = g_malloc (BUFFER_SIZE);
-  self->received_fd = -1;
   g_queue_init (&self->chunks);
   g_unix_set_fd_nonblocking (in_fd, TRUE, NULL);
   g_unix_set_fd_nonblocking (out_fd, TRUE, NULL);
@@ -118,8 +120,8 @@ void
 lp_channel_free (LpChannel *self)
 {
   g_queue_clear_full (&self->chunks, chunk_free);
-  if (self->received_fd != -1)
-    close (self->received_fd);
+  for (guint i = 0; i < self->n_received_fds; i++)
+    close (self->received_fds[i]);
   close (self->in_fd);
   if (self->out_fd != self->in_fd)
     close (self->out_fd);
@@ -156,11 +158,22 @@ lp_channel_set_max_body (LpChannel *self, gsize max_body)
 
 /* --- In --- */
 
-static gboolean
-take_descriptors (LpChannel *self, struct msghdr *message, GError **error)
+static void
+keep_descriptor (LpChannel *self, int fd)
 {
-  gboolean good = TRUE;
+  if (self->n_received_fds < MAX_FDS)
+    {
+      self->received_fds[self->n_received_fds++] = fd;
+      return;
+    }
 
+  self->too_many_fds = TRUE;
+  close (fd);
+}
+
+static void
+take_descriptors (LpChannel *self, struct msghdr *message)
+{
   for (struct cmsghdr *control = CMSG_FIRSTHDR (message); control != NULL; control = CMSG_NXTHDR (message, control))
     {
       gsize n_fds;
@@ -174,31 +187,22 @@ take_descriptors (LpChannel *self, struct msghdr *message, GError **error)
           int fd;
 
           memcpy (&fd, CMSG_DATA (control) + i * sizeof fd, sizeof fd);
-          good = good && self->received_fd == -1;
-          if (self->received_fd == -1)
-            self->received_fd = fd;
-          else
-            close (fd);
+          keep_descriptor (self, fd);
         }
     }
 
   if ((message->msg_flags & MSG_CTRUNC) != 0)
-    good = FALSE;
-  if (!good)
-    g_set_error_literal (error, LP_ERROR, LP_ERROR_PROTOCOL, "there are more files than frames that have one");
-
-  return good;
+    self->too_many_fds = TRUE;
 }
 
-/* Like read(), but descriptors are taken. Returns -1 with errno 0 and an error
- * if there were too many. */
+/* Like read(), but descriptors are taken. */
 static gssize
-receive (LpChannel *self, gpointer memory, gsize size, GError **error)
+receive (LpChannel *self, gpointer memory, gsize size)
 {
   union
   {
     struct cmsghdr align;
-    char bytes[CMSG_SPACE (4 * sizeof (int))];
+    char bytes[CMSG_SPACE (MAX_FDS * sizeof (int))];
   } control;
   struct iovec iovec = { memory, size };
   struct msghdr message = {
@@ -213,11 +217,8 @@ receive (LpChannel *self, gpointer memory, gsize size, GError **error)
     return read (self->in_fd, memory, size);
 
   result = recvmsg (self->in_fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  if (result >= 0 && !take_descriptors (self, &message, error))
-    {
-      errno = 0;
-      return -1;
-    }
+  if (result >= 0)
+    take_descriptors (self, &message);
 
   return result;
 }
@@ -230,7 +231,7 @@ read_some (LpChannel *self, gpointer memory, gsize size, gsize *n_read, GError *
   int saved_errno;
 
   do
-    result = receive (self, memory, size, error);
+    result = receive (self, memory, size);
   while (result == -1 && errno == EINTR);
   saved_errno = errno;
 
@@ -241,10 +242,9 @@ read_some (LpChannel *self, gpointer memory, gsize size, gsize *n_read, GError *
     return LP_CHANNEL_END;
   if (saved_errno == EAGAIN)
     return LP_CHANNEL_EMPTY;
-  if (saved_errno != 0)
-    g_set_error (error, G_IO_ERROR, g_io_error_from_errno (saved_errno), "the stream cannot be read: %s",
-                 g_strerror (saved_errno));
 
+  g_set_error (error, G_IO_ERROR, g_io_error_from_errno (saved_errno), "the stream cannot be read: %s",
+               g_strerror (saved_errno));
   return LP_CHANNEL_BAD;
 }
 
@@ -252,18 +252,33 @@ static GBytes *
 take_file (LpChannel *self, GError **error)
 {
   GBytes *bytes;
+  int fd;
 
-  if (self->received_fd == -1)
+  if (self->n_received_fds == 0)
     {
       g_set_error_literal (error, LP_ERROR, LP_ERROR_PROTOCOL, "a file with a body did not arrive");
       return NULL;
     }
 
-  bytes = lp_memfd_map (self->received_fd, self->max_body, error);
-  close (self->received_fd);
-  self->received_fd = -1;
+  fd = self->received_fds[0];
+  self->n_received_fds--;
+  memmove (self->received_fds, self->received_fds + 1, self->n_received_fds * sizeof fd);
+  bytes = lp_memfd_map (fd, self->max_body, error);
+  close (fd);
 
   return bytes;
+}
+
+/* After all that is complete has been taken: whether files came that nobody
+ * said would. */
+static gboolean
+check_descriptors (LpChannel *self, GError **error)
+{
+  if (!self->too_many_fds && (self->n_received_fds == 0 || self->end > self->begin))
+    return TRUE;
+
+  g_set_error_literal (error, LP_ERROR, LP_ERROR_PROTOCOL, "there are more files than frames that have one");
+  return FALSE;
 }
 
 /* The file with the nonce, if it arrived; what it has is for the sender to
@@ -273,7 +288,7 @@ take_nonce (LpChannel *self)
 {
   g_autoptr (GBytes) mapped = NULL;
 
-  if (self->received_fd == -1)
+  if (self->n_received_fds == 0)
     return;
 
   mapped = take_file (self, NULL);
@@ -291,6 +306,11 @@ finish_frame (LpChannel *self, const LpFrameHeader *header, GBytes *bytes, LpFra
 
   if ((header->flags & LP_FRAME_NONCE_ATTACHED) != 0)
     take_nonce (self);
+  if ((header->flags & LP_FRAME_BODY_IN_FILE) != 0 && !self->use_files)
+    {
+      g_set_error_literal (error, LP_ERROR, LP_ERROR_PROTOCOL, "there is a file with a body, which was not agreed on");
+      return LP_CHANNEL_BAD;
+    }
   if ((header->flags & LP_FRAME_BODY_IN_FILE) != 0)
     {
       g_clear_pointer (&body, g_bytes_unref);
@@ -393,6 +413,8 @@ lp_channel_read (LpChannel *self, LpFrame *frame, GError **error)
         return status;
       if (self->memory != NULL)
         continue;
+      if (!check_descriptors (self, error))
+        return LP_CHANNEL_BAD;
 
       make_room (self);
       status = read_some (self, self->buffer + self->end, BUFFER_SIZE - self->end, &n_read, error);
@@ -565,7 +587,8 @@ lp_channel_send_hello (LpChannel *self, GVariant *body, int nonce_fd)
                   nonce_fd != -1 ? push_with_fd (self, nonce_fd) : get_gathered (self));
 }
 
-/* From here on large bodies go by file. */
+/* From here on large bodies may go by file, in both directions: until then, one
+ * that comes so is refused. */
 void
 lp_channel_use_files (LpChannel *self)
 {
