@@ -44,6 +44,7 @@ stop_in (LpManager *manager, GMainContext *context)
     g_main_context_pop_thread_default (context);
 }
 
+/* What belongs to the last owner is destroyed there, so after the end too. */
 static void
 iterate (GMainContext *context)
 {
@@ -123,6 +124,7 @@ test_list_begins_empty (void)
   iterate (second);
   assert_listed (manager, NULL);
   g_assert_finalize_object (manager);
+  iterate (second);
 }
 
 /* The manager is back at the first context when that is iterated at last. */
@@ -150,6 +152,7 @@ test_list_of_a_run_before (void)
   assert_listed (manager, NULL);
   iterate (second);
   g_assert_finalize_object (manager);
+  iterate (first);
 }
 
 static gpointer
