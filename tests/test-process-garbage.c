@@ -27,7 +27,7 @@ static const LpTestBreak headers[] = {
   { "filler", "filler", "flags" },
   { "result-without-number", "result-without-number", "RESULT" },
   { "log-with-number", "log-with-number", "LOG" },
-  { "text-in-job", "text-in-job", "max-message-size" },
+  { "text-in-job", "text-in-job", "wrote text" },
   { "noise", "noise", NULL },
 };
 

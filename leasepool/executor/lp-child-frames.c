@@ -222,6 +222,7 @@ static GError *
 on_hello (LpChild *self, LpFrame *frame)
 {
   g_autoptr (GVariant) nonce = NULL;
+  g_autofree char *wrong = NULL;
   gconstpointer bytes;
   guint32 version = 0;
   guint32 number;
@@ -246,11 +247,14 @@ on_hello (LpChild *self, LpFrame *frame)
         lp_channel_use_files (self->channel);
     }
 
-  self->greeted = TRUE;
   if (self->state != LP_CHILD_STARTING)
     return NULL;
 
-  lp_process_executor_take_functions (LP_PROCESS_EXECUTOR (self->executor), frame->body);
+  wrong = lp_process_executor_take_functions (LP_PROCESS_EXECUTOR (self->executor), frame->body);
+  if (wrong != NULL)
+    return fault ("%s", wrong);
+
+  self->greeted = TRUE;
   self->state = LP_CHILD_READY;
   lp_child_arm (self, LP_CHILD_NO_STEP, 0);
   self->events->ready (self->executor, self);
@@ -510,12 +514,13 @@ handle_frame (LpChild *self, LpFrame *frame)
 static void
 stream_bad (LpChild *self, GError *error)
 {
-  g_autofree char *garbage = self->greeted ? NULL : lp_channel_dup_garbage (self->channel);
+  g_autofree char *garbage = lp_channel_dup_garbage (self->channel);
   g_autofree char *escaped = garbage != NULL ? lp_log_escape (garbage) : NULL;
 
   self->over = TRUE;
   if (escaped != NULL)
-    lp_child_fail (self, fault ("it wrote text to the stream, its standard output, before its hello: “%s”", escaped));
+    lp_child_fail (self, fault ("it wrote text to the stream, its standard output%s: “%s”",
+                                self->greeted ? "" : ", before its hello", escaped));
   else
     lp_child_fail (self, fault ("%s", error->message));
   g_error_free (error);

@@ -11,7 +11,7 @@ G_BEGIN_DECLS
 /* On the service thread, for the children. */
 void     lp_process_executor_begin_batch    (LpProcessExecutor *self);
 void     lp_process_executor_end_batch      (LpProcessExecutor *self);
-void     lp_process_executor_take_functions (LpProcessExecutor *self, GVariant *hello);
+char    *lp_process_executor_take_functions (LpProcessExecutor *self, GVariant *hello);
 gboolean lp_process_executor_check_result   (LpProcessExecutor *self, LpJob *job, GVariant *result, char **declared);
 
 G_END_DECLS

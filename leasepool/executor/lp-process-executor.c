@@ -90,32 +90,56 @@ is_type_or_empty (const char *text)
   return text[0] == '\0' || g_variant_type_string_is_valid (text);
 }
 
-/* All workers are the same program: what the first one says, counts. */
-void
+static char *
+check_declaration (const char *name, const char *parameter_type, const char *result_type)
+{
+  const char *wrong = !is_type_or_empty (parameter_type) ? parameter_type
+                      : !is_type_or_empty (result_type)  ? result_type
+                                                         : NULL;
+  g_autofree char *escaped_name = lp_log_escape (name);
+  g_autofree char *escaped_type = wrong != NULL ? lp_log_escape (wrong) : NULL;
+
+  return wrong != NULL ? g_strdup_printf ("its function “%s” has the type “%s”, which is none", escaped_name, escaped_type)
+                       : NULL;
+}
+
+static void
+publish_functions (LpProcessExecutor *self, GHashTable *table)
+{
+  g_mutex_lock (lp_executor_get_lock (LP_EXECUTOR (self)));
+  self->remote = g_hash_table_ref (table);
+  g_mutex_unlock (lp_executor_get_lock (LP_EXECUTOR (self)));
+}
+
+/* All workers are the same program: what the first one says, counts. Returns
+ * what is wrong with it, or NULL. */
+char *
 lp_process_executor_take_functions (LpProcessExecutor *self, GVariant *hello)
 {
   g_autoptr (GVariant) list = g_variant_lookup_value (hello, "functions", G_VARIANT_TYPE ("a(sss)"));
+  g_autoptr (GHashTable) table = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, remote_function_free);
   const char *name, *parameter_type, *result_type;
-  GHashTable *table;
   GVariantIter iter;
 
   if (list == NULL || self->remote != NULL)
-    return;
+    return NULL;
 
-  table = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, remote_function_free);
   g_variant_iter_init (&iter, list);
   while (g_variant_iter_next (&iter, "(&s&s&s)", &name, &parameter_type, &result_type))
-    if (is_type_or_empty (parameter_type) && is_type_or_empty (result_type))
-      {
-        RemoteFunction *function = g_new (RemoteFunction, 1);
+    {
+      char *wrong = check_declaration (name, parameter_type, result_type);
+      RemoteFunction *function;
 
-        *function = (RemoteFunction) { g_strdup (parameter_type), g_strdup (result_type) };
-        g_hash_table_insert (table, g_strdup (name), function);
-      }
+      if (wrong != NULL)
+        return wrong;
 
-  g_mutex_lock (lp_executor_get_lock (LP_EXECUTOR (self)));
-  self->remote = table;
-  g_mutex_unlock (lp_executor_get_lock (LP_EXECUTOR (self)));
+      function = g_new (RemoteFunction, 1);
+      *function = (RemoteFunction) { g_strdup (parameter_type), g_strdup (result_type) };
+      g_hash_table_insert (table, g_strdup (name), function);
+    }
+
+  publish_functions (self, table);
+  return NULL;
 }
 
 /* FALSE: it has none of that name. NULL in FUNCTION: it did not say. */

@@ -189,6 +189,9 @@ take_descriptors (LpChannel *self, struct msghdr *message)
           memcpy (&fd, CMSG_DATA (control) + i * sizeof fd, sizeof fd);
           keep_descriptor (self, fd);
         }
+
+      /* A frame has one, so that more are nobody's. */
+      self->too_many_fds |= n_fds > 1;
     }
 
   if ((message->msg_flags & MSG_CTRUNC) != 0)
@@ -248,12 +251,29 @@ read_some (LpChannel *self, gpointer memory, gsize size, gsize *n_read, GError *
   return LP_CHANNEL_BAD;
 }
 
+/* After all that is complete has been taken: whether files came that nobody
+ * said would. */
+static gboolean
+check_descriptors (LpChannel *self, GError **error)
+{
+  if (!self->too_many_fds && (self->n_received_fds == 0 || self->end > self->begin))
+    return TRUE;
+
+  g_set_error_literal (error, LP_ERROR, LP_ERROR_PROTOCOL, "there are more files than frames that have one");
+  return FALSE;
+}
+
 static GBytes *
 take_file (LpChannel *self, GError **error)
 {
   GBytes *bytes;
   int fd;
 
+  if (self->too_many_fds)
+    {
+      check_descriptors (self, error);
+      return NULL;
+    }
   if (self->n_received_fds == 0)
     {
       g_set_error_literal (error, LP_ERROR, LP_ERROR_PROTOCOL, "a file with a body did not arrive");
@@ -267,18 +287,6 @@ take_file (LpChannel *self, GError **error)
   close (fd);
 
   return bytes;
-}
-
-/* After all that is complete has been taken: whether files came that nobody
- * said would. */
-static gboolean
-check_descriptors (LpChannel *self, GError **error)
-{
-  if (!self->too_many_fds && (self->n_received_fds == 0 || self->end > self->begin))
-    return TRUE;
-
-  g_set_error_literal (error, LP_ERROR, LP_ERROR_PROTOCOL, "there are more files than frames that have one");
-  return FALSE;
 }
 
 /* The file with the nonce, if it arrived; what it has is for the sender to
@@ -448,10 +456,8 @@ lp_channel_dup_garbage (LpChannel *self)
 
   while (n_text < size && (g_ascii_isprint (start[n_text]) || g_ascii_isspace (start[n_text])))
     n_text++;
-  if (n_text < 4 || n_text < size)
-    return NULL;
 
-  return g_strstrip (g_strndup (start, n_text));
+  return n_text >= 4 ? g_strstrip (g_strndup (start, n_text)) : NULL;
 }
 
 /* Whether the stream is within a frame. */
