@@ -153,7 +153,7 @@ until_cancelled_func (LpJob *job, GVariant **result, gpointer user_data, GError 
   *result = g_variant_new ("(i)", g_atomic_int_get (&n_calls));
 }
 
-/* Without asking for its cancellable before it is told to end. */
+/* Without asking for its cancellable before the signal; main() blocks it. */
 static void
 until_signal_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
 {
@@ -248,7 +248,10 @@ defer_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
   else if (g_str_equal (how, "before"))
     lp_job_return_value (job, g_variant_new ("(s)", "before"));
   else if (g_str_equal (how, "cancel"))
-    g_signal_connect_object (lp_job_get_cancellable (job), "cancelled", G_CALLBACK (cancelled_cb), job, 0);
+    {
+      g_signal_connect_object (lp_job_get_cancellable (job), "cancelled", G_CALLBACK (cancelled_cb), job, 0);
+      g_log ("defer", G_LOG_LEVEL_INFO, "deferred");
+    }
 }
 
 /* --- Records --- */
@@ -486,7 +489,7 @@ main (int argc, char **argv)
 
   status = lp_worker_run (the_worker, &error);
   if (error != NULL)
-    g_printerr ("%s:%d: %s\n", g_quark_to_string (error->domain), error->code, error->message);
+    fprintf (stderr, "%s:%d: %s\n", g_quark_to_string (error->domain), error->code, error->message);
   g_object_unref (the_worker);
 
   return status;

@@ -169,23 +169,17 @@ lp_job_mark_interrupted (LpJob *self, LpInterrupt reason)
   return first;
 }
 
-/* The cancellable of a marked job fires, on the calling thread. No lock may be
- * held: its handlers are foreign. */
+/* The cancellable of a marked job fires, on the calling thread, which holds the
+ * job. No lock may be held: its handlers are foreign, and so may be what happens
+ * when an object of an interpreter is referenced. One that is made after the
+ * mark is cancelled by who makes it. */
 void
 lp_job_fire_cancellable (LpJob *self)
 {
-  GCancellable *cancellable = NULL;
-
-  g_mutex_lock (&self->lock);
-  if (self->cancellable != NULL)
-    cancellable = g_object_ref (self->cancellable);
-  g_mutex_unlock (&self->lock);
+  GCancellable *cancellable = g_atomic_pointer_get (&self->cancellable);
 
   if (cancellable != NULL)
-    {
-      g_cancellable_cancel (cancellable);
-      g_object_unref (cancellable);
-    }
+    g_cancellable_cancel (cancellable);
 }
 
 LpInterrupt

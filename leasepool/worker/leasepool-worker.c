@@ -5,6 +5,7 @@
  * from the function module of the manager. */
 
 #include <leasepool.h>
+#include <stdio.h>
 
 int
 main (void)
@@ -14,8 +15,9 @@ main (void)
   g_autoptr (GError) error = NULL;
   int status = lp_worker_run (worker, &error);
 
+  /* Not g_printerr(): it would replace what the locale of the process, C, does not have. */
   if (error != NULL)
-    g_printerr ("leasepool-worker: %s\n", error->message);
+    fprintf (stderr, "leasepool-worker: %s\n", error->message);
 
   return status;
 }

@@ -66,7 +66,6 @@ cancel_main (gpointer data)
 {
   LpWorkerCall *call = data;
 
-  lp_job_mark_interrupted (call->job, LP_INTERRUPT_CANCEL);
   if (is_deferred (call->job))
     {
       post_fire (call);
@@ -97,6 +96,7 @@ cancel_current (LpWorker *self, guint64 id)
   if (call == NULL)
     return;
 
+  lp_job_mark_interrupted (call->job, LP_INTERRUPT_CANCEL);
   /* The reference is never dropped here: it might be the last one of the job. */
   thread = g_thread_try_new ("leasepool-cancel", cancel_main, call, NULL);
   if (thread != NULL)
