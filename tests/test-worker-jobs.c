@@ -242,18 +242,20 @@ test_result_and_next_start_are_one_write (void)
   g_autoptr (GVariant) hello = NULL;
   guint n_results = 0;
   guint n_pairs = 0;
+  LpFrameType types[8];
 
   lp_test_worker_say_hello (worker, NULL, -1);
   hello = lp_test_worker_wait_hello (worker);
 
   lp_test_worker_call (worker, 1, "until-cancelled", NULL);
+  g_assert_cmpuint (receive_types (worker, types), ==, 1);
+  g_assert_cmpuint (types[0], ==, LP_FRAME_STARTED);
   for (guint i = 2; i <= 17; i++)
     lp_test_worker_call (worker, i, "double", g_variant_new ("(i)", i));
   lp_test_worker_send (worker, LP_FRAME_CANCEL, 1, NULL);
 
   while (n_results < 17)
     {
-      LpFrameType types[8];
       guint n_types = receive_types (worker, types);
 
       n_results += types[0] == LP_FRAME_RESULT;
