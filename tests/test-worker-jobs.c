@@ -8,6 +8,7 @@
 #include "lp-test-worker.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -142,7 +143,7 @@ test_surroundings (void)
   g_autoptr (GVariant) value = lp_test_worker_run (worker, 1, "describe", NULL);
   GVariantDict dict;
   gboolean yes, no;
-  int state;
+  int number;
 
   g_variant_dict_init (&dict, value);
   g_assert_true (g_variant_dict_lookup (&dict, "main-thread", "b", &yes) && yes);
@@ -150,8 +151,30 @@ test_surroundings (void)
   g_assert_true (g_variant_dict_lookup (&dict, "started", "b", &yes) && yes);
   g_assert_true (g_variant_dict_lookup (&dict, "name-variable", "b", &no) && !no);
   g_assert_true (g_variant_dict_lookup (&dict, "owner", "b", &no) && !no);
-  g_assert_true (g_variant_dict_lookup (&dict, "state", "i", &state) && state == LP_JOB_STATE_RUNNING);
+  g_assert_true (g_variant_dict_lookup (&dict, "state", "i", &number) && number == LP_JOB_STATE_RUNNING);
+  g_assert_true (g_variant_dict_lookup (&dict, "death-signal", "i", &number) && number == SIGKILL);
   g_variant_dict_clear (&dict);
+  lp_test_worker_finish (worker);
+}
+
+/* A launcher may end before the worker: it is not to take it along. */
+static void
+test_death_of_a_launcher_is_no_reason (void)
+{
+  g_autofree char *program = g_test_build_filename (G_TEST_BUILT, "worker-program", NULL);
+  const char *argv[] = { "/bin/sh", "-c", "\"$1\"; exit $?", "sh", program, NULL };
+  LpTestWorker *worker = lp_test_worker_spawn (argv, LP_TEST_STREAM_SOCKET);
+  g_autoptr (GVariant) hello = NULL;
+  g_autoptr (GVariant) value = NULL;
+  int number = -1;
+
+  lp_test_worker_say_hello (worker, NULL, -1);
+  hello = lp_test_worker_wait_hello (worker);
+  value = lp_test_worker_run (worker, 1, "describe", NULL);
+  g_assert_true (g_variant_lookup (value, "death-signal", "i", &number));
+#ifdef HAVE_PRCTL
+  g_assert_cmpint (number, ==, 0);
+#endif
   lp_test_worker_finish (worker);
 }
 
@@ -428,6 +451,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/worker/jobs/large-result-fails-its-job-only", test_large_result_fails_its_job_only);
   g_test_add_func ("/worker/jobs/large-error-is-cut", test_large_error_is_cut);
   g_test_add_func ("/worker/jobs/surroundings", test_surroundings);
+  g_test_add_func ("/worker/jobs/death-of-a-launcher-is-no-reason", test_death_of_a_launcher_is_no_reason);
   g_test_add_func ("/worker/jobs/waiting-for-itself-is-refused", test_waiting_for_itself_is_refused);
   g_test_add_func ("/worker/jobs/cancelling-itself", test_cancelling_itself);
   g_test_add_func ("/worker/jobs/run-is-called-once", test_run_is_called_once);

@@ -13,6 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef HAVE_PRCTL
+#include <sys/prctl.h>
+#endif
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -90,9 +93,16 @@ static void
 describe_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
 {
   GVariantBuilder builder;
+  int death_signal = 0;
   char byte;
 
+#ifdef HAVE_PRCTL
+  prctl (PR_GET_PDEATHSIG, &death_signal);
+#else
+  death_signal = SIGKILL;
+#endif
   g_variant_builder_init (&builder, G_VARIANT_TYPE_VARDICT);
+  g_variant_builder_add (&builder, "{sv}", "death-signal", g_variant_new_int32 (death_signal));
   g_variant_builder_add (&builder, "{sv}", "pid", g_variant_new_uint32 ((guint32) getpid ()));
   g_variant_builder_add (&builder, "{sv}", "main-thread", g_variant_new_boolean (g_thread_self () == main_thread));
   g_variant_builder_add (&builder, "{sv}", "name-variable", g_variant_new_boolean (g_getenv ("LP_WORKER_NAME") != NULL));
