@@ -35,6 +35,8 @@ open_stream (LpTestStream stream, int in[2], int out[2])
 
   g_assert_cmpint (socketpair (AF_UNIX, (stream == LP_TEST_STREAM_PACKETS ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_CLOEXEC,
                                0, in), ==, 0);
+  if (stream == LP_TEST_STREAM_NARROW)
+    g_assert_cmpint (setsockopt (in[1], SOL_SOCKET, SO_SNDBUF, &(int) { 1 }, sizeof (int)), ==, 0);
   out[1] = in[0];
   out[0] = fcntl (in[1], F_DUPFD_CLOEXEC, 3);
 }

@@ -16,6 +16,7 @@ typedef enum
 {
   LP_TEST_STREAM_SOCKET,
   LP_TEST_STREAM_PIPES,
+  LP_TEST_STREAM_NARROW,        /* a socket that takes little from the worker at a time */
   LP_TEST_STREAM_PACKETS,       /* a socket that keeps the limits of writes */
 } LpTestStream;
 

@@ -220,6 +220,16 @@ test_end_of_file_kills_the_group (gconstpointer data)
   assert_group_dies (worker);
 }
 
+/* Even if the manager could still read. */
+static void
+test_end_of_file_in_one_direction_kills (void)
+{
+  LpTestWorker *worker = start_busy (LP_TEST_STREAM_SOCKET);
+
+  g_assert_cmpint (shutdown (lp_channel_get_out_fd (worker->channel), SHUT_WR), ==, 0);
+  assert_group_dies (worker);
+}
+
 static void
 test_end_of_file_kills_the_group_in_the_init (void)
 {
@@ -295,6 +305,7 @@ main (int argc, char *argv[])
                         test_end_of_file_kills_the_group);
   g_test_add_data_func ("/worker/end-of-file/kills-the-group-over-pipes", GINT_TO_POINTER (LP_TEST_STREAM_PIPES),
                         test_end_of_file_kills_the_group);
+  g_test_add_func ("/worker/end-of-file/in-one-direction-kills", test_end_of_file_in_one_direction_kills);
   g_test_add_func ("/worker/end-of-file/kills-the-group-in-the-init", test_end_of_file_kills_the_group_in_the_init);
   g_test_add_func ("/worker/end-of-file/kills-one-that-writes", test_end_of_file_kills_one_that_writes);
   g_test_add_data_func ("/worker/protocol-error/hello-twice", GINT_TO_POINTER (LP_FRAME_HELLO), test_protocol_error_kills);
