@@ -126,7 +126,7 @@ static void
 log_first (const Job *job)
 {
   wire_send (LOG, 0, wire_log (64, "before the hello"));
-  stay ();
+  wire_send (HELLO, 0, make_hello ());
 }
 
 static void

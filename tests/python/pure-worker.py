@@ -146,25 +146,23 @@ class Worker:
         if kind != HELLO or manager["version"].value != 1:
             sys.exit("this manager speaks another protocol")
         self.stream.max_body = manager["max-message-size"].value
-        # The hello comes before all records: those of the init function are lines of standard error.
-        logging.basicConfig(level=logging.DEBUG, format="%(message)s")
+        # The init function may have something to say already.
+        self.set_up_logging(manager)
         try:
             self.initialise(manager)
         except Exception as error:  # whatever it is, the manager wants to know
             self.stream.send(ERROR, 0, describe(error))
             sys.exit(1)
         self.stream.send(HELLO, 0, self.make_hello())
-        self.set_up_logging(manager)
         threading.Thread(target=self.read_stream, daemon=True).start()
         self.run_jobs()
 
     def set_up_logging(self, manager):
-        handlers = []
+        logging.getLogger().setLevel(logging.DEBUG)
         if manager["log-level"].value:
-            handlers.append(LogHandler(self.stream, manager["log-level"].value))
+            logging.getLogger().addHandler(LogHandler(self.stream, manager["log-level"].value))
         if manager["log-to-stderr"].value:
-            handlers.append(logging.StreamHandler())
-        logging.getLogger().handlers = handlers
+            logging.getLogger().addHandler(logging.StreamHandler())
 
     def initialise(self, manager):
         if "module" in manager:

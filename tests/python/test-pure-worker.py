@@ -71,10 +71,11 @@ class Hello(Case):
         peer = self.launch()
         peer.write(frame(HELLO, 0, hello_of(log_level=GLib.Variant("u", 128), init_function=GLib.Variant("s", "count"),
                                             init_parameters=GLib.Variant("v", GLib.Variant("(u)", (1,))))))
-        # Neither its progress nor its records are sent: the hello is first.
+        # Its records are sent, its progress is not.
+        self.assertEqual(peer.expect(LOG, 0).unpack()[2], "step 1 of 1")
         peer.expect(HELLO)
         self.finish(peer)
-        self.assertEqual(peer.read_stderr(), "step 1 of 1\nstep 1\n")
+        self.assertEqual(peer.read_stderr(), "step 1\n")
 
     def test_init_function_that_fails_is_an_error_of_no_job(self):
         peer = self.launch()
