@@ -169,13 +169,19 @@ grandchild_writer (const Job *job)
 
 /* In its group. */
 static void
-group_child (const Job *job)
+group_child_and_live (const Job *job)
 {
   if (is_child (job))
     {
       signal (SIGTERM, SIG_IGN);
       stay ();
     }
+}
+
+static void
+group_child (const Job *job)
+{
+  group_child_and_live (job);
   _exit (get_argument (3));
 }
 
@@ -284,6 +290,7 @@ const Mode hang_modes[] = {
   { "grandchild-and-live", IN_JOB, grandchild_and_live },
   { "grandchild-writer", IN_JOB, grandchild_writer },
   { "group-child", IN_JOB, group_child },
+  { "group-child-and-live", IN_JOB, group_child_and_live },
   { "progress-flood", IN_JOB, progress_flood },
   { "log-flood", IN_JOB, log_flood },
   { "stderr-flood", IN_JOB, stderr_flood },
