@@ -15,6 +15,10 @@
 #include "lp-clock-private.h"
 #include "lp-pool-private.h"
 
+/* How long one may take to leave that nothing runs in: it may have records to
+ * write, and exit handlers. */
+#define LEAVE_SECONDS 2.0
+
 static void child_due (LpDeadline *deadline, gint64 now, LpActions *actions);
 
 LpChild *
@@ -200,7 +204,7 @@ lp_child_leave (LpChild *self)
   lp_channel_send (self->channel, LP_FRAME_GOODBYE, 0, NULL, NULL);
   self->dirty = TRUE;
   lp_child_flush (self);
-  lp_child_arm (self, LP_CHILD_STEP_TERM, grace_of (self));
+  lp_child_arm (self, LP_CHILD_STEP_TERM, MAX (grace_of (self), LEAVE_SECONDS));
 }
 
 /* --- The stream ends --- */

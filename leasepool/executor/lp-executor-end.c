@@ -54,7 +54,7 @@ lp_executor_abandon_job (LpExecutor *self, LpJob *job)
     }
   g_mutex_unlock (&priv->lock);
 
-  if (pending && !aftermath.gone && priv->ops->abandoned != NULL)
+  if (pending && job->kind != LP_JOB_COMMAND && priv->ops->abandoned != NULL)
     priv->ops->abandoned (self, job);
   if (pending)
     lp_aftermath_run (self, &aftermath);

@@ -544,7 +544,8 @@ lp_process_executor_cancel (LpExecutor *executor, LpJob *job)
 }
 
 /* The grace of JOB is over. What its process has said meanwhile comes first: it
- * may have ended the job, and run another one. */
+ * may have ended the job, and run another one. One that runs nothing, and has not
+ * even said what it does about the job, hangs. */
 static void
 abandoned_cb (gpointer data, gpointer more)
 {
@@ -561,6 +562,8 @@ abandoned_cb (gpointer data, gpointer more)
         lp_child_kill (child);
       else if (child->running == job)
         lp_child_stop_job (child);
+      else if (child->running == NULL && lp_child_has_job (child, job))
+        lp_child_terminate (child);
     }
 
   g_object_unref (job);
@@ -569,8 +572,7 @@ abandoned_cb (gpointer data, gpointer more)
 static void
 abandoned (LpExecutor *executor, LpJob *job)
 {
-  if (job->kind != LP_JOB_COMMAND)
-    lp_slot_post_object (lp_executor_get_private (executor)->slot, abandoned_cb, G_OBJECT (job));
+  lp_slot_post_object (lp_executor_get_private (executor)->slot, abandoned_cb, G_OBJECT (job));
 }
 
 static void

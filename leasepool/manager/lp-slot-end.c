@@ -14,6 +14,9 @@
 #define SHUTDOWN_SECONDS 5.0
 #define INIT_SHUTDOWN_SECONDS 0.2
 
+/* What a process that runs nothing has for leaving, if the grace is shorter. */
+#define PROCESS_LEAVE_SECONDS 2.0
+
 static void retire_locked (LpSlot *self, gint64 now, LpActions *actions);
 
 static void
@@ -48,9 +51,10 @@ shutdown_limit (LpSlot *self, double seconds)
   LpPool *pool = self->pool;
   double grace = pool->stop_mode == LP_STOP_MODE_KILL ? 0 : pool->settings->cancel_grace_seconds;
 
-  /* Processes have one until SIGTERM, and another one until SIGKILL. */
+  /* Processes have one until SIGTERM, or the time to leave, and another one until
+   * SIGKILL. */
   if (lp_executor_get_ops (self->executor)->holds_processes)
-    grace *= 2;
+    grace = 2 * grace + PROCESS_LEAVE_SECONDS;
 
   return lp_clock_add (self->closing_since, grace + seconds);
 }
