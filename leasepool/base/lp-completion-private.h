@@ -43,6 +43,8 @@ gboolean      lp_completion_return          (LpCompletion *self, gpointer result
 gboolean      lp_completion_fail            (LpCompletion *self, GError *error);
 gpointer      lp_completion_take_back       (LpCompletion *self, GError *error);
 gboolean      lp_completion_wait            (LpCompletion *self, gint64 end);
+gboolean      lp_completion_wait_nudged     (LpCompletion *self, gint64 end, gboolean *delivered);
+void          lp_completion_nudge           (LpCompletion *self);
 gpointer      lp_completion_propagate       (LpCompletion *self, GError **error);
 gboolean      lp_completion_is_valid        (gpointer result, gpointer source_object, gpointer tag);
 

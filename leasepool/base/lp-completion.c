@@ -41,6 +41,7 @@ struct _LpCompletion
   GCond cond;
   gboolean settled;             /* (lock) */
   gboolean delivered;           /* (lock) for the blocking form */
+  gboolean nudged;              /* (lock) the one that blocks has something else to do */
   gboolean propagated;          /* (lock) */
   gpointer result;              /* (lock) */
   GDestroyNotify destroy;       /* (lock) */
@@ -417,6 +418,44 @@ lp_completion_wait (LpCompletion *self, gint64 end)
   g_mutex_unlock (&self->lock);
 
   return delivered;
+}
+
+/* The same, but FALSE when there is something else to do meanwhile; TRUE at END,
+ * too. */
+gboolean
+lp_completion_wait_nudged (LpCompletion *self, gint64 end, gboolean *delivered)
+{
+  gboolean over = FALSE;
+  gboolean nudged;
+
+  g_mutex_lock (&self->lock);
+  while (!self->delivered && !self->nudged && !over)
+    {
+      if (end == LP_TIME_NEVER)
+        g_cond_wait (&self->cond, &self->lock);
+      else
+        over = !g_cond_wait_until (&self->cond, &self->lock, end);
+    }
+  nudged = self->nudged;
+  self->nudged = FALSE;
+  *delivered = self->delivered;
+  over |= self->delivered;
+  g_mutex_unlock (&self->lock);
+
+  return over || !nudged;
+}
+
+/* Wakes who blocks for it, if anybody does. */
+void
+lp_completion_nudge (LpCompletion *self)
+{
+  g_mutex_lock (&self->lock);
+  if (!self->nudged)
+    {
+      self->nudged = TRUE;
+      g_cond_broadcast (&self->cond);
+    }
+  g_mutex_unlock (&self->lock);
 }
 
 /* Hands the result to the caller, or the error. */

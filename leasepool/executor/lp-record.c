@@ -40,7 +40,7 @@ struct _LpRecordSink
 
 typedef struct
 {
-  LpDeliveryItem item;
+  LpPoolRecord parent;
   LpRecordSink *sink;           /* (owned) */
   GVariant *record;             /* (owned) */
   int size;
@@ -279,10 +279,9 @@ note_taken (LpRecordSink *self, int size)
 }
 
 static void
-message_run (LpDeliveryItem *item)
+message_tell (LpPoolRecord *record, LpManager *manager)
 {
-  Message *self = (Message *) item;
-  g_autoptr (LpManager) manager = g_weak_ref_get (&self->sink->pool->manager);
+  Message *self = (Message *) record;
 
   if (manager == NULL || !lp_manager_worker_record (manager, self->record))
     write_variant (self->sink, self->record);
@@ -298,13 +297,13 @@ post_locked (LpRecordSink *self, GVariant *variant, int size)
 {
   Message *message = g_new0 (Message, 1);
 
-  message->item.run = message_run;
+  message->parent.tell = message_tell;
   message->sink = self;
   message->record = variant;
   message->size = size;
   g_atomic_ref_count_inc (&self->ref_count);
   g_atomic_int_add (&self->in_flight, size);
-  lp_delivery_post (self->pool->owner, &message->item);
+  lp_pool_push_record_locked (self->pool, &message->parent);
 }
 
 /* On the service thread, no lock held. */

@@ -346,6 +346,16 @@ run_in_place (LpJob *current, LpJob *self, GError **error)
   return TRUE;
 }
 
+/* Before it is submitted nobody knows whose thread this is. */
+static gboolean
+wait_for (LpJob *self, LpCompletion *completion, gint64 end)
+{
+  if (lp_job_peek_state (self) == LP_JOB_STATE_NEW || self->pool == NULL)
+    return lp_completion_wait (completion, end);
+
+  return lp_pool_wait_for (self->pool, completion, end);
+}
+
 static GVariant *
 block (LpJob *self, double timeout_seconds, GCancellable *cancellable, GError **error)
 {
@@ -358,12 +368,12 @@ block (LpJob *self, double timeout_seconds, GCancellable *cancellable, GError **
   lp_completion_watch (completion, cancellable, wait_cancelled_cb, g_object_ref (self), g_object_unref);
   lp_job_add_waiter (self, g_object_ref (completion));
 
-  if (!lp_completion_wait (completion, end))
+  if (!wait_for (self, completion, end))
     {
       end_wait (self, completion, g_error_new (G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
                                                "The job did not end within %g seconds; it goes on",
                                                timeout_seconds));
-      lp_completion_wait (completion, LP_TIME_NEVER);
+      wait_for (self, completion, LP_TIME_NEVER);
     }
 
   if (lp_job_peek_state (self) != LP_JOB_STATE_NEW && self->pool != NULL)

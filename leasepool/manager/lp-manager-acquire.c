@@ -181,7 +181,7 @@ lp_manager_acquire (LpManager *self, LpRequest *request, GCancellable *cancellab
     {
       completion = lp_completion_new_blocking ();
       lp_pool_acquire (self->pool, &ask, g_object_ref (completion), cancellable);
-      lp_completion_wait (completion, LP_TIME_NEVER);
+      lp_pool_wait_for (self->pool, completion, LP_TIME_NEVER);
       grant = lp_completion_propagate (completion, error);
     }
 

@@ -171,8 +171,19 @@ struct _LpPool
   LpHistogram *wait_time;
   LpHistogram *hold_time;
   LpHistogram *run_time;        /* of executors that are gone */
+  GQueue records;               /* of LpPoolRecord, for the owner */
+  gboolean records_posted;      /* the owner knows that there are some */
+  LpCompletion *blocker;        /* (not owned) what the owner's thread blocks for, in a call of this library */
   gboolean counts_posted;       /* a notification of the counts is on its way */
   gboolean counts_unheard;      /* they may have changed while nobody listened */
+};
+
+/* A log record of a worker, embedded in what is told. */
+typedef struct _LpPoolRecord LpPoolRecord;
+
+struct _LpPoolRecord
+{
+  void (*tell) (LpPoolRecord *self, LpManager *manager /* (nullable) */); /* in the owner context; takes it */
 };
 
 #define LP_POOL_ASSERT_LOCKED(pool) g_assert (!g_mutex_trylock (&(pool)->lock))
@@ -290,6 +301,10 @@ void      lp_pool_undo_start_locked  (LpPool *self, GError *error, gint64 now, L
 
 /* lp-pool-jobs.c */
 void      lp_pool_job_due            (LpDeadline *deadline, gint64 now, LpActions *actions);
+
+/* lp-pool-records.c */
+void      lp_pool_push_record_locked (LpPool *self, LpPoolRecord *record);
+gboolean  lp_pool_wait_for           (LpPool *self, LpCompletion *completion, gint64 end);
 
 /* lp-stats.c */
 GVariant *lp_pool_dup_stats          (LpPool *self);

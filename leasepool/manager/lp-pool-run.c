@@ -490,7 +490,7 @@ lp_pool_block (LpPool *self)
 void
 lp_pool_wait (LpPool *self, LpCompletion *completion)
 {
-  lp_completion_wait (completion, LP_TIME_NEVER);
+  lp_pool_wait_for (self, completion, LP_TIME_NEVER);
   if (lp_pool_is_forked (self))
     return;
 

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+/* Log records of workers, on their way to the owner context.
+ *
+ * They are in one queue of the pool, and one item of the owner's delivery says
+ * that there are some: so they come before everything that was posted after
+ * them. A thread of the owner that blocks in a call of this library takes them
+ * meanwhile: a worker that waits for its records to be taken could otherwise
+ * never end the job that is waited for. */
+
+#include "config.h"
+
+#include "lp-pool-private.h"
+
+static LpPoolRecord *
+take_record (LpPool *self)
+{
+  LpPoolRecord *record;
+
+  g_mutex_lock (&self->lock);
+  record = g_queue_pop_head (&self->records);
+  g_mutex_unlock (&self->lock);
+
+  return record;
+}
+
+/* Tells all; in the owner context. */
+static void
+tell_records (LpPool *self)
+{
+  g_autoptr (LpManager) manager = g_weak_ref_get (&self->manager);
+  LpPoolRecord *record;
+
+  while ((record = take_record (self)) != NULL)
+    record->tell (record, manager);
+}
+
+static void records_cb (gpointer data, gpointer more);
+
+static void
+post_locked (LpPool *self)
+{
+  if (self->records_posted || self->records.length == 0)
+    return;
+
+  self->records_posted = TRUE;
+  lp_delivery_post_func (self->owner, records_cb, lp_pool_ref (self), NULL);
+}
+
+static void
+records_cb (gpointer data, gpointer more)
+{
+  LpPool *self = data;
+
+  g_mutex_lock (&self->lock);
+  self->records_posted = FALSE;
+  g_mutex_unlock (&self->lock);
+
+  /* All of them, since what was posted after them comes next; new ones have an
+   * item of their own. */
+  tell_records (self);
+  lp_pool_unref (self);
+}
+
+/* The same from a thread of the owner that does not iterate. If another thread
+ * iterates the context just now, they are for that one. */
+static void
+tell_in_place (LpPool *self)
+{
+  GMainContext *context = lp_delivery_get_context (self->owner);
+
+  if (g_main_context_acquire (context))
+    {
+      tell_records (self);
+      g_main_context_release (context);
+      return;
+    }
+
+  g_mutex_lock (&self->lock);
+  post_locked (self);
+  g_mutex_unlock (&self->lock);
+}
+
+/* RECORD is told in the owner context. */
+void
+lp_pool_push_record_locked (LpPool *self, LpPoolRecord *record)
+{
+  g_queue_push_tail (&self->records, record);
+  if (self->blocker != NULL)
+    lp_completion_nudge (self->blocker);
+  else
+    post_locked (self);
+}
+
+static LpCompletion *
+exchange_blocker (LpPool *self, LpCompletion *completion)
+{
+  LpCompletion *previous;
+
+  g_mutex_lock (&self->lock);
+  previous = self->blocker;
+  self->blocker = completion;
+  if (completion == NULL)
+    post_locked (self);
+  g_mutex_unlock (&self->lock);
+
+  return previous;
+}
+
+/* Blocks until COMPLETION was delivered, or END. In the owner's thread records
+ * are told meanwhile, the last ones after the end. */
+gboolean
+lp_pool_wait_for (LpPool *self, LpCompletion *completion, gint64 end)
+{
+  LpCompletion *previous;
+  gboolean delivered;
+
+  if (g_atomic_pointer_get (&self->owner_thread) != g_thread_self () || lp_pool_is_forked (self))
+    return lp_completion_wait (completion, end);
+
+  previous = exchange_blocker (self, completion);
+  tell_in_place (self);
+  while (!lp_completion_wait_nudged (completion, end, &delivered))
+    tell_in_place (self);
+  exchange_blocker (self, previous);
+  tell_in_place (self);
+
+  return delivered;
+}
