@@ -85,26 +85,20 @@ new_call (LpJob *job)
   return g_variant_new ("(sm@v)", job->name, job->parameters != NULL ? g_variant_new_variant (job->parameters) : NULL);
 }
 
-/* A job that cannot be said is its own fault, and nobody else's. */
-static void
-refuse_job (LpChild *self, LpJob *job, GError *error)
-{
-  LpOutcome outcome = { NULL, error };
-
-  if (lp_executor_job_started (self->executor, job))
-    lp_executor_job_returned (self->executor, job, &outcome);
-  g_clear_error (&outcome.error);
-}
-
 /* JOB is SENT. Written by the next flush. */
 void
 lp_child_send_job (LpChild *self, LpJob *job)
 {
-  GError *error = NULL;
-
-  if (!lp_channel_send (self->channel, LP_FRAME_CALL, job->number, new_call (job), &error))
+  if (!lp_channel_send (self->channel, LP_FRAME_CALL, job->number, new_call (job), NULL))
     {
-      refuse_job (self, job, error);
+      gsize size = job->parameters != NULL ? g_variant_get_size (job->parameters) : 0;
+
+      lp_executor_job_refused (self->executor, job,
+                               g_error_new (LP_ERROR, LP_ERROR_INVALID_ARGUMENT,
+                                            "The parameters of the function “%s” have %" G_GSIZE_FORMAT " bytes, more "
+                                            "than max-message-size (%d) allows; give it the name of a file, or raise it",
+                                            job->name, size,
+                                            lp_executor_get_settings (self->executor)->max_message_size));
       return;
     }
 
@@ -226,10 +220,16 @@ on_hello (LpChild *self, LpFrame *frame)
   gconstpointer bytes;
   guint32 version = 0;
   guint32 number;
+  guint64 limit;
   gsize size;
 
   if (self->greeted)
     return fault ("it said hello twice");
+
+  /* A program that sends back what it gets, because a launcher is not what it
+   * should be, must not pass for a worker. */
+  if (g_variant_lookup (frame->body, "max-message-size", "t", &limit))
+    return fault ("it sent the hello of the manager back");
 
   if (!g_variant_lookup (frame->body, "version", "u", &version) || version != LP_PROTOCOL_VERSION)
     return fault ("it speaks version %u, not %u", version, LP_PROTOCOL_VERSION);
@@ -469,6 +469,8 @@ on_goodbye (LpChild *self, LpFrame *frame)
   if (self->running != NULL || self->state != LP_CHILD_LEAVING)
     return fault ("it said goodbye unasked");
 
+  /* A relay in between ends of this. */
+  lp_channel_end (self->channel);
   return NULL;
 }
 
@@ -532,6 +534,8 @@ stream_ended (LpChild *self)
 {
   self->over = TRUE;
   self->cut = lp_channel_is_cut (self->channel);
+  if (self->cut && self->garbage == NULL)
+    self->garbage = lp_channel_dup_garbage (self->channel);
   if (self->reaped || (self->state != LP_CHILD_STARTING && self->state != LP_CHILD_READY))
     return;
 

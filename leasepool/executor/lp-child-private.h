@@ -76,6 +76,7 @@ struct _LpChild
   gboolean greeted;             /* it has said hello */
   gboolean over;                /* its stream has ended, or cannot be read on */
   gboolean cut;                 /* it ended within a frame */
+  char *garbage;                /* (nullable) the text that was there instead */
   LpChildStep step;
   LpDeadline deadline;          /* (pool) */
   GError *cause;                /* (nullable) why it was killed, if that is its own fault */

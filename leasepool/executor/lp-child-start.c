@@ -18,26 +18,78 @@
 #include "lp-memfd-private.h"
 #include "lp-pool-private.h"
 
-/* The two ends of what connects the child with this process. */
+/* What connects the child with this process. A worker that is started directly
+ * has one socket for both directions. Behind a launcher, which may relay them one
+ * by one, each has its own: the end of one can be seen then, and made, while the
+ * other is open. */
 typedef struct
 {
-  int stream[2];                /* ours, the child's */
-  int errors[2];                /* read end, write end */
+  int in;                       /* ours, to read */
+  int out;                      /* ours, to write; may be the same */
+  int child_in;
+  int child_out;
+  int errors;                   /* ours */
+  int child_errors;
 } Pipes;
 
-static gboolean
-open_pipes (Pipes *pipes, GError **error)
+static void
+close_all (const int *fds, guint n)
 {
+  for (guint i = 0; i < n; i++)
+    if (fds[i] != -1)
+      close (fds[i]);
+}
+
+static gboolean
+open_streams (Pipes *pipes, gboolean both)
+{
+  int first[2], second[2];
+
+  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, first) == -1)
+    return FALSE;
+
+  pipes->out = first[0];
+  pipes->child_in = first[1];
+  if (!both)
+    {
+      pipes->in = pipes->out;
+      pipes->child_out = fcntl (first[1], F_DUPFD_CLOEXEC, 3);
+      return pipes->child_out != -1;
+    }
+
+  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, second) == -1)
+    return FALSE;
+
+  pipes->in = second[0];
+  pipes->child_out = second[1];
+  return TRUE;
+}
+
+static void
+close_ours (Pipes *pipes)
+{
+  const int ours[] = { pipes->in, pipes->out != pipes->in ? pipes->out : -1, pipes->errors };
+
+  close_all (ours, G_N_ELEMENTS (ours));
+}
+
+static gboolean
+open_pipes (Pipes *pipes, gboolean both, GError **error)
+{
+  int errors[2];
   int saved_errno;
 
-  *pipes = (Pipes) { { -1, -1 }, { -1, -1 } };
-  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pipes->stream) == 0 && pipe2 (pipes->errors, O_CLOEXEC) == 0)
-    return TRUE;
+  *pipes = (Pipes) { -1, -1, -1, -1, -1, -1 };
+  if (open_streams (pipes, both) && pipe2 (errors, O_CLOEXEC) == 0)
+    {
+      pipes->errors = errors[0];
+      pipes->child_errors = errors[1];
+      return TRUE;
+    }
 
   saved_errno = errno;
-  for (guint i = 0; i < 2; i++)
-    if (pipes->stream[i] != -1)
-      close (pipes->stream[i]);
+  close_ours (pipes);
+  close_all ((const int[]) { pipes->child_in, pipes->child_out }, 2);
   g_set_error (error, G_IO_ERROR, g_io_error_from_errno (saved_errno), "there is no stream for it: %s",
                g_strerror (saved_errno));
 
@@ -94,9 +146,9 @@ launcher_new (LpChild *self, const LpSettings *settings, Pipes *pipes)
   if (settings->worker_directory != NULL)
     g_subprocess_launcher_set_cwd (launcher, settings->worker_directory);
   g_subprocess_launcher_set_child_setup (launcher, lead_group_cb, NULL, NULL);
-  g_subprocess_launcher_take_stdin_fd (launcher, pipes->stream[1]);
-  g_subprocess_launcher_take_stdout_fd (launcher, fcntl (pipes->stream[1], F_DUPFD_CLOEXEC, 3));
-  g_subprocess_launcher_take_stderr_fd (launcher, pipes->errors[1]);
+  g_subprocess_launcher_take_stdin_fd (launcher, pipes->child_in);
+  g_subprocess_launcher_take_stdout_fd (launcher, pipes->child_out);
+  g_subprocess_launcher_take_stderr_fd (launcher, pipes->child_errors);
 
   return launcher;
 }
@@ -180,8 +232,8 @@ connect_streams (LpChild *self, const LpSettings *settings, Pipes *pipes)
   GMainContext *context = g_main_context_get_thread_default ();
   int nonce_fd = make_nonce (self);
 
-  self->channel = lp_channel_new (pipes->stream[0], pipes->stream[0], (gsize) settings->max_message_size);
-  self->lines = lp_lines_new (pipes->errors[0], context, line_cb, self);
+  self->channel = lp_channel_new (pipes->in, pipes->out, (gsize) settings->max_message_size);
+  self->lines = lp_lines_new (pipes->errors, context, line_cb, self);
   self->sink = lp_record_sink_new (self->executor, self->name, drained_cb, self);
   lp_record_sink_set_pid (self->sink, (guint) self->pid);
   self->nonce_sent = nonce_fd != -1;
@@ -211,7 +263,7 @@ lp_child_start (LpChild *self, GError **error)
   Pipes pipes;
 
   self->command = lp_log_escape (joined);
-  if (open_pipes (&pipes, &local_error))
+  if (open_pipes (&pipes, settings->worker_launcher != NULL && settings->worker_launcher[0] != NULL, &local_error))
     {
       launcher = launcher_new (self, settings, &pipes);
       self->process = g_subprocess_launcher_spawnv (launcher, (const char * const *) argv, &local_error);
@@ -223,10 +275,7 @@ lp_child_start (LpChild *self, GError **error)
       g_autofree char *reason = lp_log_escape (local_error->message);
 
       if (launcher != NULL)
-        {
-          close (pipes.stream[0]);
-          close (pipes.errors[0]);
-        }
+        close_ours (&pipes);
       g_set_error (error, LP_ERROR, LP_ERROR_START_FAILED, "The worker %s (%s) could not be started: %s", self->name,
                    self->command, reason);
       return FALSE;

@@ -51,6 +51,7 @@ lp_child_unref (LpChild *self)
     return;
 
   g_clear_error (&self->cause);
+  g_free (self->garbage);
   g_clear_object (&self->process);
   g_object_unref (self->executor);
   g_free (self->command);
@@ -272,7 +273,13 @@ lp_child_dup_cause (LpChild *self)
     g_string_append_printf (text, "; it %s", status);
   if (self->cause == NULL && !self->greeted)
     g_string_append (text, " before it said hello");
-  if (self->cut)
+  if (self->garbage != NULL)
+    {
+      g_autofree char *text_there = lp_log_escape (self->garbage);
+
+      g_string_append_printf (text, ", after it wrote text to the stream, its standard output: “%s”", text_there);
+    }
+  else if (self->cut)
     g_string_append (text, " in the middle of a frame");
   if (escaped != NULL)
     g_string_append_printf (text, "; the last line of its standard error: “%s”", escaped);

@@ -99,6 +99,26 @@ lp_executor_job_dropped (LpExecutor *self, LpJob *job)
   lp_outcome_clear (&outcome);
 }
 
+/* JOB cannot be sent: it fails with ERROR, taken, without having started. */
+void
+lp_executor_job_refused (LpExecutor *self, LpJob *job, GError *error)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+  LpOutcome outcome = { NULL, error };
+  LpAftermath aftermath;
+  gboolean over;
+
+  g_mutex_lock (&priv->lock);
+  over = job->place == LP_PLACE_SENT;
+  if (over)
+    lp_executor_end_early_locked (self, job, &outcome, TRUE, &aftermath);
+  g_mutex_unlock (&priv->lock);
+
+  if (over)
+    lp_aftermath_run (self, &aftermath);
+  lp_outcome_clear (&outcome);
+}
+
 /* The process that ran JOB is no more. FALSE: somebody still waits for it; it is
  * to be ended with an error. */
 gboolean

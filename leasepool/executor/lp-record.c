@@ -197,9 +197,10 @@ write_record (LpRecordSink *self, const LpRecord *record)
   g_autofree char *seq = g_strdup_printf ("%" G_GUINT64_FORMAT, self->seq);
   g_autofree char *pid = g_strdup_printf ("%u", self->pid);
 
+  /* The first field, where GLib looks for it. */
+  add (&writer, "GLIB_OLD_LOG_API", "1");
   add (&writer, "PRIORITY", levels[shown].priority);
   add (&writer, "GLIB_DOMAIN", target_domain (self, record));
-  add (&writer, "GLIB_OLD_LOG_API", "1");
   add (&writer, "MESSAGE", record->message);
   add (&writer, "LEASEPOOL_EVENT", record->from_stderr ? "worker-stderr" : "worker-record");
   add (&writer, "WORKER", self->worker);

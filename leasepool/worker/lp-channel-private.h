@@ -41,6 +41,7 @@ gboolean        lp_channel_has_pending   (LpChannel *self);
 guint64         lp_channel_get_n_queued  (LpChannel *self);
 guint64         lp_channel_get_n_written (LpChannel *self);
 void            lp_channel_use_files     (LpChannel *self);
+void            lp_channel_end           (LpChannel *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LpChannel, lp_channel_free)
 

@@ -601,6 +601,14 @@ lp_channel_use_files (LpChannel *self)
   self->use_files = TRUE;
 }
 
+/* Nothing more is sent: the other side sees the end. */
+void
+lp_channel_end (LpChannel *self)
+{
+  if (self->out_is_socket)
+    shutdown (self->out_fd, SHUT_WR);
+}
+
 gboolean
 lp_channel_has_pending (LpChannel *self)
 {
