@@ -49,7 +49,6 @@ struct _LpWorker
 
   LpFunctions *functions;       /* (construct-only) */
 
-  gboolean direct;              /* (main thread) its parent is the manager */
   int in_fd;                    /* (main thread) the stream, moved away, until the channel has it; -1 */
   int out_fd;                   /* (main thread) */
   gint64 iterated_at;           /* (main thread) when the main context last had its turn */

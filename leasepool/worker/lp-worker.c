@@ -52,8 +52,9 @@
  *
  * The worker talks to the manager over descriptors 0 and 1, which it moves
  * away: for the program, 0 is then `/dev/null`, and 1 is a copy of 2, standard
- * error, which the manager reads, too. It does so when it is made, if the
- * manager started the process itself, else when it is run; so make it early.
+ * error, which the manager reads, too. It does so when it is made, if a manager
+ * started the process, which it tells by the variable `LP_WORKER_NAME`, else when
+ * it is run; so make it before anything is printed.
  *
  * When the manager is gone, however it ended, the process is killed together
  * with its process group, whatever it is doing.
@@ -61,7 +62,7 @@
  * Since: 1.0
  */
 
-/* Set by a manager for a program that it starts itself. */
+/* Set by a manager for the program that it starts. */
 #define NAME_VARIABLE "LP_WORKER_NAME"
 
 enum
@@ -115,14 +116,18 @@ lp_worker_set_property (GObject *object, guint prop_id, const GValue *value, GPa
     }
 }
 
-/* The second line, should the first, the end of the stream, fail. The signal is
- * bound to the thread that made this process; it is the manager's that lives as
- * long as its workers. */
+/* The second line, should the first, the end of the stream, fail. Only where the
+ * manager itself is the parent, which made this process the leader of a group:
+ * a launcher may end before the worker. The signal is bound to the thread that
+ * started this process; that of the manager lives as long as its workers. */
 static void
 die_with_parent (void)
 {
 #ifdef HAVE_PRCTL
   pid_t parent = getppid ();
+
+  if (getpgrp () != getpid () || getsid (0) == getpid ())
+    return;
 
   prctl (PR_SET_PDEATHSIG, SIGKILL);
   if (getppid () != parent)
@@ -267,7 +272,7 @@ run (LpWorker *self, GError **error)
  * lp_worker_new:
  * @functions: the functions that jobs call
  *
- * Creates the worker of this process. If a manager started the process itself,
+ * Creates the worker of this process. If a manager started the process,
  * descriptors 0 and 1 are moved away now, so make it before anything is printed.
  *
  * Returns: (transfer full): a new worker
