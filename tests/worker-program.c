@@ -338,6 +338,17 @@ log_forked_func (LpJob *job, GVariant **result, gpointer user_data, GError **err
   *result = g_variant_new ("()");
 }
 
+/* Both return. */
+static void
+fork_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  pid_t child = fork ();
+
+  if (child > 0)
+    waitpid (child, NULL, 0);
+  *result = g_variant_new ("()");
+}
+
 static void
 log_and_crash_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
 {
@@ -372,7 +383,6 @@ print_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
 
   g_variant_get (lp_job_get_parameters (job), "(&s)", &text);
   printf ("%s\n", text);
-  fflush (stdout);
   *result = g_variant_new ("()");
 }
 
@@ -449,6 +459,7 @@ add_functions (LpFunctions *functions)
   add (functions, "log-threads", NULL, "()", log_threads_func);
   add (functions, "log-fields", NULL, "()", log_fields_func);
   add (functions, "log-forked", NULL, "()", log_forked_func);
+  add (functions, "fork", NULL, "()", fork_func);
   add (functions, "log-and-crash", "(u)", NULL, log_and_crash_func);
   add (functions, "log-fatal", "(s)", NULL, log_fatal_func);
   add (functions, "print", "(s)", "()", print_func);

@@ -7,6 +7,9 @@
 
 #include "lp-worker-private.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "lp-clock-private.h"
 #include "lp-functions-private.h"
 
@@ -254,6 +257,9 @@ lp_worker_serve (LpWorker *self)
         }
 
       run_call (self, self->current);
+      /* The function forked, and the child came back, too: the stream is not its. */
+      if (getpid () != self->pid)
+        _exit (EXIT_FAILURE);
       while (!is_given (self))
         lp_worker_iterate (self, TRUE);
 

@@ -11,6 +11,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -59,6 +61,9 @@ lp_worker_move_stream (LpWorker *self)
         close (null_fd);
     }
 
+  /* Lines that a job prints are written before its result, and before a crash. */
+  setvbuf (stdout, NULL, _IOLBF, 0);
+
   return TRUE;
 }
 
@@ -97,9 +102,12 @@ lp_worker_never_lock (void)
 void
 lp_worker_die (const char *reason)
 {
-  if (reason != NULL)
+  struct pollfd errors = { STDERR_FILENO, POLLOUT, 0 };
+
+  /* Not if it had to wait for somebody to read it. */
+  if (reason != NULL && poll (&errors, 1, 0) == 1)
     {
-      g_autofree char *line = g_strconcat ("leasepool worker: ", reason, "\n", NULL);
+      g_autofree char *line = g_strdup_printf ("leasepool worker: %.1000s\n", reason);
       gssize n_written = write (STDERR_FILENO, line, strlen (line));
 
       (void) n_written;

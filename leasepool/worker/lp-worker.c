@@ -54,7 +54,9 @@
  * away: for the program, 0 is then `/dev/null`, and 1 is a copy of 2, standard
  * error, which the manager reads, too. It does so when it is made, if a manager
  * started the process, which it tells by the variable `LP_WORKER_NAME`, else when
- * it is run; so make it before anything is printed.
+ * it is run; so make it before anything is printed. Standard output of C is then
+ * buffered by lines; languages with a buffer of their own, as Python, should
+ * flush what they print.
  *
  * When the manager is gone, however it ended, the process is killed together
  * with its process group, whatever it is doing.
