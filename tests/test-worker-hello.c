@@ -178,6 +178,21 @@ test_leasepool_worker (void)
   lp_test_worker_finish (worker);
 }
 
+/* As behind a launcher that passes no variables on. */
+static void
+test_without_the_name_variable (void)
+{
+  g_autofree char *program = g_test_build_filename (G_TEST_BUILT, "worker-program", NULL);
+  const char *argv[] = { "/usr/bin/env", "-u", "LP_WORKER_NAME", program, NULL };
+  LpTestWorker *worker = lp_test_worker_spawn (argv, LP_TEST_STREAM_SOCKET);
+  g_autoptr (GVariant) hello = NULL;
+
+  lp_test_worker_say_hello (worker, NULL, -1);
+  hello = lp_test_worker_wait_hello (worker);
+  g_variant_unref (lp_test_worker_run (worker, 1, "print", g_variant_new ("(s)", "printed")));
+  lp_test_worker_finish (worker);
+}
+
 /* --- The nonce --- */
 
 static void
@@ -300,6 +315,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/worker/hello/module", test_module);
   g_test_add_func ("/worker/hello/module-is-missing", test_module_is_missing);
   g_test_add_func ("/worker/hello/leasepool-worker", test_leasepool_worker);
+  g_test_add_func ("/worker/hello/without-the-name-variable", test_without_the_name_variable);
   g_test_add_data_func ("/worker/hello/nonce-of-socket", GINT_TO_POINTER (LP_TEST_STREAM_SOCKET), test_nonce);
   g_test_add_data_func ("/worker/hello/no-nonce-of-pipes", GINT_TO_POINTER (LP_TEST_STREAM_PIPES), test_nonce);
   g_test_add_func ("/worker/by-hand/no-input", test_no_input);

@@ -98,7 +98,7 @@ cancel_current (LpWorker *self, guint64 id)
 
   lp_job_mark_interrupted (call->job, LP_INTERRUPT_CANCEL);
   /* The reference is never dropped here: it might be the last one of the job. */
-  thread = g_thread_try_new ("leasepool-cancel", cancel_main, call, NULL);
+  thread = g_thread_try_new ("leasepool-tell", cancel_main, call, NULL);
   if (thread != NULL)
     g_thread_unref (thread);
   else

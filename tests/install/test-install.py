@@ -306,6 +306,20 @@ class Install(unittest.TestCase):
         self.installed(os.path.join(self.libdir, "girepository-1.0/Lp-1.typelib"))
         self.assertEqual(self.in_prefix(sys.executable, "-c", PYTHON_PROGRAM % repr(built)), "42\n")
 
+    def test_worker_program_finds_the_library(self):
+        program = self.installed("libexec/leasepool-worker")
+        result = subprocess.run([program], stdin=subprocess.DEVNULL, env=clean_environment(), capture_output=True, text=True,
+                                check=False)
+        self.assertEqual((result.returncode, result.stderr),
+                         (1, "leasepool-worker: This program is a worker: a manager starts it\n"))
+
+    def test_worker_processes(self):
+        self.install_module()
+        self.installed(os.path.join(self.libdir, "girepository-1.0/Lp-1.typelib"))
+        program = PYTHON_PROGRAM.replace("Lp.Manager(", 'Lp.Manager(backend="process", ') % '"answer"'
+        self.assertIn('"process"', program)
+        self.assertEqual(self.in_prefix(sys.executable, "-c", program), "42\n")
+
     def test_gjs(self):
         need("gjs")
         self.install_module()
