@@ -7,6 +7,8 @@
 
 #include "lp-worker-private.h"
 
+#include <unistd.h>
+
 #include "lp-module-private.h"
 
 /* How many calls may wait here: enough to hide the way to the manager. */
@@ -42,7 +44,7 @@ make_hello (LpWorker *self)
 
   g_variant_builder_init (&builder, G_VARIANT_TYPE_VARDICT);
   g_variant_builder_add (&builder, "{sv}", "version", g_variant_new_uint32 (LP_PROTOCOL_VERSION));
-  g_variant_builder_add (&builder, "{sv}", "pid", g_variant_new_uint32 ((guint32) self->pid));
+  g_variant_builder_add (&builder, "{sv}", "pid", g_variant_new_uint32 ((guint32) getpid ()));
   g_variant_builder_add (&builder, "{sv}", "functions", describe_functions (self->functions));
   g_variant_builder_add (&builder, "{sv}", "depth", g_variant_new_uint32 (DEPTH));
   if (nonce != NULL)

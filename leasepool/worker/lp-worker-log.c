@@ -8,7 +8,8 @@
 #include "lp-worker-private.h"
 
 #include <string.h>
-#include <unistd.h>
+
+#include "lp-service-private.h"
 
 /* What a frame needs besides the texts: the level, the ends of the strings, and
  * where they are. */
@@ -137,7 +138,7 @@ writer_func (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpoi
   g_autoptr (GVariant) record = NULL;
 
   /* In a forked child the stream is the parent's. */
-  if (lp_worker_holds_lock () || getpid () != self->pid)
+  if (lp_worker_holds_lock () || lp_fork_generation () != self->fork_generation)
     return g_log_writer_standard_streams (level, fields, n_fields, NULL);
 
   if (severity <= self->log_level)

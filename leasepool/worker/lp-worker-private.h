@@ -54,7 +54,7 @@ struct _LpWorker
   gint64 iterated_at;           /* (main thread) when the main context last had its turn */
 
   /* Set by the run before another thread starts or a record can come. */
-  int pid;                      /* a forked child writes nothing */
+  guint fork_generation;        /* a forked child writes nothing to the stream */
   LpChannel *channel;           /* in half: (I/O thread), out half: (lock) */
   int wake_fds[2];              /* a pipe that wakes the I/O thread; -1 */
   GThread *io_thread;           /* (main thread) */

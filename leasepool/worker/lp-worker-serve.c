@@ -12,6 +12,7 @@
 
 #include "lp-clock-private.h"
 #include "lp-functions-private.h"
+#include "lp-service-private.h"
 
 /* Batches of jobs do not starve the sources of the program. */
 #define MAX_TIME_WITHOUT_ITERATION (5 * G_TIME_SPAN_MILLISECOND)
@@ -258,7 +259,7 @@ lp_worker_serve (LpWorker *self)
 
       run_call (self, self->current);
       /* The function forked, and the child came back, too: the stream is not its. */
-      if (getpid () != self->pid)
+      if (lp_fork_generation () != self->fork_generation)
         _exit (EXIT_FAILURE);
       while (!is_given (self))
         lp_worker_iterate (self, TRUE);

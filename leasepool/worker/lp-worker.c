@@ -12,6 +12,8 @@
 #include <sys/prctl.h>
 #endif
 
+#include "lp-service-private.h"
+
 /**
  * LpWorker:
  *
@@ -221,7 +223,7 @@ open_stream (LpWorker *self, GError **error)
       return FALSE;
     }
 
-  self->pid = getpid ();
+  self->fork_generation = lp_fork_generation ();
   self->channel = lp_channel_new (self->in_fd, self->out_fd, LP_WORKER_MAX_BODY);
   self->in_fd = self->out_fd = -1;
 
