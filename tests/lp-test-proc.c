@@ -14,6 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lp-executor-private.h"
+#include "lp-job-private.h"
+
 static guint n_fds_before;
 static guint n_threads_before;
 
@@ -317,6 +320,25 @@ lp_test_wait_started (LpTestOutcome *outcome)
 }
 
 static gboolean
+is_sent (gpointer data)
+{
+  LpJob *job = ((LpTestOutcome *) data)->job;
+  LpJobPlace place;
+
+  g_mutex_lock (lp_executor_get_lock (job->executor));
+  place = job->place;
+  g_mutex_unlock (lp_executor_get_lock (job->executor));
+
+  return place == LP_PLACE_SENT;
+}
+
+void
+lp_test_wait_sent (LpTestOutcome *outcome)
+{
+  lp_test_wait_for (is_sent, outcome, "a job to be sent");
+}
+
+static gboolean
 has_come (gpointer data)
 {
   return ((LpTestOutcome *) data)->n_callbacks > 0;
@@ -400,6 +422,18 @@ lp_test_ask_pid (LpLease *lease)
   g_assert_cmpint (pid, >, 1);
 
   return pid;
+}
+
+void
+lp_test_make_quick (LpLease *lease)
+{
+  for (int i = 0; i < 50; i++)
+    {
+      LpTestOutcome *outcome = lp_test_double (lease, i);
+
+      lp_test_assert_int (outcome, 2 * i);
+      lp_test_outcome_free (outcome);
+    }
 }
 
 /* --- Workers that break --- */

@@ -56,9 +56,12 @@ LpTestOutcome  *lp_test_double           (LpLease *lease, int value);
 LpTestOutcome  *lp_test_hold             (LpLease *lease, LpTestFifo *fifo);
 void            lp_test_let_go           (LpTestFifo *fifo);
 void            lp_test_wait_started     (LpTestOutcome *outcome);
+void            lp_test_wait_sent        (LpTestOutcome *outcome);              /* it is with a worker, which has not said STARTED */
 void            lp_test_wait_outcome     (LpTestOutcome *outcome);
 void            lp_test_outcome_free     (LpTestOutcome *outcome);              /* after it has come */
 int             lp_test_ask_pid          (LpLease *lease);
+/* The workers have shown how quick they are: jobs are sent ahead to those that say they take them. */
+void            lp_test_make_quick       (LpLease *lease);
 /* Takes a reference, the last one but for what another thread may still hold. */
 void            lp_test_wait_finalized   (gpointer object);
 

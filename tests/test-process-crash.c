@@ -100,6 +100,7 @@ test_crash_blames_only_the_job_that_started (void)
   lp_manager_set_workers_per_pool (self.manager, 1);
   lp_test_proc_start (&self);
   lease = lp_test_acquire (self.manager, "blame");
+  lp_test_make_quick (lease);
   first = lp_test_hold (lease, &self.first);
   lp_test_wait_started (first);
   bad = lp_test_call (lease, "misbehave", g_variant_new ("(i)", 7));
@@ -119,6 +120,43 @@ test_crash_blames_only_the_job_that_started (void)
   lp_test_proc_tear_down (&self);
 }
 
+/* Calls are on their way in both directions when it dies: those before have their
+ * results, those behind have not begun. */
+static void
+test_crash_in_a_stream_of_jobs (gconstpointer arguments)
+{
+  enum { N_JOBS = 100, BAD = 50 };
+  LpTestOutcome *outcomes[N_JOBS];
+  LpTestProc self;
+  LpLease *lease;
+
+  lp_test_proc_set_up (&self, arguments);
+  lp_manager_set_workers_per_pool (self.manager, 1);
+  lp_test_proc_start (&self);
+  lease = lp_test_acquire (self.manager, "stream");
+  lp_test_make_quick (lease);
+  for (int i = 0; i < N_JOBS; i++)
+    outcomes[i] = lp_test_call (lease, i == BAD ? "misbehave" : "double", g_variant_new ("(i)", i));
+
+  for (int i = 0; i < BAD; i++)
+    lp_test_assert_int (outcomes[i], 2 * i);
+  lp_test_assert_fails (outcomes[BAD], LP_ERROR, LP_ERROR_BROKEN_EXECUTOR);
+  g_assert_cmpint (lp_job_get_started_at (outcomes[BAD]->job), !=, 0);
+  for (int i = BAD + 1; i < N_JOBS; i++)
+    {
+      lp_test_wait_outcome (outcomes[i]);
+      /* One that was not even accepted any more. */
+      if (!g_error_matches (outcomes[i]->error, LP_ERROR, LP_ERROR_EXPIRED))
+        lp_test_assert_untouched (outcomes[i]);
+    }
+
+  for (int i = 0; i < N_JOBS; i++)
+    lp_test_outcome_free (outcomes[i]);
+  lp_test_wait_finalized (lease);
+  lp_test_assert_works (self.manager);
+  lp_test_proc_tear_down (&self);
+}
+
 /* All jobs that wait get their outcome, each once. */
 static void
 test_crash_fails_a_long_queue (gconstpointer arguments)
@@ -133,6 +171,7 @@ test_crash_fails_a_long_queue (gconstpointer arguments)
   lp_manager_set_workers_per_pool (self.manager, 1);
   lp_test_proc_start (&self);
   lease = lp_test_acquire (self.manager, "queue");
+  lp_test_make_quick (lease);
   before = lp_test_hold (lease, &self.first);
   lp_test_wait_started (before);
   bad = lp_test_call (lease, "misbehave", g_variant_new ("(i)", 7));
@@ -378,6 +417,17 @@ main (int argc, char *argv[])
   g_test_add_func ("/process/crash/cut-at-each-byte", test_crash_cut_at_each_byte);
   g_test_add_func ("/process/crash/error-before-death-stands", test_crash_error_before_death_stands);
   g_test_add_func ("/process/crash/blames-only-the-job-that-started", test_crash_blames_only_the_job_that_started);
+  g_test_add_data_func ("/process/crash/in-a-stream-of-jobs/exit", "--depth=8 exit", test_crash_in_a_stream_of_jobs);
+  g_test_add_data_func ("/process/crash/in-a-stream-of-jobs/kill-self", "--depth=8 kill-self",
+                        test_crash_in_a_stream_of_jobs);
+  g_test_add_data_func ("/process/crash/in-a-stream-of-jobs/cut-result", "--depth=8 cut-result --argument=20",
+                        test_crash_in_a_stream_of_jobs);
+  g_test_add_data_func ("/process/crash/in-a-stream-of-jobs/close-stream", "--depth=8 close-stream",
+                        test_crash_in_a_stream_of_jobs);
+  g_test_add_data_func ("/process/crash/in-a-stream-of-jobs/started-twice", "--depth=8 started-twice",
+                        test_crash_in_a_stream_of_jobs);
+  g_test_add_data_func ("/process/crash/in-a-stream-of-jobs/without-depth", "kill-self",
+                        test_crash_in_a_stream_of_jobs);
   g_test_add_data_func ("/process/crash/fails-a-long-queue", "kill-self", test_crash_fails_a_long_queue);
   g_test_add_data_func ("/process/crash/fails-a-long-queue-with-depth", "--depth=8 kill-self",
                         test_crash_fails_a_long_queue);

@@ -39,7 +39,8 @@ set_up (Flood *self, const char *arguments, const char *prefix)
 {
   *self = (Flood) { .prefix = prefix, .wants_order = TRUE };
   lp_test_proc_set_up (&self->proc, arguments);
-  g_object_set (self->proc.manager, "workers-per-pool", 1, "forward-process-logs", TRUE, NULL);
+  g_object_set (self->proc.manager, "workers-per-pool", 1, "forward-process-logs", TRUE,
+                "cancel-grace-seconds", 30.0, NULL);
   g_signal_connect (self->proc.manager, "worker-record", G_CALLBACK (record_cb), self);
   lp_test_proc_start (&self->proc);
 }
@@ -159,10 +160,11 @@ test_flood_that_nobody_takes (void)
   LpTestOutcome *outcome;
 
   set_up (&self, "log-flood --argument=100000", "record");
+  self.wants_order = FALSE;
   lease = lp_test_acquire (self.proc.manager, "flood");
   outcome = lp_test_call (lease, "misbehave", g_variant_new ("(i)", 7));
   lp_test_wait_started (outcome);
-  g_assert_true (lp_manager_stop (self.proc.manager, LP_STOP_MODE_CANCEL, -1, NULL, NULL));
+  g_assert_true (lp_manager_stop (self.proc.manager, LP_STOP_MODE_KILL, -1, NULL, NULL));
   lp_test_wait_outcome (outcome);
   lp_test_outcome_free (outcome);
   lp_lease_release (lease);

@@ -118,7 +118,6 @@ test_hang_is_revoked (gconstpointer arguments)
   start_bad_job (&self, 0);
   lp_test_assert_cancelled (self.bad);
   g_assert_cmpint (lp_lease_get_state (self.lease), ==, LP_LEASE_STATE_EXPIRED);
-  lp_manager_set_default_lease_seconds (self.proc.manager, 0.3);
   lp_test_wait_retired (self.proc.manager, 1);
   tear_down (&self);
 }
@@ -202,12 +201,28 @@ test_hang_before_the_beginning (void)
   start (&self);
   self.bad = lp_test_call (self.lease, "misbehave", g_variant_new ("(i)", 7));
   next = lp_test_double (self.lease, 21);
+  lp_test_wait_sent (self.bad);
   lp_job_cancel (self.bad->job);
   lp_test_assert_cancelled (self.bad);
   g_assert_cmpint (lp_job_get_started_at (self.bad->job), ==, 0);
   lp_test_assert_int (next, 42);
   lp_test_outcome_free (next);
   assert_replaced (&self);
+  tear_down (&self);
+}
+
+/* Nor does it keep its lease. */
+static void
+test_hang_before_the_beginning_is_revoked (void)
+{
+  Hang self;
+
+  set_up (&self, "hang-before-started");
+  lp_manager_set_default_lease_seconds (self.proc.manager, 0.3);
+  start (&self);
+  self.bad = lp_test_call (self.lease, "misbehave", g_variant_new ("(i)", 7));
+  lp_test_assert_cancelled (self.bad);
+  lp_test_wait_retired (self.proc.manager, 1);
   tear_down (&self);
 }
 
@@ -220,6 +235,7 @@ test_hang_takes_calls_and_does_not_read (void)
 
   set_up (&self, "--depth=4 hang");
   start (&self);
+  lp_test_make_quick (self.lease);
   start_bad_job (&self, 0);
   for (guint i = 0; i < G_N_ELEMENTS (ahead); i++)
     ahead[i] = lp_test_double (self.lease, (int) i);
@@ -276,6 +292,7 @@ test_hang_does_not_read_and_is_cancelled (void)
   set_up (&self, "stop-reading");
   start (&self);
   self.bad = lp_test_call (self.lease, "echo", new_large_parameters ());
+  lp_test_wait_sent (self.bad);
   lp_job_cancel (self.bad->job);
   lp_test_assert_cancelled (self.bad);
   g_assert_cmpint (lp_lease_get_state (self.lease), ==, LP_LEASE_STATE_ACTIVE);
@@ -466,6 +483,7 @@ main (int argc, char *argv[])
   g_test_add_data_func ("/process/hang/answer-sigterm/is-timed-out", "answer-sigterm", test_hang_times_out);
   lp_test_add_breaks ("/process/hang/", breaks, G_N_ELEMENTS (breaks));
   g_test_add_func ("/process/hang/before-the-beginning", test_hang_before_the_beginning);
+  g_test_add_func ("/process/hang/before-the-beginning-is-revoked", test_hang_before_the_beginning_is_revoked);
   g_test_add_func ("/process/hang/takes-calls-and-does-not-read", test_hang_takes_calls_and_does_not_read);
   g_test_add_data_func ("/process/hang/does-not-read-and-is-stopped-by-cancel", GINT_TO_POINTER (LP_STOP_MODE_CANCEL),
                         test_hang_does_not_read);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static void
@@ -82,6 +83,7 @@ static void
 shut_stream (const Job *job)
 {
   /* Half of it: nothing comes any more, but it still takes. */
+  shutdown (wire_out, SHUT_WR);
   close (wire_out);
   while (TRUE)
     serve_waiting ();
