@@ -97,8 +97,8 @@ class TestCase(unittest.TestCase):
         manager.start()
         return manager
 
-    def new(self, max_pools=2, **properties):
-        manager = Lp.Manager(backend=Lp.BACKEND_THREAD, max_pools=max_pools, **properties)
+    def new(self, max_pools=2, backend=Lp.BACKEND_THREAD, **properties):
+        manager = Lp.Manager(backend=backend, max_pools=max_pools, **properties)
         managers = [manager]
         finalized = []
         manager.weak_ref(finalized.append, True)
