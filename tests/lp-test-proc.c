@@ -51,19 +51,37 @@ get_parent (const char *pid)
   return parent;
 }
 
-guint
-lp_test_count_children (void)
+/* The process number of child N, 0 if there is none; sets the number of those before it. */
+static int
+find_child (guint n, guint *n_before)
 {
   g_autoptr (GDir) dir = g_dir_open ("/proc", 0, NULL);
   const char *name;
-  guint n_children = 0;
 
+  *n_before = 0;
   g_assert_nonnull (dir);
   while ((name = g_dir_read_name (dir)) != NULL)
-    if (g_ascii_isdigit (name[0]) && get_parent (name) == getpid ())
-      n_children++;
+    if (g_ascii_isdigit (name[0]) && get_parent (name) == getpid () && (*n_before)++ == n)
+      return atoi (name);
 
+  return 0;
+}
+
+guint
+lp_test_count_children (void)
+{
+  guint n_children;
+
+  find_child (G_MAXUINT, &n_children);
   return n_children;
+}
+
+int
+lp_test_get_child (guint n)
+{
+  guint n_before;
+
+  return find_child (n, &n_before);
 }
 
 static void

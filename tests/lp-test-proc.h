@@ -12,6 +12,7 @@ G_BEGIN_DECLS
 /* What this process has: descriptors, threads, children; zombies are children. */
 guint           lp_test_count_fds        (void);
 guint           lp_test_count_children   (void);
+int             lp_test_get_child        (guint n);                            /* 0: there are not so many */
 /* Once in each program, before the first case: what GLib opens and keeps is there then. */
 void            lp_test_proc_init        (int *argc, char ***argv);
 /* Waits until there is nothing more than there was then. */

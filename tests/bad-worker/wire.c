@@ -14,7 +14,8 @@
 int wire_in = 0;
 int wire_out = 1;
 
-static int nonce_fd = -1;
+static int received_fd = -1;    /* with the frame that is being read */
+static GBytes *nonce;           /* (nullable) */
 
 /* Whatever else prints to standard output must not get into the stream. */
 void
@@ -81,7 +82,7 @@ read_first_byte (guint8 *byte)
 
   header = CMSG_FIRSTHDR (&message);
   if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
-    memcpy (&nonce_fd, CMSG_DATA (header), sizeof nonce_fd);
+    memcpy (&received_fd, CMSG_DATA (header), sizeof received_fd);
 
   return TRUE;
 }
@@ -98,6 +99,31 @@ body_type (FrameType type)
     default:
       return NULL;
     }
+}
+
+/* All of the file that came with the frame. */
+static guint8 *
+read_file (gsize *size)
+{
+  off_t end = lseek (received_fd, 0, SEEK_END);
+  guint8 *data = g_malloc ((gsize) end + 1);
+
+  if (pread (received_fd, data, (gsize) end, 0) != end)
+    _exit (84);
+  close (received_fd);
+  received_fd = -1;
+
+  *size = (gsize) end;
+  return data;
+}
+
+static void
+take_nonce (void)
+{
+  gsize size;
+  guint8 *data = read_file (&size);
+
+  nonce = g_bytes_new_take (data, size);
 }
 
 gboolean
@@ -122,6 +148,13 @@ wire_receive (Frame *frame)
   data = g_malloc (size + 1);
   if (!read_all (data, size))
     return FALSE;
+  if ((frame->flags & WITH_NONCE) != 0 && received_fd != -1)
+    take_nonce ();
+  if ((frame->flags & IN_FILE) != 0)
+    {
+      g_free (data);
+      data = read_file (&size);
+    }
   if (body_type (frame->type) != NULL)
     {
       frame->body = g_variant_new_from_data (G_VARIANT_TYPE (body_type (frame->type)), data, size, FALSE, g_free, data);
@@ -136,12 +169,7 @@ wire_receive (Frame *frame)
 GBytes *
 wire_dup_nonce (void)
 {
-  guint8 nonce[16];
-
-  if (nonce_fd == -1 || pread (nonce_fd, nonce, sizeof nonce, 0) != sizeof nonce)
-    return NULL;
-
-  return g_bytes_new (nonce, sizeof nonce);
+  return nonce != NULL ? g_bytes_ref (nonce) : NULL;
 }
 
 /* SIZE is what the header says, true or not. */
