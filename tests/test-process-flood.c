@@ -104,6 +104,33 @@ test_flood_before_a_death (void)
   lp_test_proc_tear_down (&self.proc);
 }
 
+static gboolean
+has_failed (gpointer data)
+{
+  return lp_job_get_state (((LpTestOutcome *) data)->job) == LP_JOB_STATE_FAILED;
+}
+
+/* Nor what came when nobody took it: more than is kept on the way, the rest is
+ * still in the stream when the worker is found dead. */
+static void
+test_flood_before_a_death_that_nobody_takes (void)
+{
+  Flood self;
+  LpLease *lease;
+  LpTestOutcome *outcome;
+
+  set_up (&self, "burst-and-die --argument=5000", "");
+  self.wants_order = FALSE;
+  lease = lp_test_acquire (self.proc.manager, "flood");
+  outcome = lp_test_call (lease, "misbehave", g_variant_new ("(i)", 7));
+  lp_test_block_for (has_failed, outcome, "the job to fail");
+  lp_test_assert_fails (outcome, LP_ERROR, LP_ERROR_BROKEN_EXECUTOR);
+  g_assert_cmpint (self.n_records, ==, 6000);
+  lp_test_outcome_free (outcome);
+  lp_test_wait_finalized (lease);
+  lp_test_proc_tear_down (&self.proc);
+}
+
 /* In one piece or in several. */
 static void
 test_flood_without_a_newline (void)
@@ -225,6 +252,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/process/flood/of-records", test_flood_of_records);
   g_test_add_func ("/process/flood/of-lines", test_flood_of_lines);
   g_test_add_func ("/process/flood/before-a-death", test_flood_before_a_death);
+  g_test_add_func ("/process/flood/before-a-death-that-nobody-takes", test_flood_before_a_death_that_nobody_takes);
   g_test_add_func ("/process/flood/without-a-newline", test_flood_without_a_newline);
   g_test_add_func ("/process/flood/at-the-goodbye", test_flood_at_the_goodbye);
   g_test_add_func ("/process/flood/that-nobody-takes", test_flood_that_nobody_takes);

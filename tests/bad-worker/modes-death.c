@@ -139,6 +139,24 @@ log_and_die (const Job *job)
   kill_self (job);
 }
 
+/* Records and then lines, each in one write, so that many fit where nobody reads. */
+static void
+burst_and_die (const Job *job)
+{
+  g_autoptr (GByteArray) records = g_byte_array_new ();
+  g_autoptr (GString) lines = g_string_new (NULL);
+
+  for (int i = 0; i < get_argument (5000); i++)
+    wire_put (records, LOG, 0, wire_log (64, "record"));
+  for (int i = 0; i < 1000; i++)
+    g_string_append (lines, "line\n");
+
+  wire_flush (records);
+  if (write (2, lines->str, lines->len) != (gssize) lines->len)
+    _exit (83);
+  kill_self (job);
+}
+
 const Mode death_modes[] = {
   { "exit", IN_JOB, exit_it },
   { "exit-before-started", AT_CALL, exit_it },
@@ -158,5 +176,6 @@ const Mode death_modes[] = {
   { "stderr-unfinished-line", IN_JOB, stderr_unfinished_line },
   { "stderr-nasty-line", IN_JOB, stderr_nasty_line },
   { "log-and-die", IN_JOB, log_and_die },
+  { "burst-and-die", IN_JOB, burst_and_die },
   { NULL }
 };
