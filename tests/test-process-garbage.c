@@ -271,6 +271,7 @@ main (int argc, char *argv[])
   g_test_add_data_func ("/process/garbage/extra-descriptors", "extra-fds --argument=4", test_garbage_extra_descriptors);
   g_test_add_data_func ("/process/garbage/too-many-descriptors", "extra-fds --argument=8",
                         test_garbage_extra_descriptors);
+  g_test_add_data_func ("/process/garbage/a-descriptor-with-each-frame", "fd-flood", test_garbage_extra_descriptors);
   g_test_add_func ("/process/garbage/file/frames-before-extra-descriptors-count",
                    test_garbage_frames_before_extra_descriptors_count);
   g_test_add_func ("/process/garbage/unknown-error-domain", test_garbage_unknown_error_domain);

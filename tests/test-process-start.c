@@ -124,7 +124,22 @@ test_start_failure_ends_the_others (void)
   lp_test_proc_tear_down (&self);
 }
 
-/* Not wrong: it starts, and works. */
+static void
+assert_takes_large_bodies (LpManager *manager)
+{
+  LpLease *lease = lp_test_acquire (manager, "large");
+  g_autofree char *text = g_strnfill (4 * 1024 * 1024, 'x');
+  g_autoptr (GVariant) parameters = g_variant_ref_sink (g_variant_new ("(s)", text));
+  LpTestOutcome *outcome = lp_test_call (lease, "echo", parameters);
+
+  lp_test_assert_succeeds (outcome);
+  g_assert_true (g_variant_equal (outcome->result, parameters));
+  lp_test_outcome_free (outcome);
+  lp_lease_release (lease);
+  lp_test_wait_finalized (lease);
+}
+
+/* Not wrong: it starts, and works. Files come only if it has agreed to them. */
 static void
 test_start_succeeds (gconstpointer arguments)
 {
@@ -133,6 +148,7 @@ test_start_succeeds (gconstpointer arguments)
   lp_test_proc_set_up (&self, arguments);
   lp_test_proc_start (&self);
   lp_test_assert_works (self.manager);
+  assert_takes_large_bodies (self.manager);
   lp_test_proc_tear_down (&self);
 }
 
@@ -252,6 +268,8 @@ main (int argc, char *argv[])
   g_test_add_data_func ("/process/start/fails/with-what-is-no-program", "/etc/passwd",
                         test_start_fails_without_program);
   g_test_add_func ("/process/start/failure-ends-the-others", test_start_failure_ends_the_others);
+  g_test_add_data_func ("/process/start/without-files", "good", test_start_succeeds);
+  g_test_add_data_func ("/process/start/with-files", "--nonce good", test_start_succeeds);
   g_test_add_data_func ("/process/start/unknown-keys", "unknown-keys", test_start_succeeds);
   g_test_add_data_func ("/process/start/log-first", "log-first", test_start_succeeds);
   g_test_add_data_func ("/process/start/wrong-nonce", "wrong-nonce", test_start_succeeds);

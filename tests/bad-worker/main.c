@@ -120,6 +120,10 @@ serve_waiting (void)
   if (!wire_receive (&frame))
     _exit (0);
 
+  /* To a file it must have agreed. */
+  if ((frame.flags & IN_FILE) != 0 && !echoes_nonce)
+    _exit (82);
+
   if (frame.type == CALL)
     take_call (&frame);
   else if (frame.type == CANCEL && running != NULL && running->id == frame.id)

@@ -146,6 +146,21 @@ extra_fds (const Job *job)
   forget ();
 }
 
+/* A descriptor with each frame, and no frame that has one. */
+static void
+fd_flood (const Job *job)
+{
+  g_autoptr (GByteArray) bytes = g_byte_array_new ();
+  int fd = open ("/dev/null", O_RDONLY | O_CLOEXEC);
+
+  for (int i = 0; i < get_argument (100); i++)
+    {
+      wire_put (bytes, LOG, 0, wire_log (64, "with a file"));
+      wire_flush_with_fds (bytes, &fd, 1);
+    }
+  close (fd);
+}
+
 static void
 fd_in_hello (const Job *job)
 {
@@ -167,5 +182,6 @@ const Mode file_modes[] = {
   { "file-and-body", IN_JOB, two_bodies },
   { "extra-fds", IN_JOB, extra_fds },
   { "fd-in-hello", IN_HELLO, fd_in_hello },
+  { "fd-flood", IN_JOB, fd_flood },
   { NULL }
 };
