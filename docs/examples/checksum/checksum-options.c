@@ -5,7 +5,28 @@
 
 #include "checksum-output.h"
 
+#include <leasepool.h>
 #include <math.h>
+#include <string.h>
+
+/* Worker processes are what a program of one's own can run in: its own process has threads. */
+static const char *
+check_words (Options *self)
+{
+  gboolean is_thread = self->backend != NULL && strcmp (self->backend, LP_BACKEND_THREAD) == 0;
+  gboolean is_process = self->backend != NULL && strcmp (self->backend, LP_BACKEND_PROCESS) == 0;
+  gboolean is_own = self->worker != NULL && strcmp (self->worker, "own") == 0;
+
+  if (self->backend != NULL && !is_thread && !is_process)
+    return "--backend must be thread or process";
+  if (self->worker != NULL && !is_own && strcmp (self->worker, "module") != 0)
+    return "--worker must be module or own";
+  if (is_own && is_thread)
+    return "--worker=own needs --backend=process";
+  self->is_process = is_process || is_own;
+  self->is_own = is_own;
+  return NULL;
+}
 
 /* Returns: what is wrong with the options, or NULL. */
 static const char *
@@ -17,7 +38,7 @@ check_options (Options *self)
     return "--lease-seconds and --timeout must be greater than 0";
   if (self->limit_mb < -1)
     return "--limit-mb must be 0 or more";
-  return NULL;
+  return check_words (self);
 }
 
 static void
@@ -37,8 +58,12 @@ gboolean
 options_parse (Options *self, int *argc, char ***argv)
 {
   const GOptionEntry entries[] = {
+    { "backend", 0, 0, G_OPTION_ARG_STRING, &self->backend, "What the workers are: thread or process (thread)", "NAME" },
+    { "worker", 0, 0, G_OPTION_ARG_STRING, &self->worker,
+      "What worker processes run: module, the function module in leasepool-worker, or own, the program "
+      "lp-checksum-worker, which implies --backend=process (module)", "NAME" },
     { "pools", 0, 0, G_OPTION_ARG_INT, &self->pools, "Executors at most (2)", "N" },
-    { "workers", 0, 0, G_OPTION_ARG_INT, &self->workers, "Threads of an executor (0: processors / pools)", "N" },
+    { "workers", 0, 0, G_OPTION_ARG_INT, &self->workers, "Workers of an executor (0: processors / pools)", "N" },
     { "owners", 0, 0, G_OPTION_ARG_INT, &self->owners, "Owners that share the executors (4)", "N" },
     { "lease-seconds", 0, 0, G_OPTION_ARG_DOUBLE, &self->lease_seconds, "Length of a lease (0.2)", "SECONDS" },
     { "timeout", 0, 0, G_OPTION_ARG_DOUBLE, &self->timeout, "Longest wait for a lease, and for a file (60)", "SECONDS" },
@@ -54,7 +79,7 @@ options_parse (Options *self, int *argc, char ***argv)
 
   *self = (Options) { .pools = 2, .owners = 4, .limit_mb = -1, .lease_seconds = 0.2, .timeout = 60 };
   g_option_context_set_summary (context, "The SHA-256 of every regular file below PATH (/usr/lib and /usr/share),\n"
-                                "computed by leased thread executors. Links are not followed.");
+                                "computed by leased executors. Links are not followed.");
   g_option_context_add_main_entries (context, entries, NULL);
 
   problem = g_option_context_parse (context, argc, argv, &error) ? check_options (self) : error->message;
@@ -69,4 +94,6 @@ void
 options_clear (Options *self)
 {
   g_strfreev (self->paths);
+  g_free (self->backend);
+  g_free (self->worker);
 }

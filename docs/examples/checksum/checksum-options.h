@@ -14,6 +14,9 @@ typedef struct
   double lease_seconds;
   double timeout;
   gboolean sums;
+  char *backend, *worker;       /* N: as they were given */
+  gboolean is_process;
+  gboolean is_own;              /* the program lp-checksum-worker, not a module */
   char **paths;
 } Options;
 

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * Copyright 2026 The leasepool authors */
 
-/* lp-checksum: the SHA-256 of every regular file below some paths, computed by leased thread executors.
+/* lp-checksum: the SHA-256 of every regular file below some paths, computed by leased executors of threads, or of worker
+ * processes.
  *
  * Several owners share one walker. An owner leases an executor, keeps a few jobs in flight on it, gives the executor
  * back after FILES_PER_LEASE files so that the next owner in line gets its turn, and asks for another one. There are
  * more owners than executors, so some owners always wait. A lease that reaches its soft expiry is renewed while its
  * jobs run. Files are found when an owner has room for them: at no time are there more than a few in memory.
  *
- * All of this runs on one main loop; only the function of checksum-module.c runs on the threads of the executors. */
+ * All of this runs on one main loop; only the function of checksum-module.c runs in the executors. What these are is a
+ * property of the manager. */
 
 #include "checksum-options.h"
 #include "checksum-output.h"
@@ -24,8 +26,6 @@
 #define JOBS_PER_WORKER 2
 #define BIG_FILE (16 * 1000 * 1000)
 #define MB 1e6
-
-void lp_module_register (LpFunctions *functions);
 
 typedef struct
 {
@@ -400,17 +400,36 @@ started_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   demo_stop (self);
 }
 
+/* The worker program is beside this one. */
+static void
+demo_set_worker_program (Demo *self)
+{
+  g_autofree char *self_path = g_file_read_link ("/proc/self/exe", NULL);
+  g_autofree char *directory = g_path_get_dirname (self_path != NULL ? self_path : g_get_prgname ());
+  g_autofree char *program = g_build_filename (directory, "lp-checksum-worker", NULL);
+
+  lp_manager_set_worker_argv (self->manager, (const char * const []) { program, NULL });
+}
+
+static void
+demo_make_manager (Demo *self)
+{
+  const char *backend = self->options.is_process ? LP_BACKEND_PROCESS : LP_BACKEND_THREAD;
+
+  self->manager = lp_manager_new (backend, self->options.pools);
+  lp_manager_set_workers_per_pool (self->manager, self->options.workers);
+  if (self->options.is_own)
+    demo_set_worker_program (self);
+  else
+    lp_manager_set_function_module (self->manager, "checksum");
+}
+
 static void
 demo_run (Demo *self)
 {
-  g_autoptr(LpFunctions) functions = lp_functions_new ();
   guint sources[3];
 
-  lp_module_register (functions);
-  self->manager = lp_manager_new (LP_BACKEND_THREAD, self->options.pools);
-  lp_manager_set_workers_per_pool (self->manager, self->options.workers);
-  lp_manager_set_functions (self->manager, functions);
-
+  demo_make_manager (self);
   self->loop = g_main_loop_new (NULL, FALSE);
   self->walker = walker_new (self->options.paths, demo_report_file, self);
   self->live = isatty (STDERR_FILENO) && !(self->options.sums && isatty (STDOUT_FILENO));
