@@ -2,25 +2,31 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Copyright 2026 The leasepool authors
 
-// checksum.js: the SHA-256 of every regular file below some paths, computed by leased thread executors.
+// checksum.js: the SHA-256 of every regular file below some paths, computed by leased executors of threads, or of
+// worker processes.
 //
 // Several owners share one walker. An owner leases an executor, keeps a few jobs in flight on it, gives the executor
 // back after FILES_PER_LEASE files so that the next owner in line gets its turn, and asks for another one. A lease that
 // reaches its soft expiry is renewed while its jobs run. Files are found when an owner has room for them.
 //
-// The work is the function "sha256" of a function module in C: no JavaScript runs on a thread. GJS itself cannot take
-// an argument that is not UTF-8; what is found below the arguments may have any name.
+// The work is the function "sha256" of a function module in C, on threads or in worker processes, or that of a worker
+// program in JavaScript (checksum-worker.js): no JavaScript runs on a thread. GJS itself cannot take an argument that is
+// not UTF-8; what is found below the arguments may have any name.
 
 import Gio from 'gi://Gio';
 import GLib from 'gi://GLib';
 import Lp from 'gi://Lp?version=1';
 import System from 'system';
 
+import {speedUp} from './checksum-speed-up.js';
+
 Gio._promisify(Lp.Manager.prototype, 'start_async', 'start_finish');
 Gio._promisify(Lp.Manager.prototype, 'stop_async', 'stop_finish');
 Gio._promisify(Lp.Manager.prototype, 'acquire_async', 'acquire_finish');
 Gio._promisify(Lp.Lease.prototype, 'submit_async', 'submit_finish');
 
+const WORKER = ['gjs', '-m', GLib.filename_from_uri(GLib.Uri.resolve_relative(import.meta.url, 'checksum-worker.js',
+    GLib.UriFlags.ENCODED))[0]];
 const FILES_PER_LEASE = 128;
 const JOBS_PER_WORKER = 2;
 const BIG_FILE = 16000000;
@@ -35,10 +41,14 @@ const HELP = `Usage:
   checksum.js [OPTION…] [PATH…]
 
 The SHA-256 of every regular file below PATH (/usr/lib and /usr/share),
-computed by leased thread executors. Links are not followed.
+computed by leased executors. Links are not followed.
 
+  --backend=NAME            What the workers are: thread or process (thread)
+  --worker=NAME             What worker processes run: module, the function module in leasepool-worker,
+                            or own, checksum-worker.js, which implies --backend=process (module)
+  --speed-up                Compute no sums, but show how much faster two GJS processes are than one
   --pools=N                 Executors at most (2)
-  --workers=N               Threads of an executor (0: processors / pools)
+  --workers=N               Workers of an executor (0: processors / pools)
   --owners=N                Owners that share the executors (4)
   --lease-seconds=SECONDS   Length of a lease (0.2)
   --timeout=SECONDS         Longest wait for a lease, and for a file (60)
@@ -174,9 +184,12 @@ class Demo {
         this.shownBytes = 0;
         this.bigFile = '';  // how far the big file is that last said so
         this.live = err.isTerminal && !(options.sums && out.isTerminal);
-        this.manager = Lp.Manager.new(Lp.BACKEND_THREAD, options.pools);
+        this.manager = Lp.Manager.new(options.backend, options.pools);
         this.manager.workers_per_pool = options.workers;
-        this.manager.function_module = 'checksum';
+        if (options.worker === 'own')
+            this.manager.worker_argv = WORKER;
+        else
+            this.manager.function_module = 'checksum';
     }
 
     async run() {
@@ -345,7 +358,19 @@ class Demo {
     }
 }
 
+const WORDS = {backend: [Lp.BACKEND_THREAD, Lp.BACKEND_PROCESS], worker: ['module', 'own']};
+
+function setWord(options, name, text) {
+    if (!WORDS[name].includes(text))
+        throw new Error(`--${name} must be ${WORDS[name].join(' or ')}`);
+    options[name] = text;
+}
+
 function setOption(options, name, text) {
+    if (name in WORDS) {
+        setWord(options, name, text);
+        return;
+    }
     const value = Number(text);
     const isCount = !['lease_seconds', 'timeout'].includes(name);
     if (!(name in options))
@@ -362,6 +387,9 @@ function checkOptions(options, paths) {
         throw new Error('--lease-seconds and --timeout must be greater than 0');
     if (options.limit_mb < -1)
         throw new Error('--limit-mb must be 0 or more');
+    if (options.worker === 'own' && options.backend === Lp.BACKEND_THREAD)
+        throw new Error('--worker=own needs --backend=process');
+    options.backend ??= options.worker === 'own' ? Lp.BACKEND_PROCESS : Lp.BACKEND_THREAD;
     options.workers ||= Math.max(1, Math.floor(GLib.get_num_processors() / options.pools));
     if (options.limit_mb === -1)
         options.limit_mb = paths.length > 0 ? 0 : 300;
@@ -372,7 +400,7 @@ function checkOptions(options, paths) {
 function parseOptions(args) {
     const options = {pools: 2, workers: 0, owners: 4, lease_seconds: 0.2, timeout: 60, limit_mb: -1};
     const paths = [];
-    let sums = false;
+    const flags = {sums: false, speed_up: false};
     while (args.length > 0) {
         const arg = args.shift();
         const match = /^--([a-z-]+)(?:=(.*))?$/s.exec(arg);
@@ -381,8 +409,8 @@ function parseOptions(args) {
             System.exit(0);
         } else if (arg === '--') {
             paths.push(...args.splice(0));
-        } else if (arg === '--sums') {
-            sums = true;
+        } else if (arg === '--sums' || arg === '--speed-up') {
+            flags[arg.slice(2).replace('-', '_')] = true;
         } else if (match) {
             setOption(options, match[1].replaceAll('-', '_'), match[2] ?? args.shift());
         } else if (arg.startsWith('-') && arg !== '-') {
@@ -391,12 +419,15 @@ function parseOptions(args) {
             paths.push(arg);
         }
     }
-    return {...checkOptions(options, paths), sums};
+    return {...checkOptions(options, paths), ...flags};
 }
 
 let status = 2;
 try {
-    status = await new Demo(parseOptions([...System.programArgs])).run();
+    const options = parseOptions([...System.programArgs]);
+    if (options.speed_up)
+        out.write(await speedUp(WORKER));
+    status = options.speed_up ? 0 : await new Demo(options).run();
 } catch (error) {
     err.write(`checksum.js: ${error.message}\n`);
 }

@@ -1,14 +1,16 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Copyright 2026 The leasepool authors
-"""checksum.py: the SHA-256 of every regular file below some paths, computed by leased thread executors.
+"""checksum.py: the SHA-256 of every regular file below some paths, computed by leased executors of threads, or of
+worker processes.
 
 Several owners share one walker. An owner leases an executor, keeps a few jobs in flight on it, gives the executor back
 after FILES_PER_LEASE files so that the next owner in line gets its turn, and asks for another one. A lease that reaches
 its soft expiry is renewed while its jobs run. Files are found when an owner has room for them.
 
-The work is the function "sha256" of a function module in C, so the interpreter lock is not held while it runs; all
-callbacks of this program run on the GLib main loop.
+The work is the function "sha256" of a function module in C, on threads without the interpreter lock or in worker
+processes, or that of a worker program in Python (checksum-worker.py). All callbacks of this program run on the GLib main
+loop.
 """
 
 import argparse
@@ -24,6 +26,9 @@ import gi
 gi.require_version("Lp", "1")
 from gi.repository import Gio, GLib, Lp  # noqa: E402
 
+import checksum_speed_up  # noqa: E402
+
+WORKER = [sys.executable, os.path.join(os.path.dirname(os.path.realpath(__file__)), "checksum-worker.py")]
 FILES_PER_LEASE = 128
 JOBS_PER_WORKER = 2
 BIG_FILE = 16_000_000
@@ -93,9 +98,12 @@ class Demo:
         self.shown_bytes = 0
         self.big_file = ""  # how far the big file is that last said so
         self.live = sys.stderr.isatty() and not (options.sums and sys.stdout.isatty())
-        self.manager = Lp.Manager.new(Lp.BACKEND_THREAD, options.pools)
+        self.manager = Lp.Manager.new(options.backend, options.pools)
         self.manager.props.workers_per_pool = options.workers
-        self.manager.props.function_module = "checksum"
+        if options.worker == "own":
+            self.manager.props.worker_argv = WORKER
+        else:
+            self.manager.props.function_module = "checksum"
 
     def run(self):
         GLib.timeout_add(100 if self.live else 1000, self.show_progress)
@@ -300,10 +308,17 @@ def is_worth_another_lease(job, error):
 def parse_options():
     parser = argparse.ArgumentParser(
         prog="checksum.py", description="The SHA-256 of every regular file below PATH (/usr/lib and /usr/share), "
-        "computed by leased thread executors. Links are not followed.")
+        "computed by leased executors. Links are not followed.")
+    parser.add_argument("--backend", choices=(Lp.BACKEND_THREAD, Lp.BACKEND_PROCESS),
+                        help="what the workers are (thread)")
+    parser.add_argument("--worker", choices=("module", "own"), default="module",
+                        help="what worker processes run: the function module in leasepool-worker, or checksum-worker.py, "
+                        "which implies --backend=process (module)")
+    parser.add_argument("--speed-up", action="store_true",
+                        help="compute no sums, but show how much faster two Python processes are than one")
     parser.add_argument("--pools", type=int, default=2, metavar="N", help="executors at most (2)")
     parser.add_argument("--workers", type=int, default=0, metavar="N",
-                        help="threads of an executor (0: processors / pools)")
+                        help="workers of an executor (0: processors / pools)")
     parser.add_argument("--owners", type=int, default=4, metavar="N", help="owners that share the executors (4)")
     parser.add_argument("--lease-seconds", type=float, default=0.2, metavar="SECONDS", help="length of a lease (0.2)")
     parser.add_argument("--timeout", type=float, default=60, metavar="SECONDS",
@@ -320,6 +335,9 @@ def parse_options():
         parser.error("--lease-seconds and --timeout must be greater than 0")
     if options.limit_mb < -1:
         parser.error("--limit-mb must be 0 or more")
+    if options.worker == "own" and options.backend == Lp.BACKEND_THREAD:
+        parser.error("--worker=own needs --backend=process")
+    options.backend = options.backend or (Lp.BACKEND_PROCESS if options.worker == "own" else Lp.BACKEND_THREAD)
     options.workers = options.workers or max(1, GLib.get_num_processors() // options.pools)
     if options.limit_mb == -1:
         options.limit_mb = 0 if options.paths else 300
@@ -327,5 +345,10 @@ def parse_options():
     return options
 
 
+def main():
+    options = parse_options()
+    return checksum_speed_up.run(WORKER) if options.speed_up else Demo(options).run()
+
+
 if __name__ == "__main__":
-    sys.exit(Demo(parse_options()).run())
+    sys.exit(main())
