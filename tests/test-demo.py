@@ -3,7 +3,8 @@
 # Copyright 2026 The leasepool authors
 """The checksum demos in C, Python and JavaScript, and the short examples.
 
-LP_CHECKSUM_PROGRAM     the C demo; the function module and the C example are in its directory
+LP_CHECKSUM_PROGRAM     the C demo; its worker, the function module and the C example are in its directory
+LP_WORKER_PROGRAM       leasepool-worker
 LP_CHECKSUM_LANGUAGES   the languages to test, "c python gjs" by default
 
 The libraries' paths (LD_LIBRARY_PATH, GI_TYPELIB_PATH) are the caller's. This runs under a python3 that has gi.
@@ -30,6 +31,8 @@ COMMANDS = {
     "python": [sys.executable, EXAMPLES / "checksum" / "checksum.py"],
     "gjs": ["gjs", "-m", EXAMPLES / "checksum" / "checksum.js"],
 }
+# What runs the function: threads, processes with the function module, processes with a program of the demo's own.
+BACKENDS = {"threads": [], "processes": ["--backend=process"], "own": ["--worker=own"]}
 PREFIXES = {"c": "lp-checksum", "python": "checksum.py", "gjs": "checksum.js"}
 DEADLINE = 60
 
@@ -78,9 +81,10 @@ class Tree(unittest.TestCase):
 
 class Demo(Tree):
     language = None
+    backend = "threads"
 
     def command(self, *arguments):
-        return [os.fspath(part) for part in (*COMMANDS[self.language], *arguments)]
+        return [os.fspath(part) for part in (*COMMANDS[self.language], *BACKENDS[self.backend], *arguments)]
 
     def run_demo(self, *arguments, status=0, **options):
         result = subprocess.run(self.command(*arguments), capture_output=True, env=ENVIRONMENT, timeout=DEADLINE,
@@ -116,6 +120,9 @@ class Demo(Tree):
         expected = subprocess.run(["xargs", "-0", "sha256sum", "--"], input=files.stdout, cwd=self.top,
                                   capture_output=True, check=True).stdout
         self.assertEqual(sorted(result.stdout.splitlines(True)), sorted(expected.splitlines(True)))
+        # Nobody complains, no worker either.
+        for line in result.text.split(" errors\n\n")[0].splitlines()[:-1]:
+            self.assertRegex(line, PROGRESS)
         self.assertEqual(self.summary(result), {"files": expected.count(b"\n"), "errors": 0,
                                                 "renewals": self.summary(result)["renewals"]})
 
@@ -207,9 +214,17 @@ class Demo(Tree):
             result = self.run_demo(option, self.top, status=2)
             self.assertIn(PREFIXES[self.language] + ": ", result.text)
 
+    def test_wrong_words(self):
+        for option, *words in (("backend", "thread", "process"), ("worker", "module", "own")):
+            for value in ("fiber", "", "Thread"):
+                result = self.run_demo(f"--{option}={value}", self.top, status=2)
+                self.assert_message(result, f"--{option}", *words)
+        self.assert_message(self.run_demo("--backend=thread", "--worker=own", self.top, status=2),
+                            "--worker=own needs --backend=process")
+
     def test_help(self):
         text = self.run_demo("--help").stdout.decode()
-        for option in ("pools", "workers", "owners", "lease-seconds", "timeout", "limit-mb", "sums"):
+        for option in ("backend", "worker", "pools", "workers", "owners", "lease-seconds", "timeout", "limit-mb", "sums"):
             self.assertIn(f"--{option}", text)
 
     # Progress, leases, statistics
@@ -255,7 +270,7 @@ class Demo(Tree):
         fill(self.top)
         result = self.run_demo("--pools=1", "--owners=5", "--lease-seconds=5", self.top)
         rows, times = self.stats(result)
-        self.assertEqual(rows["backend"], "thread")
+        self.assertEqual(rows["backend"], "thread" if self.backend == "threads" else "process")
         self.assertEqual(int(rows["jobs_succeeded"]), self.summary(result)["files"])
         self.assertEqual(rows["acquired"], rows["released"])
         self.assertGreaterEqual(int(rows["acquired"]), 5)
@@ -267,6 +282,7 @@ class Demo(Tree):
         sparse(self.top / "big", 150_000_000)
         result = self.run_demo("--lease-seconds=0.05", "--sums", self.top)
         self.assertGreaterEqual(self.summary(result)["renewals"], 1)
+        self.assertIn("1 files, 150.0 MB in ", result.text)
         expected = subprocess.run(["sha256sum", self.top / "big"], capture_output=True, check=True).stdout
         self.assertEqual(result.stdout, expected)
 
@@ -295,12 +311,53 @@ class Demo(Tree):
                 self.assertNotIn(PREFIXES[self.language] + ": ", text)
 
     def test_missing_module(self):
-        if self.language == "c":
-            self.skipTest("the function is built in")
         result = subprocess.run(self.command(self.top), capture_output=True, timeout=DEADLINE,
                                 env={**ENVIRONMENT, "LP_MODULE_PATH": str(self.top)})
         self.assertEqual(result.returncode, 1)
-        self.assertIn(b"checksum", result.stderr)
+        self.assertIn(str(self.top).encode(), result.stderr)
+
+
+class Processes(Demo):
+    """What is different when the function runs in worker processes; the rest is the same code."""
+
+    CASES = ("test_sums_are_those_of_sha256sum", "test_sha256sum_accepts_every_sum", "test_missing_path",
+             "test_unreadable_file_and_directory", "test_file_that_fails_while_it_is_read",
+             "test_file_that_takes_too_long", "test_waiting_too_long_for_a_lease", "test_a_line_every_second_or_so",
+             "test_one_line_is_redrawn_on_a_terminal", "test_statistics_are_an_aligned_table",
+             "test_leases_of_big_files_are_renewed", "test_signals_cancel_what_runs")
+    MODULE_CASES = ("test_missing_module", "test_worker_program_that_cannot_be_started")
+
+    def test_worker_program_that_cannot_be_started(self):
+        missing = str(self.top / "missing")
+        result = subprocess.run(self.command(self.top), capture_output=True, timeout=DEADLINE,
+                                env={**ENVIRONMENT, "LP_WORKER_PROGRAM": missing})
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(missing.encode(), result.stderr)
+
+
+class SpeedUp(unittest.TestCase):
+    """That the figures are there. What they are depends on what else the computer does."""
+
+    def assert_figures(self, language):
+        result = subprocess.run([os.fspath(part) for part in (*COMMANDS[language], "--speed-up")], capture_output=True,
+                                text=True, env=ENVIRONMENT, timeout=2 * DEADLINE)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        match = re.fullmatch(r"\d+ times count_primes \(\d+\) in \w+, (\d+) CPUs \(load before: \d+\.\d\), "
+                             r"medians of 3 runs:\n  1 worker process    (\d+\.\d{3}) s\n"
+                             r"  2 worker processes  (\d+\.\d{3}) s\n  (\d+\.\d\d) times as fast\n", result.stdout)
+        self.assertIsNotNone(match, result.stdout)
+        self.assertEqual(int(match[1]), len(os.sched_getaffinity(0)))
+        one, two, ratio = map(float, match.groups()[1:])
+        self.assertGreater(min(one, two), 0)
+        self.assertAlmostEqual(one / two, ratio, delta=0.02 + 0.01 * ratio)
+
+    @unittest.skipUnless("python" in LANGUAGES, "not asked for")
+    def test_python(self):
+        self.assert_figures("python")
+
+    @unittest.skipUnless("gjs" in LANGUAGES, "not asked for")
+    def test_gjs(self):
+        self.assert_figures("gjs")
 
 
 class Examples(unittest.TestCase):
@@ -334,7 +391,10 @@ def load_tests(loader, _tests, _pattern):
     for language in LANGUAGES:
         case = type(f"Demo_{language}", (Demo,), {"language": language})
         suite.addTests(loader.loadTestsFromTestCase(case))
-    for case in (Examples, Script):
+        for backend in ("processes", "own"):
+            case = type(f"Demo_{language}_{backend}", (Processes,), {"language": language, "backend": backend})
+            suite.addTests(map(case, Processes.CASES + (() if backend == "own" else Processes.MODULE_CASES)))
+    for case in (SpeedUp, Examples, Script):
         suite.addTests(loader.loadTestsFromTestCase(case))
     return suite
 

@@ -20,7 +20,7 @@ const decoder = new TextDecoder();
 
 // A JavaScript string cannot have every file name, an escaped URI can. The path may be relative.
 function fileFor(bytes) {
-    const escaped = GLib.Uri.escape_bytes(bytes, '/', GLib.UriFlags.NONE);
+    const escaped = GLib.Uri.escape_bytes(bytes, '/');
     const base = escaped.startsWith('/') ? 'file://' : `${Gio.File.new_for_path('.').get_uri()}/`;
     return Gio.File.new_for_uri(`${base}${escaped}`);
 }
