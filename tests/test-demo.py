@@ -360,6 +360,31 @@ class SpeedUp(unittest.TestCase):
         self.assert_figures("gjs")
 
 
+@unittest.skipUnless("python" in LANGUAGES, "not asked for")
+class StartCost(unittest.TestCase):
+    def run_program(self, *arguments):
+        return subprocess.run([sys.executable, EXAMPLES / "start-cost.py", *arguments], capture_output=True, text=True,
+                              env=ENVIRONMENT, timeout=2 * DEADLINE)
+
+    def assert_figures(self, *arguments, lines):
+        result = self.run_program(*arguments)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertEqual(len(result.stdout.splitlines()), lines)
+        for line in result.stdout.splitlines():
+            self.assertRegex(line, r"\A\S.* +[\d.]+ ms   \(best [\d.]+, median of 15\)\Z")
+
+    def test_all(self):
+        self.assert_figures(lines=4)
+
+    def test_program_of_the_caller(self):
+        self.assert_figures(os.environ["LP_WORKER_PROGRAM"], lines=1)
+
+    def test_program_that_is_no_worker(self):
+        result = self.run_program("true")
+        self.assertEqual((result.returncode, result.stdout), (1, ""))
+        self.assertIn("before it said hello", result.stderr)
+
+
 class Examples(unittest.TestCase):
     def run_example(self, *command):
         result = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=DEADLINE)
@@ -394,7 +419,7 @@ def load_tests(loader, _tests, _pattern):
         for backend in ("processes", "own"):
             case = type(f"Demo_{language}_{backend}", (Processes,), {"language": language, "backend": backend})
             suite.addTests(map(case, Processes.CASES + (() if backend == "own" else Processes.MODULE_CASES)))
-    for case in (SpeedUp, Examples, Script):
+    for case in (SpeedUp, StartCost, Examples, Script):
         suite.addTests(loader.loadTestsFromTestCase(case))
     return suite
 

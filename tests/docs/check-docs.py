@@ -3,9 +3,9 @@
 # Copyright 2026 The leasepool authors
 """check-docs.py: what the documentation shows works, what it links to is there, what it lists is complete.
 
-Code blocks marked c, python or js in README.md, in docs/*.md and in the documentation comments of the library: complete
+Code blocks marked c, python, js or vala in README.md, in docs/*.md and in the documentation comments of the library: complete
 programs are built and run, fragments of C are compiled in a wrapper, fragments of Python and JavaScript run with a
-manager and a lease. A block marked output is what the program before it prints. Speaks TAP.
+manager and a lease. Worker programs, also in Vala, are given to a manager, which has them double a number. A block marked output is what the program before it prints. Speaks TAP.
 
 LP_PROJECT_SRCDIR and LP_PROJECT_BUILDDIR say where the project and its build are; the libraries must be found already.
 """
@@ -15,6 +15,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -83,6 +84,34 @@ main (void)
 
   stats = lp_manager_dup_stats (manager);
   print_keys (stats);
+  lp_lease_release (lease);
+  return lp_manager_stop (manager, LP_STOP_MODE_DRAIN, -1, NULL, NULL) ? 0 : 1;
+}
+"""
+
+# Has the worker program of its arguments double a number.
+WORKER_DRIVER = """
+#include <leasepool.h>
+
+int
+main (int argc, char **argv)
+{
+  g_autoptr(LpManager) manager = lp_manager_new (LP_BACKEND_PROCESS, 1);
+  g_autoptr(LpLease) lease = NULL;
+  g_autoptr(LpJob) job = lp_job_new_for_call ("double", g_variant_new ("(i)", 21));
+  g_autoptr(GVariant) result = NULL;
+  g_autofree char *text = NULL;
+  g_autoptr(GError) error = NULL;
+
+  lp_manager_set_workers_per_pool (manager, 1);
+  lp_manager_set_start_timeout_seconds (manager, 60);
+  lp_manager_set_worker_argv (manager, (const char * const *) argv + 1);
+  if (!lp_manager_start (manager, NULL, &error) || !(lease = lp_manager_acquire (manager, NULL, NULL, &error))
+      || !lp_lease_submit (lease, job, &error) || !(result = lp_job_wait (job, -1, NULL, &error)))
+    g_error ("%s", error->message);
+
+  text = g_variant_print (result, FALSE);
+  g_print ("%s\\n", text);
   lp_lease_release (lease);
   return lp_manager_stop (manager, LP_STOP_MODE_DRAIN, -1, NULL, NULL) ? 0 : 1;
 }
@@ -223,17 +252,31 @@ def wrap_c(text):
         text if has_functions else C_STATEMENTS % text)
 
 
-def check_c(block):
+def build_c(text, program, *options):
     flags, directory = compile_command()
+    run([*flags, *C_WARNINGS, *options, "-o", program, "-x", "c", "-", "-x", "none", *link_flags(flags)], text,
+        cwd=directory)
+
+
+def drive(*worker):
+    """Has a manager run a worker program."""
+    with tempfile.TemporaryDirectory() as scratch:
+        driver = os.path.join(scratch, "driver")
+        build_c(WORKER_DRIVER, driver)
+        output = run([driver, *worker])
+        assert output == "(42,)\n", f"it doubled 21 to {output}"
+
+
+def check_c(block):
     is_program = re.search(r"^main \(", block.text, re.M)
     if not is_program:
+        flags, directory = compile_command()
         run([*flags, *C_WARNINGS, "-fsyntax-only", "-x", "c", "-"], wrap_c(block.text), cwd=directory)
         return None
     with tempfile.TemporaryDirectory() as scratch:
         program = os.path.join(scratch, "program")
-        run([*flags, *C_WARNINGS, "-o", program, "-x", "c", "-", "-x", "none", *link_flags(flags)], block.text,
-            cwd=directory)
-        return run([program])
+        build_c(block.text, program)
+        return drive(program) if "lp_worker_run (" in block.text else run([program])
 
 
 def need_introspection():
@@ -248,7 +291,7 @@ def run_script(command, suffix, text):
         path = os.path.join(scratch, "block" + suffix)
         with open(path, "w", encoding="utf-8") as handle:
             handle.write(text)
-        return run([*command, path])
+        return drive(*command, path) if "Lp.Worker" in text else run([*command, path])
 
 
 def check_python(block):
@@ -267,7 +310,22 @@ def check_js(block):
     return run_script(["/usr/bin/gjs", "-m"], ".js", text)
 
 
-CHECKS = {"c": check_c, "python": check_python, "js": check_js}
+def check_vala(block):
+    if not shutil.which("valac") or not os.path.exists(os.path.join(BUILD, "vapi", "leasepool-1.vapi")):
+        raise Skip("there is no valac, or the build has no Vala bindings")
+    with tempfile.TemporaryDirectory() as scratch:
+        source, program = os.path.join(scratch, "block.vala"), os.path.join(scratch, "program")
+        with open(source, "w", encoding="utf-8") as handle:
+            handle.write(block.text)
+        vapis = ["--vapidir", os.path.join(BUILD, "vapi"), "--pkg", "gio-2.0", "--pkg", "leasepool-1"]
+        run(["valac", "--quiet", "--fatal-warnings", "--ccode", "--directory", scratch, *vapis, source])
+        with open(os.path.join(scratch, "block.c"), encoding="utf-8") as handle:
+            # The warnings for C are not for what valac writes.
+            build_c(handle.read(), program, "-w", "-Wno-error")
+        return drive(program)
+
+
+CHECKS = {"c": check_c, "python": check_python, "js": check_js, "vala": check_vala}
 
 
 def check_block(block):
