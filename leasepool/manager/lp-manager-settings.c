@@ -128,9 +128,15 @@ static GParamSpec *pspecs[LP_N_SETTINGS];
 /**
  * LpManager:cancel-grace-seconds:
  *
- * The seconds a cancelled job is given: first from its cancellation to
- * SIGTERM, then from SIGTERM to SIGKILL. A function on a thread cannot be
- * killed; its executor is quarantined.
+ * The seconds a cancelled job is given to end, before it ends for everybody who
+ * waits for it.
+ *
+ * A function in a worker process is then sent SIGTERM, and SIGKILL after the
+ * same time again, together with its process group; another process takes its
+ * place. A function on a thread cannot be killed: its executor is quarantined
+ * when its lease ends. A command is sent SIGTERM at once, and SIGKILL after
+ * these seconds. Worker processes that are not needed any more are given them to
+ * end by themselves, too.
  *
  * It must be finite and >= 0. The default is 5.
  *
@@ -175,7 +181,18 @@ static GParamSpec *pspecs[LP_N_SETTINGS];
 /**
  * LpManager:forward-process-logs:
  *
- * Whether the log records of worker processes are forwarded to this process.
+ * Whether the log records of worker processes are forwarded to this process:
+ * to [signal@Lp.Manager::worker-record] if it has a handler, else to the log.
+ *
+ * Lines that workers write to their standard error, or print, are forwarded
+ * with them, as records of the level %G_LOG_LEVEL_MESSAGE, unless
+ * [property@Lp.Manager:clear-process-log-handlers] is %FALSE. If nothing is
+ * forwarded, they are copied to the standard error of this process; there GLib
+ * writes the records of a worker, too.
+ *
+ * Records of a worker never end this process: one of the level
+ * %G_LOG_LEVEL_ERROR arrives in the log as %G_LOG_LEVEL_CRITICAL, with its own
+ * level in the field `WORKER_LEVEL`.
  *
  * %TRUE is refused on a backend without processes. The default is %FALSE.
  *
@@ -186,7 +203,9 @@ static GParamSpec *pspecs[LP_N_SETTINGS];
  * LpManager:process-log-level:
  *
  * The least severe level of the records that worker processes forward, one of
- * the [flags@GLib.LogLevelFlags].
+ * the [flags@GLib.LogLevelFlags]. Less severe ones are dropped in the worker,
+ * also from its standard error. It has no effect without
+ * [property@Lp.Manager:forward-process-logs].
  *
  * It must be one level from %G_LOG_LEVEL_ERROR (4) to %G_LOG_LEVEL_DEBUG
  * (128). The default is %G_LOG_LEVEL_INFO (64).
@@ -198,11 +217,12 @@ static GParamSpec *pspecs[LP_N_SETTINGS];
  * LpManager:process-log-domain:
  *
  * The log domain that forwarded records are given; the original one is kept in
- * a field of theirs. It has no effect without
+ * their field `WORKER_DOMAIN`. It has no effect without
  * [property@Lp.Manager:forward-process-logs].
  *
  * It must be UTF-8 without control characters. The default, %NULL, keeps the
- * original domain.
+ * original domain; what has none, such as a line of standard error, gets
+ * [property@Lp.Manager:log-domain].
  *
  * Since: 1.0
  */
@@ -211,7 +231,11 @@ static GParamSpec *pspecs[LP_N_SETTINGS];
  * LpManager:clear-process-log-handlers:
  *
  * Whether a worker process, if its records are forwarded, leaves it at that.
- * If %FALSE, it also writes them to its own standard error.
+ *
+ * If %FALSE, it also writes the records that it forwards to its own standard
+ * error, whose lines are then not forwarded, but copied to the standard error of
+ * this process. It has no effect without
+ * [property@Lp.Manager:forward-process-logs].
  *
  * The default is %TRUE.
  *
@@ -221,7 +245,9 @@ static GParamSpec *pspecs[LP_N_SETTINGS];
 /**
  * LpManager:functions:
  *
- * The functions that jobs name, for workers that are threads.
+ * The functions that jobs name, for workers that are threads, and for executors
+ * of one's own. Worker processes do not have them: see
+ * [property@Lp.Manager:function-module] and [property@Lp.Manager:worker-argv].
  *
  * The default is %NULL.
  *
@@ -231,9 +257,15 @@ static GParamSpec *pspecs[LP_N_SETTINGS];
 /**
  * LpManager:function-module:
  *
- * The module with the functions that jobs name, for threads and for the
- * program `leasepool-worker`: an absolute path, or a name that is looked for
- * in `LP_MODULE_PATH` and in the module directory of the library.
+ * The module with the functions that jobs name: an absolute path, or a name that
+ * is looked for in the directories of `LP_MODULE_PATH`, then in the module
+ * directory of the library.
+ *
+ * For threads it is loaded once, at the start of the manager, on top of
+ * [property@Lp.Manager:functions]. Each worker process loads it, be it
+ * `leasepool-worker` or a program of one's own with a [class@Lp.Worker], with
+ * the `LP_MODULE_PATH` of its own environment; if it cannot, the start of its
+ * executor fails.
  *
  * A name must not contain a "/". The default is %NULL.
  *
@@ -243,10 +275,15 @@ static GParamSpec *pspecs[LP_N_SETTINGS];
 /**
  * LpManager:worker-argv:
  *
- * The program of worker processes and its arguments.
+ * The program of worker processes and its arguments. A program without a "/" is
+ * looked up in the `PATH` of this process.
  *
- * It must not be empty. The default, %NULL, is the program `leasepool-worker`
- * that belongs to the library, or the one that `LP_WORKER_PROGRAM` names.
+ * It talks to the manager over its standard input and output; programs with a
+ * [class@Lp.Worker] do. See the [page on workers](workers.html).
+ *
+ * It must not be empty. The default, %NULL, is the program that the environment
+ * variable `LP_WORKER_PROGRAM` names, else the `leasepool-worker` that was
+ * installed with the library.
  *
  * Since: 1.0
  */
@@ -255,7 +292,12 @@ static GParamSpec *pspecs[LP_N_SETTINGS];
  * LpManager:worker-launcher:
  *
  * A prefix to the command line of worker processes, such as `nice`, `bwrap`,
- * `systemd-run --pipe` or `ssh HOST`.
+ * `systemd-run --pipe` or `ssh HOST`: a program that runs its other arguments as
+ * a command, and leaves standard input and output to it, or relays them.
+ *
+ * [property@Lp.Manager:worker-environment] and
+ * [property@Lp.Manager:worker-directory] are those of the launcher, and signals
+ * go to its process group.
  *
  * If it is not empty, it must begin with a program. The default is %NULL.
  *
@@ -266,7 +308,8 @@ static GParamSpec *pspecs[LP_N_SETTINGS];
  * LpManager:worker-environment:
  *
  * Environment variables for worker processes, each as NAME=VALUE, on top of
- * the environment of this process.
+ * the environment of this process. The library adds `LP_WORKER_NAME`, the name
+ * of the worker, which a [class@Lp.Worker] takes away again.
  *
  * The default is %NULL.
  *
@@ -276,10 +319,11 @@ static GParamSpec *pspecs[LP_N_SETTINGS];
 /**
  * LpManager:worker-directory:
  *
- * The working directory of worker processes.
+ * The working directory of worker processes. A program in
+ * [property@Lp.Manager:worker-argv] with a relative path is looked for there.
  *
- * It must not be empty. The default, %NULL, is the working directory of this
- * process.
+ * It must not be empty; if there is no such directory, executors cannot be
+ * started. The default, %NULL, is the working directory of this process.
  *
  * Since: 1.0
  */
@@ -288,8 +332,11 @@ static GParamSpec *pspecs[LP_N_SETTINGS];
  * LpManager:worker-init-function:
  *
  * The name of the function that is called first in every worker, with
- * [property@Lp.Manager:worker-init-parameters]. If it fails, its executor is
- * broken.
+ * [property@Lp.Manager:worker-init-parameters]. In a worker process that is
+ * before it says hello, within
+ * [property@Lp.Manager:start-timeout-seconds]. If it fails, so does the start of
+ * its executor, or, for a worker that takes the place of another one later, the
+ * executor is broken.
  *
  * It must not be empty, and needs [property@Lp.Manager:functions] or
  * [property@Lp.Manager:function-module] or, for processes,
@@ -322,7 +369,8 @@ static GParamSpec *pspecs[LP_N_SETTINGS];
 /**
  * LpManager:max-jobs-per-worker:
  *
- * After how many jobs a worker is replaced.
+ * After how many jobs a worker is replaced by a new thread or process. The
+ * replacement is started as soon as a process has been given its last job.
  *
  * It must be >= 0. The default, 0, means never.
  *
@@ -354,11 +402,15 @@ static GParamSpec *pspecs[LP_N_SETTINGS];
 /**
  * LpManager:max-message-size:
  *
- * The largest message to or from a worker process, in bytes. A larger one
- * fails its job only, unless it comes from a worker, which then breaks its
- * executor. A command with more output than this fails, too.
+ * The largest message to or from a worker process, in bytes: the parameters of a
+ * job, with its name, or its result.
  *
- * It must be >= 4096. The default is 134217728.
+ * A job whose parameters or result are larger fails, and nothing else does. A
+ * worker that sends a larger message nevertheless breaks its executor; a
+ * [class@Lp.Worker] never does. The text of a log record is cut to half of this
+ * size. A command with more output fails, on every backend.
+ *
+ * It must be >= 4096. The default is 134217728 (128 MiB).
  *
  * Since: 1.0
  */
