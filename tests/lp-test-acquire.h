@@ -8,6 +8,7 @@
  * time. */
 
 #include "lp-test.h"
+#include "lp-test-conform.h"
 
 #include <math.h>
 #include <string.h>
@@ -232,8 +233,10 @@ is_past (gpointer data)
   return g_get_monotonic_time () > *(gint64 *) data;
 }
 
+typedef void (*AddFunc) (const char *path, gconstpointer data, GTestDataFunc func);
+
 static inline void
-add (const char *path, GTestDataFunc func)
+add_each_way (const char *path, AddFunc add_func, GTestDataFunc func)
 {
   const char * const ways[] = { "blocking", "in-owner", "in-other-context" };
 
@@ -241,6 +244,20 @@ add (const char *path, GTestDataFunc func)
     {
       g_autofree char *full = g_strdup_printf ("/acquire/%s/%s", path, ways[way]);
 
-      g_test_add_data_func (full, GUINT_TO_POINTER (way), func);
+      add_func (full, GUINT_TO_POINTER (way), func);
     }
+}
+
+/* On each backend. */
+static inline void
+add (const char *path, GTestDataFunc func)
+{
+  add_each_way (path, lp_test_conform_add_data_func, func);
+}
+
+/* For a case that needs a closure, or a class of executors of its own. */
+static inline void
+add_hooked (const char *path, GTestDataFunc func)
+{
+  add_each_way (path, g_test_add_data_func, func);
 }

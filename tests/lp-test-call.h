@@ -7,6 +7,7 @@
  * manager of one executor with one worker. */
 
 #include "lp-test.h"
+#include "lp-test-conform.h"
 
 #include "lp-manager-private.h"
 

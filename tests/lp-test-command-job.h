@@ -6,6 +6,7 @@
 /* What the tests of commands as jobs share; for one program at a time. */
 
 #include "lp-test.h"
+#include "lp-test-conform.h"
 
 #include <errno.h>
 #include <fcntl.h>

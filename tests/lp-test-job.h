@@ -6,6 +6,7 @@
 /* What the tests of jobs share. */
 
 #include "lp-test.h"
+#include "lp-test-conform.h"
 
 #include <math.h>
 #include <string.h>

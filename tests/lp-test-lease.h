@@ -6,6 +6,7 @@
 /* What the tests of leases share; for one program at a time. */
 
 #include "lp-test.h"
+#include "lp-test-conform.h"
 
 #include <math.h>
 #include <string.h>

@@ -7,6 +7,7 @@
  * program at a time. */
 
 #include "lp-test.h"
+#include "lp-test-conform.h"
 
 #include <malloc.h>
 #include <string.h>

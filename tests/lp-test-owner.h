@@ -6,6 +6,7 @@
 /* What the tests of the owner context share; for one program at a time. */
 
 #include "lp-test.h"
+#include "lp-test-conform.h"
 
 /* An executor that the test can break, and whose start can be made to fail. */
 

@@ -7,6 +7,7 @@
  * fail, hang or die; for one program at a time. */
 
 #include "lp-test.h"
+#include "lp-test-conform.h"
 
 #include <string.h>
 

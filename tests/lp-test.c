@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lp-manager-private.h"
+#include "lp-test-conform.h"
 
 #define PATIENCE_SECONDS 30
 
@@ -18,6 +19,7 @@ struct _LpTestGate
   GCond cond;
   guint n_entered;
   gboolean open;
+  LpTestRemoteGate *remote;     /* (nullable) (constant) then all is there */
 };
 
 LpTestGate *
@@ -28,6 +30,8 @@ lp_test_gate_new (void)
   g_atomic_ref_count_init (&gate->ref_count);
   g_mutex_init (&gate->lock);
   g_cond_init (&gate->cond);
+  if (lp_test_get_backend () != NULL)
+    gate->remote = lp_test_remote_gate_new ();
 
   return gate;
 }
@@ -47,6 +51,7 @@ lp_test_gate_unref (LpTestGate *gate)
 
   g_mutex_clear (&gate->lock);
   g_cond_clear (&gate->cond);
+  g_clear_pointer (&gate->remote, lp_test_remote_gate_free);
   g_free (gate);
 }
 
@@ -101,12 +106,18 @@ polite_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
 LpJob *
 lp_test_gate_job (LpTestGate *gate)
 {
+  if (gate->remote != NULL)
+    return lp_test_remote_gate_job (gate->remote, "gate");
+
   return lp_job_new_for_func (gate_func, lp_test_gate_ref (gate), (GDestroyNotify) lp_test_gate_unref);
 }
 
 LpJob *
 lp_test_gate_polite_job (LpTestGate *gate)
 {
+  if (gate->remote != NULL)
+    return lp_test_remote_gate_job (gate->remote, "polite");
+
   return lp_job_new_for_func (polite_func, lp_test_gate_ref (gate), (GDestroyNotify) lp_test_gate_unref);
 }
 
@@ -114,6 +125,12 @@ void
 lp_test_gate_wait_entered (LpTestGate *gate, guint n)
 {
   gint64 end = g_get_monotonic_time () + PATIENCE_SECONDS * G_TIME_SPAN_SECOND;
+
+  if (gate->remote != NULL)
+    {
+      lp_test_remote_gate_wait_entered (gate->remote, n);
+      return;
+    }
 
   g_mutex_lock (&gate->lock);
   while (gate->n_entered < n)
@@ -126,6 +143,9 @@ lp_test_gate_get_entered (LpTestGate *gate)
 {
   guint n_entered;
 
+  if (gate->remote != NULL)
+    return lp_test_remote_gate_wait_entered (gate->remote, 0);
+
   g_mutex_lock (&gate->lock);
   n_entered = gate->n_entered;
   g_mutex_unlock (&gate->lock);
@@ -136,6 +156,12 @@ lp_test_gate_get_entered (LpTestGate *gate)
 void
 lp_test_gate_open (LpTestGate *gate)
 {
+  if (gate->remote != NULL)
+    {
+      lp_test_remote_gate_open (gate->remote);
+      return;
+    }
+
   g_mutex_lock (&gate->lock);
   gate->open = TRUE;
   g_cond_broadcast (&gate->cond);
@@ -151,6 +177,9 @@ value_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
 LpJob *
 lp_test_value_job (int value)
 {
+  if (lp_test_get_backend () != NULL)
+    return lp_job_new_for_call ("value", g_variant_new ("(i)", value));
+
   return lp_job_new_for_func (value_func, GINT_TO_POINTER (value), NULL);
 }
 
@@ -163,6 +192,9 @@ error_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
 LpJob *
 lp_test_error_job (void)
 {
+  if (lp_test_get_backend () != NULL)
+    return lp_job_new_for_call ("error", NULL);
+
   return lp_job_new_for_func (error_func, NULL, NULL);
 }
 
@@ -279,6 +311,29 @@ lp_test_block_stat (LpManager *manager, const char *name, guint value)
   lp_test_block_for (stat_is, &condition, name);
 }
 
+/* A surplus executor goes at once unless a case says otherwise, as with threads. */
+static void
+adapt (LpManager *manager)
+{
+  if (lp_test_get_backend () == NULL)
+    return;
+
+  lp_manager_set_backend (manager, lp_test_get_backend ());
+  if (lp_manager_get_function_module (manager) == NULL)
+    lp_manager_set_function_module (manager, "conform-module");
+  if (lp_manager_get_idle_linger_seconds (manager) == -1)
+    lp_manager_set_idle_linger_seconds (manager, 0);
+}
+
+LpManager *
+lp_test_new (int max_pools)
+{
+  LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, max_pools);
+
+  adapt (manager);
+  return manager;
+}
+
 LpManager *
 lp_test_start (int max_pools, const char *first_property, ...)
 {
@@ -290,6 +345,7 @@ lp_test_start (int max_pools, const char *first_property, ...)
   manager = LP_MANAGER (g_object_new_valist (LP_TYPE_MANAGER, first_property, args));
   va_end (args);
   lp_manager_set_max_pools (manager, max_pools);
+  adapt (manager);
 
   lp_manager_start (manager, NULL, &error);
   g_assert_no_error (error);

@@ -42,7 +42,9 @@ guint64       lp_test_counter         (LpManager *manager, const char *name);   
 void          lp_test_wait_stat       (LpManager *manager, const char *name, guint value);
 void          lp_test_block_stat      (LpManager *manager, const char *name, guint value);
 
-/* A manager of threads that has been started; more properties as for g_object_new. */
+/* A manager that has not been started; of threads, but in a case for each backend. */
+LpManager    *lp_test_new             (int max_pools);
+/* The same, and it has been started; more properties as for g_object_new. */
 LpManager    *lp_test_start           (int max_pools, const char *first_property, ...);
 LpLease      *lp_test_acquire         (LpManager *manager, const char *owner);     /* asserts that it succeeds */
 void          lp_test_submit          (LpLease *lease, LpJob *job);                /* asserts that it succeeds */

@@ -200,8 +200,8 @@ main (int argc, char *argv[])
   g_test_add_func ("/acquire/blocking/in-the-owners-loop", test_blocking_in_the_owners_loop);
   g_test_add_func ("/acquire/blocking/in-a-job", test_blocking_in_a_job);
   g_test_add_func ("/acquire/blocking/in-a-job-of-another-manager", test_blocking_in_a_job_of_another_manager);
-  g_test_add_func ("/acquire/blocking/program-without-a-loop", test_program_without_a_loop_may_block);
-  g_test_add_func ("/acquire/blocking/owner-with-own-context-without-a-loop",
+  lp_test_conform_add_func ("/acquire/blocking/program-without-a-loop", test_program_without_a_loop_may_block);
+  lp_test_conform_add_func ("/acquire/blocking/owner-with-own-context-without-a-loop",
                    test_owner_with_own_context_without_a_loop_may_block);
 
   return g_test_run ();

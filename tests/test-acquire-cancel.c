@@ -342,19 +342,19 @@ main (int argc, char *argv[])
   add ("cancel/before", test_cancelled_before);
   add ("cancel/while-waiting", test_cancelled_while_waiting);
   add ("cancel/after-finish", test_cancelled_after_finish);
-  g_test_add_data_func ("/acquire/cancel/after-grant/at-once", GINT_TO_POINTER (FALSE), test_cancelled_after_grant);
-  g_test_add_data_func ("/acquire/cancel/after-grant/waited", GINT_TO_POINTER (TRUE), test_cancelled_after_grant);
-  g_test_add_data_func ("/acquire/cancel/after-grant-owner-blocked/at-once", GINT_TO_POINTER (FALSE),
+  lp_test_conform_add_data_func ("/acquire/cancel/after-grant/at-once", GINT_TO_POINTER (FALSE), test_cancelled_after_grant);
+  lp_test_conform_add_data_func ("/acquire/cancel/after-grant/waited", GINT_TO_POINTER (TRUE), test_cancelled_after_grant);
+  lp_test_conform_add_data_func ("/acquire/cancel/after-grant-owner-blocked/at-once", GINT_TO_POINTER (FALSE),
                         test_cancelled_after_grant_owner_blocked);
-  g_test_add_data_func ("/acquire/cancel/after-grant-owner-blocked/waited", GINT_TO_POINTER (TRUE),
+  lp_test_conform_add_data_func ("/acquire/cancel/after-grant-owner-blocked/waited", GINT_TO_POINTER (TRUE),
                         test_cancelled_after_grant_owner_blocked);
-  g_test_add_func ("/acquire/cancel/in-the-callback", test_cancelled_in_the_callback);
-  g_test_add_data_func ("/acquire/result/callback-null", NULL, test_result_nobody_finishes);
-  g_test_add_data_func ("/acquire/result/nobody-finishes", not_finishing_cb, test_result_nobody_finishes);
-  g_test_add_func ("/acquire/result/stranded-lease-expires", test_stranded_lease_expires);
-  g_test_add_func ("/acquire/result/finish-after-hard-expiry", test_finish_after_hard_expiry);
-  g_test_add_func ("/acquire/id/release", test_release_by_id);
-  g_test_add_func ("/acquire/id/unique", test_ids_are_unique);
+  lp_test_conform_add_func ("/acquire/cancel/in-the-callback", test_cancelled_in_the_callback);
+  lp_test_conform_add_data_func ("/acquire/result/callback-null", NULL, test_result_nobody_finishes);
+  lp_test_conform_add_data_func ("/acquire/result/nobody-finishes", not_finishing_cb, test_result_nobody_finishes);
+  lp_test_conform_add_func ("/acquire/result/stranded-lease-expires", test_stranded_lease_expires);
+  lp_test_conform_add_func ("/acquire/result/finish-after-hard-expiry", test_finish_after_hard_expiry);
+  lp_test_conform_add_func ("/acquire/id/release", test_release_by_id);
+  lp_test_conform_add_func ("/acquire/id/unique", test_ids_are_unique);
 
   return g_test_run ();
 }

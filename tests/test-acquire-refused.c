@@ -342,7 +342,7 @@ test_max_waiters (gconstpointer data)
 static void
 test_not_running (gconstpointer data)
 {
-  LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, 1);
+  LpManager *manager = lp_test_new (1);
   g_autoptr (GError) error = NULL;
   LpLease *held;
   Asker *waiter;
@@ -371,19 +371,19 @@ main (int argc, char *argv[])
   g_test_init (&argc, &argv, NULL);
 
   add ("no-wait/unavailable", test_not_waiting);
-  g_test_add_func ("/acquire/no-wait/try", test_try);
+  lp_test_conform_add_func ("/acquire/no-wait/try", test_try);
   g_test_add_func ("/acquire/no-wait/start-goes-on", test_start_goes_on_after_try);
   g_test_add_func ("/acquire/no-wait/start-goes-on-without-linger", test_start_goes_on_after_try_without_linger);
   add ("timeout/names-the-holders", test_timeout_names_the_holders);
   g_test_add_func ("/acquire/timeout/names-what-is-starting", test_timeout_names_what_is_starting);
-  g_test_add_func ("/acquire/timeout/names-what-is-quarantined", test_timeout_names_what_is_quarantined);
+  lp_test_conform_add_func ("/acquire/timeout/names-what-is-quarantined", test_timeout_names_what_is_quarantined);
   add ("timeout/each-has-its-own", test_each_has_its_own_deadline);
-  g_test_add_func ("/acquire/timeout/huge-times-never-come", test_huge_times_never_come);
+  lp_test_conform_add_func ("/acquire/timeout/huge-times-never-come", test_huge_times_never_come);
   add ("max-waiters/queue-full", test_max_waiters);
   add ("not-running/not-started", test_not_running);
   add ("request/checked", test_request_is_checked);
-  g_test_add_func ("/acquire/request/may-be-used-again", test_request_may_be_used_again);
-  g_test_add_func ("/acquire/request/null-is-all-defaults", test_no_request_is_all_defaults);
+  lp_test_conform_add_func ("/acquire/request/may-be-used-again", test_request_may_be_used_again);
+  lp_test_conform_add_func ("/acquire/request/null-is-all-defaults", test_no_request_is_all_defaults);
 
   return g_test_run ();
 }

@@ -404,13 +404,13 @@ main (int argc, char *argv[])
   add ("grant/one-waiter-is-woken", test_one_waiter_is_woken);
   add ("grant/draining-is-not-granted", test_draining_is_not_granted);
   add ("grant/expired-leases-go-first", test_expired_leases_go_first);
-  g_test_add_func ("/acquire/grant/most-recently-released-first", test_most_recently_released_first);
-  g_test_add_func ("/acquire/fifo/one-queue", test_fifo);
+  lp_test_conform_add_func ("/acquire/grant/most-recently-released-first", test_most_recently_released_first);
+  lp_test_conform_add_func ("/acquire/fifo/one-queue", test_fifo);
   add ("fifo/newcomer-does-not-overtake", test_newcomer_does_not_overtake);
-  add ("fifo/newcomer-does-not-overtake-vetting", test_newcomer_does_not_overtake_vetting);
+  add_hooked ("fifo/newcomer-does-not-overtake-vetting", test_newcomer_does_not_overtake_vetting);
   add ("priority/lower-number-first", test_lower_priority_number_first);
   add ("growth/above-desired", test_growth_above_desired);
-  add ("growth/no-start-behind-another", test_no_start_behind_another);
+  add_hooked ("growth/no-start-behind-another", test_no_start_behind_another);
   g_test_add_func ("/acquire/growth/start-serves-the-next", test_start_serves_the_next);
 
   return g_test_run ();

@@ -215,14 +215,14 @@ main (int argc, char *argv[])
   g_test_init (&argc, &argv, NULL);
   keep_records ();
 
-  g_test_add_func ("/lease/dropped/on-the-main-thread", test_dropped_on_the_main_thread);
+  lp_test_conform_add_func ("/lease/dropped/on-the-main-thread", test_dropped_on_the_main_thread);
   g_test_add_func ("/lease/dropped/on-a-worker", test_dropped_on_a_worker);
-  g_test_add_func ("/lease/dropped/in-a-callback", test_dropped_in_a_callback);
-  g_test_add_func ("/lease/dropped/with-jobs-drains", test_dropped_with_jobs_drains);
-  g_test_add_func ("/lease/dropped/after-the-end-says-nothing", test_dropped_after_the_end_says_nothing);
-  g_test_add_func ("/lease/state/broken", test_state_broken);
-  g_test_add_func ("/lease/state/stopped-also-after-a-restart", test_state_stopped_and_restarted);
-  g_test_add_func ("/lease/state/stopped-while-draining", test_state_stopped_while_draining);
+  lp_test_conform_add_func ("/lease/dropped/in-a-callback", test_dropped_in_a_callback);
+  lp_test_conform_add_func ("/lease/dropped/with-jobs-drains", test_dropped_with_jobs_drains);
+  lp_test_conform_add_func ("/lease/dropped/after-the-end-says-nothing", test_dropped_after_the_end_says_nothing);
+  lp_test_conform_add_func ("/lease/state/broken", test_state_broken);
+  lp_test_conform_add_func ("/lease/state/stopped-also-after-a-restart", test_state_stopped_and_restarted);
+  lp_test_conform_add_func ("/lease/state/stopped-while-draining", test_state_stopped_while_draining);
 
   result = g_test_run ();
   g_ptr_array_unref (records);

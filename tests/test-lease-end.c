@@ -380,21 +380,21 @@ main (int argc, char *argv[])
   g_test_init (&argc, &argv, NULL);
   keep_records ();
 
-  g_test_add_func ("/lease/drain/waits-for-the-jobs", test_drain_waits_for_the_jobs);
-  g_test_add_func ("/lease/drain/without-jobs", test_drain_without_jobs);
-  g_test_add_func ("/lease/drain/cancel-ends-the-wait-only", test_drain_cancel_ends_the_wait_only);
-  g_test_add_func ("/lease/drain/cancelled-before", test_drain_cancelled_before);
-  g_test_add_func ("/lease/drain/ends-at-the-hard-expiry", test_drain_ends_at_the_hard_expiry);
-  g_test_add_func ("/lease/drain/after-revocation", test_drain_after_revocation);
-  g_test_add_func ("/lease/expiry/on-time-with-nobody-asking", test_expiry_with_nobody_asking);
-  g_test_add_func ("/lease/expiry/is-told-by-a-message", test_expiry_is_told_by_a_message);
-  g_test_add_func ("/lease/expiry/a-late-submit-revokes", test_expiry_by_a_late_submit);
-  g_test_add_func ("/lease/expiry/a-late-end-of-the-last-job", test_expiry_by_a_late_end);
-  g_test_add_func ("/lease/expiry/soft-then-hard", test_expiry_is_soft_then_hard);
-  g_test_add_func ("/lease/expiry/soft-is-still-active", test_expiry_soft_is_still_active);
-  g_test_add_func ("/lease/expiry/executor-is-replaced-never-reused", test_expiry_executor_is_replaced);
-  g_test_add_func ("/lease/expiry/serves-who-waits", test_expiry_serves_who_waits);
-  g_test_add_func ("/lease/expiry/before-finish", test_expiry_before_finish);
+  lp_test_conform_add_func ("/lease/drain/waits-for-the-jobs", test_drain_waits_for_the_jobs);
+  lp_test_conform_add_func ("/lease/drain/without-jobs", test_drain_without_jobs);
+  lp_test_conform_add_func ("/lease/drain/cancel-ends-the-wait-only", test_drain_cancel_ends_the_wait_only);
+  lp_test_conform_add_func ("/lease/drain/cancelled-before", test_drain_cancelled_before);
+  lp_test_conform_add_func ("/lease/drain/ends-at-the-hard-expiry", test_drain_ends_at_the_hard_expiry);
+  lp_test_conform_add_func ("/lease/drain/after-revocation", test_drain_after_revocation);
+  lp_test_conform_add_func ("/lease/expiry/on-time-with-nobody-asking", test_expiry_with_nobody_asking);
+  lp_test_conform_add_func ("/lease/expiry/is-told-by-a-message", test_expiry_is_told_by_a_message);
+  lp_test_conform_add_func ("/lease/expiry/a-late-submit-revokes", test_expiry_by_a_late_submit);
+  lp_test_conform_add_func ("/lease/expiry/a-late-end-of-the-last-job", test_expiry_by_a_late_end);
+  lp_test_conform_add_func ("/lease/expiry/soft-then-hard", test_expiry_is_soft_then_hard);
+  lp_test_conform_add_func ("/lease/expiry/soft-is-still-active", test_expiry_soft_is_still_active);
+  lp_test_conform_add_func ("/lease/expiry/executor-is-replaced-never-reused", test_expiry_executor_is_replaced);
+  lp_test_conform_add_func ("/lease/expiry/serves-who-waits", test_expiry_serves_who_waits);
+  lp_test_conform_add_func ("/lease/expiry/before-finish", test_expiry_before_finish);
 
   result = g_test_run ();
   g_ptr_array_unref (records);

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+#include "config.h"
+
+#include "lp-test-conform.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lp-test.h"
+
+#define PATIENCE_MSEC 30000
+
+/* --- Cases --- */
+
+static const char * const backends[] = { LP_BACKEND_THREAD, LP_BACKEND_PROCESS };
+static const char *backend;     /* of the case that runs; set by the main thread between cases */
+
+typedef struct
+{
+  const char *backend;
+  GTestFunc func;               /* one of these three */
+  GTestDataFunc data_func;
+  GTestFixtureFunc fixture_func;
+  GTestFixtureFunc set_up;
+  GTestFixtureFunc tear_down;
+  gsize size;
+  gconstpointer data;
+} Case;
+
+const char *
+lp_test_get_backend (void)
+{
+  return backend;
+}
+
+gboolean
+lp_test_has_processes (void)
+{
+  return g_strcmp0 (backend, LP_BACKEND_PROCESS) == 0;
+}
+
+/* Zombies are children. */
+static gboolean
+has_no_child (gpointer data)
+{
+  siginfo_t info;
+
+  return waitid (P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == -1 && errno == ECHILD;
+}
+
+static void
+run_fixture (const Case *self)
+{
+  gpointer fixture = g_malloc0 (self->size);
+
+  self->set_up (fixture, self->data);
+  self->fixture_func (fixture, self->data);
+  self->tear_down (fixture, self->data);
+  g_free (fixture);
+}
+
+static void
+run_case (gconstpointer data)
+{
+  const Case *self = data;
+
+  backend = self->backend;
+  if (self->fixture_func != NULL)
+    run_fixture (self);
+  else if (self->data_func != NULL)
+    self->data_func (self->data);
+  else
+    self->func ();
+
+  lp_test_wait_for (has_no_child, NULL, "the last child to go");
+  backend = NULL;
+}
+
+static void
+add_case (const char *path, const Case *template)
+{
+  g_autofree char *full = g_strconcat ("/", template->backend, path, NULL);
+
+  g_test_add_data_func_full (full, g_memdup2 (template, sizeof *template), run_case, g_free);
+}
+
+static void
+add_for_all (const char *path, Case template)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (backends); i++)
+    {
+      template.backend = backends[i];
+      add_case (path, &template);
+    }
+}
+
+void
+lp_test_conform_add_func (const char *path, GTestFunc func)
+{
+  add_for_all (path, (Case) { .func = func });
+}
+
+void
+lp_test_conform_add_data_func (const char *path, gconstpointer data, GTestDataFunc func)
+{
+  add_for_all (path, (Case) { .data_func = func, .data = data });
+}
+
+void
+lp_test_conform_add_fixture (const char *path, gsize size, gconstpointer data, GTestFixtureFunc set_up,
+                             GTestFixtureFunc func, GTestFixtureFunc tear_down)
+{
+  add_for_all (path, (Case) { .fixture_func = func, .set_up = set_up, .tear_down = tear_down, .size = size,
+                              .data = data });
+}
+
+void
+lp_test_conform_add_only (const char *only, const char *path, GTestFunc func)
+{
+  add_case (path, &(Case) { .backend = only, .func = func });
+}
+
+/* --- Gates --- */
+
+struct _LpTestRemoteGate
+{
+  char *directory;
+  char *entered_path;
+  char *open_path;
+  int entered_fd;               /* a byte from each that enters */
+  int open_fd;                  /* readable, and never read, once the gate is open */
+  GMutex lock;
+  guint n_entered;              /* (lock) */
+};
+
+static int
+make_fifo (const char *path)
+{
+  int fd;
+
+  g_assert_no_errno (mkfifo (path, 0600));
+  fd = open (path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  g_assert_no_errno (fd);
+
+  return fd;
+}
+
+LpTestRemoteGate *
+lp_test_remote_gate_new (void)
+{
+  LpTestRemoteGate *self = g_new0 (LpTestRemoteGate, 1);
+  g_autoptr (GError) error = NULL;
+
+  self->directory = g_dir_make_tmp ("leasepool-gate-XXXXXX", &error);
+  g_assert_no_error (error);
+  self->entered_path = g_build_filename (self->directory, "entered", NULL);
+  self->open_path = g_build_filename (self->directory, "open", NULL);
+  self->entered_fd = make_fifo (self->entered_path);
+  self->open_fd = make_fifo (self->open_path);
+  g_mutex_init (&self->lock);
+
+  return self;
+}
+
+void
+lp_test_remote_gate_free (LpTestRemoteGate *self)
+{
+  close (self->entered_fd);
+  close (self->open_fd);
+  g_unlink (self->entered_path);
+  g_unlink (self->open_path);
+  g_rmdir (self->directory);
+  g_free (self->entered_path);
+  g_free (self->open_path);
+  g_free (self->directory);
+  g_mutex_clear (&self->lock);
+  g_free (self);
+}
+
+LpJob *
+lp_test_remote_gate_job (LpTestRemoteGate *self, const char *function)
+{
+  return lp_job_new_for_call (function, g_variant_new ("(^ay)", self->directory));
+}
+
+static guint
+count_entered (LpTestRemoteGate *self)
+{
+  char buffer[256];
+  guint n_entered;
+  gssize n;
+
+  g_mutex_lock (&self->lock);
+  while ((n = read (self->entered_fd, buffer, sizeof buffer)) > 0)
+    self->n_entered += n;
+  n_entered = self->n_entered;
+  g_mutex_unlock (&self->lock);
+
+  return n_entered;
+}
+
+guint
+lp_test_remote_gate_wait_entered (LpTestRemoteGate *self, guint n)
+{
+  guint n_entered;
+
+  while ((n_entered = count_entered (self)) < n)
+    {
+      struct pollfd poll_fd = { self->entered_fd, POLLIN, 0 };
+
+      g_assert_cmpint (poll (&poll_fd, 1, PATIENCE_MSEC), ==, 1);
+    }
+
+  return n_entered;
+}
+
+void
+lp_test_remote_gate_open (LpTestRemoteGate *self)
+{
+  gssize n = write (self->open_fd, "o", 1);
+
+  g_assert_cmpint (n, ==, 1);
+}
