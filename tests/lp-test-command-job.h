@@ -161,4 +161,4 @@ assert_cancelled (LpJob *job)
   assert_failed (job, LP_JOB_STATE_CANCELLED, G_IO_ERROR, G_IO_ERROR_CANCELLED);
 }
 
-#define ADD(path, setting, test) g_test_add (path, Fixture, &setting, set_up, test, tear_down)
+#define ADD(path, setting, test) lp_test_conform_add (path, Fixture, &setting, set_up, test, tear_down)

@@ -148,6 +148,12 @@ note_consumed (gpointer flag)
 }
 
 #define add(name, workers, func) \
-  g_test_add ("/job/" name, Fixture, GINT_TO_POINTER (workers), set_up, func, tear_down)
+  lp_test_conform_add ("/job/" name, Fixture, GINT_TO_POINTER (workers), set_up, func, tear_down)
 #define add_short(name, workers, func) \
+  lp_test_conform_add ("/job/" name, Fixture, GINT_TO_POINTER (workers), set_up_short, func, tear_down)
+
+/* Those that need a closure, or a thread that nobody can kill. */
+#define add_closure(name, workers, func) \
+  g_test_add ("/job/" name, Fixture, GINT_TO_POINTER (workers), set_up, func, tear_down)
+#define add_short_closure(name, workers, func) \
   g_test_add ("/job/" name, Fixture, GINT_TO_POINTER (workers), set_up_short, func, tear_down)

@@ -229,7 +229,7 @@ log_wait (Log *self, const char *event)
 static inline LpManager *
 new_logged_manager (Log *log, int max_pools)
 {
-  LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, max_pools);
+  LpManager *manager = lp_test_new (max_pools);
 
   log_init (log, NULL);
   log_connect (log, manager);

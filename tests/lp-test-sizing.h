@@ -361,7 +361,7 @@ set_provider (LpManager *manager, Provider *self)
 static inline LpManager *
 start_with_provider (Provider *provider, int max_pools, double check_interval)
 {
-  LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, max_pools);
+  LpManager *manager = lp_test_new (max_pools);
   g_autoptr (GError) error = NULL;
 
   log_forget ();

@@ -129,6 +129,12 @@ cancel_and_finish_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
 }
 
+static gboolean
+is_cancelled (gpointer cancellable)
+{
+  return g_cancellable_is_cancelled (cancellable);
+}
+
 static void
 test_cancelled_in_the_callback (void)
 {
@@ -136,9 +142,9 @@ test_cancelled_in_the_callback (void)
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
 
   lp_manager_acquire_async (manager, NULL, cancellable, cancel_and_finish_cb, cancellable);
-  g_assert_cmpuint (lp_test_stat (manager, "available"), ==, 0);
+  lp_test_wait_for (is_cancelled, cancellable, "the callback");
   lp_test_wait_stat (manager, "available", 1);
-  g_assert_true (g_cancellable_is_cancelled (cancellable));
+  g_assert_cmpuint (lp_test_counter (manager, "acquired"), ==, 1);
 
   lp_test_finish (manager);
 }
@@ -318,7 +324,9 @@ test_wait_time (gconstpointer data)
   gint64 end;
 
   g_assert_cmpfloat (wait_time (manager, "count"), ==, 1);
-  g_assert_cmpfloat (wait_time (manager, "max"), ==, 0);
+  /* A process is first asked whether it lives. */
+  if (!lp_test_has_processes ())
+    g_assert_cmpfloat (wait_time (manager, "max"), ==, 0);
 
   waiter = queue (GPOINTER_TO_INT (data), manager, "waiter");
   end = g_get_monotonic_time () + 20000;

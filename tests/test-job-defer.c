@@ -404,19 +404,19 @@ main (int argc, char *argv[])
 {
   g_test_init (&argc, &argv, NULL);
 
-  add ("defer/returns-from-another-thread", 1, test_defer_returns_from_another_thread);
-  add ("defer/occupies-the-slot", 1, test_defer_occupies_the_slot);
-  add ("defer/return-twice", 1, test_defer_return_twice);
-  add ("defer/cancel-in-time", 1, test_defer_cancel_in_time);
-  add_short ("defer/cancel-after-the-grace", 1, test_defer_cancel_after_the_grace);
-  add_short ("defer/times-out", 1, test_defer_times_out);
-  add ("defer/returns-before-its-function", 1, test_defer_returns_before_its_function);
-  add ("defer/job-outlives-its-function", 1, test_defer_job_outlives_its_function);
-  add ("defer/and-a-value-is-an-end", 1, test_defer_and_a_value_is_an_end);
+  add_closure ("defer/returns-from-another-thread", 1, test_defer_returns_from_another_thread);
+  add_closure ("defer/occupies-the-slot", 1, test_defer_occupies_the_slot);
+  add_closure ("defer/return-twice", 1, test_defer_return_twice);
+  add_closure ("defer/cancel-in-time", 1, test_defer_cancel_in_time);
+  add_short_closure ("defer/cancel-after-the-grace", 1, test_defer_cancel_after_the_grace);
+  add_short_closure ("defer/times-out", 1, test_defer_times_out);
+  add_closure ("defer/returns-before-its-function", 1, test_defer_returns_before_its_function);
+  add_closure ("defer/job-outlives-its-function", 1, test_defer_job_outlives_its_function);
+  add_closure ("defer/and-a-value-is-an-end", 1, test_defer_and_a_value_is_an_end);
   add ("return/on-a-new-job", 1, test_return_on_a_new_job);
   add ("return/on-a-queued-job", 1, test_return_on_a_queued_job);
-  add ("progress/both-are-set-before-either-notifies", 1, test_progress_both_are_set_first);
-  add ("progress/fast-ones-are-one", 1, test_progress_fast_ones_are_one);
+  add_closure ("progress/both-are-set-before-either-notifies", 1, test_progress_both_are_set_first);
+  add_closure ("progress/fast-ones-are-one", 1, test_progress_fast_ones_are_one);
   add ("progress/at-first", 1, test_progress_at_first);
   add ("progress/without-a-manager", 1, test_progress_without_a_manager);
 

@@ -371,21 +371,21 @@ main (int argc, char *argv[])
   g_test_init (&argc, &argv, NULL);
 
   add ("cancel/queued-never-runs", 1, test_cancel_queued_never_runs);
-  add ("cancel/own-result-stands", 1, test_cancel_own_result_stands);
-  add ("cancel/error-becomes-cancelled", 1, test_cancel_error_becomes_cancelled);
+  add_closure ("cancel/own-result-stands", 1, test_cancel_own_result_stands);
+  add_closure ("cancel/error-becomes-cancelled", 1, test_cancel_error_becomes_cancelled);
   add_short ("cancel/after-the-grace", 1, test_cancel_after_the_grace);
   add ("cancel/fires-the-cancellable", 1, test_cancel_fires_the_cancellable);
   add ("cancel/after-the-end", 1, test_cancel_after_the_end);
-  add ("cancel/by-itself", 1, test_cancel_by_itself);
+  add_closure ("cancel/by-itself", 1, test_cancel_by_itself);
   add ("cancel/before-submit", 1, test_cancel_before_submit);
-  add ("cancel/never-reaches-the-next", 1, test_cancel_never_reaches_the_next);
-  add ("cancel/grace-is-not-cut-by-the-time-out", 1, test_cancel_grace_is_not_cut_by_the_timeout);
+  add_closure ("cancel/never-reaches-the-next", 1, test_cancel_never_reaches_the_next);
+  add_closure ("cancel/grace-is-not-cut-by-the-time-out", 1, test_cancel_grace_is_not_cut_by_the_timeout);
   add_short ("cancel/grace-is-not-put-off-by-the-time-out", 20, test_cancel_grace_is_not_put_off_by_the_timeout);
   add ("timeout/counts-from-the-start", 1, test_timeout_counts_from_the_start);
-  add ("timeout/own-result-stands", 1, test_timeout_own_result_stands);
-  add ("timeout/error-becomes-timed-out", 1, test_timeout_error_becomes_timed_out);
+  add_closure ("timeout/own-result-stands", 1, test_timeout_own_result_stands);
+  add_closure ("timeout/error-becomes-timed-out", 1, test_timeout_error_becomes_timed_out);
   add_short ("timeout/after-the-grace", 1, test_timeout_after_the_grace);
-  add ("timeout/the-first-reason-stands", 2, test_timeout_the_first_reason_stands);
+  add_closure ("timeout/the-first-reason-stands", 2, test_timeout_the_first_reason_stands);
   g_test_add_func ("/job/revoke/own-result-stands", test_revoke_own_result_stands);
 
   return g_test_run ();

@@ -221,8 +221,8 @@ main (int argc, char *argv[])
   add ("wait/cancel-ends-the-wait-only", 1, test_wait_cancel_ends_the_wait_only);
   add ("wait/is-cancelled-while-blocking", 1, test_wait_is_cancelled_while_blocking);
   add ("wait/timeout", 1, test_wait_timeout);
-  add ("wait/cancel-while-the-job-ends", 1, test_wait_cancel_while_the_job_ends);
-  add ("wait/cancel-races-with-the-end", 1, test_wait_cancel_races_with_the_end);
+  add_closure ("wait/cancel-while-the-job-ends", 1, test_wait_cancel_while_the_job_ends);
+  add_closure ("wait/cancel-races-with-the-end", 1, test_wait_cancel_races_with_the_end);
 
   return g_test_run ();
 }

@@ -562,7 +562,7 @@ test_call_async_consumes_floating_parameters (Fixture *self, gconstpointer data)
 }
 
 #define add_functions(name, workers, func) \
-  g_test_add ("/job/" name, Fixture, GINT_TO_POINTER (workers), set_up_functions, func, tear_down)
+  lp_test_conform_add ("/job/" name, Fixture, GINT_TO_POINTER (workers), set_up_functions, func, tear_down)
 
 int
 main (int argc, char *argv[])
@@ -572,11 +572,11 @@ main (int argc, char *argv[])
   add ("submit/once-only", 1, test_submit_once);
   add ("submit/once-only-from-many-threads", 2, test_submit_once_from_many_threads);
   add ("submit/fifo", 1, test_submit_fifo);
-  add ("submit/workers-at-a-time", 3, test_submit_workers_at_a_time);
+  add_closure ("submit/workers-at-a-time", 3, test_submit_workers_at_a_time);
   add ("submit/states-and-times", 1, test_submit_states_and_times);
   add ("submit/own-error", 1, test_submit_own_error);
   add ("submit/refused-is-as-new", 1, test_submit_refused_is_as_new);
-  g_test_add_func ("/job/submit/max-queued-jobs", test_submit_max_queued_jobs);
+  lp_test_conform_add_func ("/job/submit/max-queued-jobs", test_submit_max_queued_jobs);
   add ("submit/timeout-is-finite", 1, test_submit_timeout_is_finite);
   add ("submit/fixes-the-timeout", 1, test_submit_fixes_the_timeout);
   add ("submit/without-work", 1, test_submit_without_work);
@@ -589,8 +589,8 @@ main (int argc, char *argv[])
   add ("call/without-functions", 1, test_call_without_functions);
   add_functions ("call/wrong-parameters-names-both-types", 1, test_call_wrong_parameters_names_both);
   add_functions ("call/wrong-result-type", 1, test_call_wrong_result_type);
-  add ("call/no-result-and-no-error", 1, test_call_no_result_and_no_error);
-  add ("call/error-wins-over-a-result", 1, test_call_error_wins_over_a_result);
+  add_closure ("call/no-result-and-no-error", 1, test_call_no_result_and_no_error);
+  add_closure ("call/error-wins-over-a-result", 1, test_call_error_wins_over_a_result);
   add_functions ("call-async/consumes-floating-parameters", 1, test_call_async_consumes_floating_parameters);
 
   return g_test_run ();

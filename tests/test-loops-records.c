@@ -269,12 +269,12 @@ main (int argc, char **argv)
   records = g_ptr_array_new_with_free_func ((GDestroyNotify) g_hash_table_unref);
   g_log_set_writer_func (writer, NULL, NULL);
 
-  g_test_add_func ("/loops/test-program/revocation", test_records_of_a_revocation);
-  g_test_add_func ("/loops/test-program/dropped-lease", test_records_of_a_dropped_lease);
+  lp_test_conform_add_func ("/loops/test-program/revocation", test_records_of_a_revocation);
+  lp_test_conform_add_func ("/loops/test-program/dropped-lease", test_records_of_a_dropped_lease);
   g_test_add_func ("/loops/test-program/broken-executor", test_records_of_a_broken_executor);
-  g_test_add_func ("/loops/test-program/quarantine", test_records_of_a_quarantine);
-  g_test_add_func ("/loops/test-program/ordinary-run", test_records_of_an_ordinary_run);
-  g_test_add_func ("/loops/test-program/records-are-escaped", test_records_are_escaped);
+  lp_test_conform_add_func ("/loops/test-program/quarantine", test_records_of_a_quarantine);
+  lp_test_conform_add_func ("/loops/test-program/ordinary-run", test_records_of_an_ordinary_run);
+  lp_test_conform_add_func ("/loops/test-program/records-are-escaped", test_records_are_escaped);
 
   result = g_test_run ();
   g_ptr_array_unref (records);

@@ -265,7 +265,7 @@ test_no_loop_start_and_stop (void)
 {
   for (int i = 0; i < 30; i++)
     {
-      LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, 2);
+      LpManager *manager = lp_test_new (2);
 
       n_destroyed = 0;
       g_assert_true (lp_manager_start (manager, NULL, NULL));
@@ -306,7 +306,7 @@ counting_size_func (LpManager *manager, gpointer user_data, GError **error)
 static void
 test_no_loop_and_the_size_provider (void)
 {
-  LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, 1);
+  LpManager *manager = lp_test_new (1);
   guint n_asked = 0;
 
   lp_manager_set_executor_type (manager, TEST_TYPE_EXECUTOR);
@@ -355,8 +355,8 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   main_thread = g_thread_self ();
 
-  g_test_add_func ("/loops/hanging/expiry-grants-and-replacement", test_hanging_loop);
-  g_test_add_func ("/loops/hanging/jobs-and-stop", test_hanging_loop_and_jobs);
+  lp_test_conform_add_func ("/loops/hanging/expiry-grants-and-replacement", test_hanging_loop);
+  lp_test_conform_add_func ("/loops/hanging/jobs-and-stop", test_hanging_loop_and_jobs);
   g_test_add_func ("/loops/none/destroys-user-data", test_no_loop_destroys_user_data);
   g_test_add_func ("/loops/none/does-not-grow", test_no_loop_does_not_grow);
   g_test_add_func ("/loops/none/start-and-stop", test_no_loop_start_and_stop);

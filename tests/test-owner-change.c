@@ -7,11 +7,12 @@
 #include "config.h"
 
 #include "lp-test.h"
+#include "lp-test-conform.h"
 
 static LpManager *
 new_manager (void)
 {
-  LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, 2);
+  LpManager *manager = lp_test_new (2);
 
   lp_manager_set_min_pools (manager, 1);
   return manager;
@@ -235,10 +236,10 @@ main (int argc, char *argv[])
 {
   g_test_init (&argc, &argv, NULL);
 
-  g_test_add_func ("/owner-change/list/begins-empty", test_list_begins_empty);
-  g_test_add_func ("/owner-change/list/of-a-run-before", test_list_of_a_run_before);
-  g_test_add_func ("/owner-change/list/changes-where-the-context-runs", test_list_changes_where_the_context_runs);
-  g_test_add_func ("/owner-change/size-provider", test_size_provider_is_not_called_in_the_first);
+  lp_test_conform_add_func ("/owner-change/list/begins-empty", test_list_begins_empty);
+  lp_test_conform_add_func ("/owner-change/list/of-a-run-before", test_list_of_a_run_before);
+  lp_test_conform_add_func ("/owner-change/list/changes-where-the-context-runs", test_list_changes_where_the_context_runs);
+  lp_test_conform_add_func ("/owner-change/size-provider", test_size_provider_is_not_called_in_the_first);
 
   return g_test_run ();
 }

@@ -264,16 +264,16 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
 
-  g_test_add_func ("/owner/counts/once-per-dispatch", test_counts_once_per_dispatch);
-  g_test_add_func ("/owner/counts/unchanged-are-not-notified", test_counts_unchanged_are_not_notified);
-  g_test_add_func ("/owner/counts/have-changed-when-they-notify", test_counts_have_changed_when_they_notify);
-  g_test_add_func ("/owner/counts/of-waiters-and-quarantine", test_counts_of_waiters_and_quarantine);
-  g_test_add_func ("/owner/counts/for-one-who-listens-late", test_counts_for_one_who_listens_late);
-  g_test_add_func ("/owner/counts/of-a-stop-for-one-who-listens-late",
+  lp_test_conform_add_func ("/owner/counts/once-per-dispatch", test_counts_once_per_dispatch);
+  lp_test_conform_add_func ("/owner/counts/unchanged-are-not-notified", test_counts_unchanged_are_not_notified);
+  lp_test_conform_add_func ("/owner/counts/have-changed-when-they-notify", test_counts_have_changed_when_they_notify);
+  lp_test_conform_add_func ("/owner/counts/of-waiters-and-quarantine", test_counts_of_waiters_and_quarantine);
+  lp_test_conform_add_func ("/owner/counts/for-one-who-listens-late", test_counts_for_one_who_listens_late);
+  lp_test_conform_add_func ("/owner/counts/of-a-stop-for-one-who-listens-late",
                    test_counts_of_a_stop_for_one_who_listens_late);
-  g_test_add_func ("/owner/counts/after-a-gap", test_counts_after_a_gap);
+  lp_test_conform_add_func ("/owner/counts/after-a-gap", test_counts_after_a_gap);
 
-  g_test_add_func ("/owner/nothing-is-posted-if-nobody-listens", test_nothing_is_posted_if_nobody_listens);
+  lp_test_conform_add_func ("/owner/nothing-is-posted-if-nobody-listens", test_nothing_is_posted_if_nobody_listens);
 
   return g_test_run ();
 }

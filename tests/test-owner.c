@@ -379,22 +379,22 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
 
-  g_test_add_func ("/owner/where/the-global-default", test_where_the_global_default);
-  g_test_add_func ("/owner/where/the-thread-default", test_where_the_thread_default);
-  g_test_add_func ("/owner/where/not-in-another-context", test_where_not_in_another_context);
-  g_test_add_func ("/owner/order/of-a-run", test_order_of_a_run);
-  g_test_add_func ("/owner/order/expiring-comes-between", test_order_expiring_comes_between);
+  lp_test_conform_add_func ("/owner/where/the-global-default", test_where_the_global_default);
+  lp_test_conform_add_func ("/owner/where/the-thread-default", test_where_the_thread_default);
+  lp_test_conform_add_func ("/owner/where/not-in-another-context", test_where_not_in_another_context);
+  lp_test_conform_add_func ("/owner/order/of-a-run", test_order_of_a_run);
+  lp_test_conform_add_func ("/owner/order/expiring-comes-between", test_order_expiring_comes_between);
 
-  g_test_add_func ("/owner/lease-expiring/once-for-each-renewal", test_lease_expiring_once_for_each_renewal);
-  g_test_add_func ("/owner/lease-ended/released", test_lease_ended_released);
-  g_test_add_func ("/owner/lease-ended/dropped", test_lease_ended_dropped);
+  lp_test_conform_add_func ("/owner/lease-expiring/once-for-each-renewal", test_lease_expiring_once_for_each_renewal);
+  lp_test_conform_add_func ("/owner/lease-ended/released", test_lease_ended_released);
+  lp_test_conform_add_func ("/owner/lease-ended/dropped", test_lease_ended_dropped);
   g_test_add_func ("/owner/lease-ended/broken", test_lease_ended_broken);
-  g_test_add_func ("/owner/lease-ended/stopped", test_lease_ended_stopped);
-  g_test_add_func ("/owner/lease-info/follows-the-lease", test_lease_info_follows_the_lease);
-  g_test_add_func ("/owner/lease-info/is-not-leaked", test_lease_info_is_not_leaked);
+  lp_test_conform_add_func ("/owner/lease-ended/stopped", test_lease_ended_stopped);
+  lp_test_conform_add_func ("/owner/lease-info/follows-the-lease", test_lease_info_follows_the_lease);
+  lp_test_conform_add_func ("/owner/lease-info/is-not-leaked", test_lease_info_is_not_leaked);
 
-  g_test_add_func ("/owner/executor-retired/surplus", test_executor_retired_surplus);
-  g_test_add_func ("/owner/executor-retired/recycled", test_executor_retired_recycled);
+  lp_test_conform_add_func ("/owner/executor-retired/surplus", test_executor_retired_surplus);
+  lp_test_conform_add_func ("/owner/executor-retired/recycled", test_executor_retired_recycled);
   g_test_add_func ("/owner/executor-retired/start-failed", test_executor_retired_start_failed);
   g_test_add_func ("/owner/executor-retired/start-failed-at-the-start",
                    test_executor_retired_start_failed_at_the_start);

@@ -509,7 +509,7 @@ test_many_refusals_in_a_row (Fixture *self, gconstpointer data)
 static void
 test_not_started (void)
 {
-  Fixture fixture = { lp_manager_new (LP_BACKEND_THREAD, 1), NULL };
+  Fixture fixture = { lp_test_new (1), NULL };
   g_autoptr (LpJob) job = lp_test_value_job (1);
   g_autoptr (LpRequest) request = lp_request_new ();
   GAsyncResult *result = NULL;
@@ -553,23 +553,26 @@ main (int argc, char *argv[])
 {
   g_test_init (&argc, &argv, NULL);
 
-#define add(name, func) g_test_add ("/run-call/" name, Fixture, NULL, set_up, func, tear_down)
+#define add(name, func) \
+  lp_test_conform_add ("/run-call/" name, Fixture, NULL, set_up, func, tear_down)
+#define add_closure(name, func) \
+  g_test_add ("/run-call/" name, Fixture, NULL, set_up, func, tear_down)
   add ("value", test_value);
   add ("error-of-the-job", test_error_of_the_job);
   add ("call", test_call);
   add ("results-are-not-confused", test_results_are_not_confused);
   add ("no-job-is-a-critical", test_no_job_is_a_critical);
   add ("one-after-the-other", test_one_after_the_other);
-  add ("request/is-copied", test_request_is_copied);
+  add_closure ("request/is-copied", test_request_is_copied);
   add ("request/with-a-priority", test_request_with_a_priority);
   add ("request/bad", test_bad_request);
   add ("request/that-does-not-wait", test_request_that_does_not_wait);
   add ("request/with-a-timeout", test_request_with_a_timeout);
-  g_test_add_func ("/run-call/request/too-many-waiters", test_too_many_waiters);
+  lp_test_conform_add_func ("/run-call/request/too-many-waiters", test_too_many_waiters);
   add ("goes-on-while-the-loop-hangs", test_goes_on_while_the_loop_hangs);
   add ("released-before-the-callback", test_released_before_the_callback);
   add ("from-any-thread", test_from_any_thread);
-  add ("from-a-job", test_from_a_job);
+  add_closure ("from-a-job", test_from_a_job);
   add ("without-a-callback", test_without_a_callback);
   g_test_add_func ("/run-call/outlives-the-callers-reference", test_outlives_the_callers_reference);
   add ("result-is-not-fetched", test_result_is_not_fetched);
@@ -577,7 +580,7 @@ main (int argc, char *argv[])
   add ("refused/bad-timeout", test_bad_timeout);
   add ("refused/calls", test_refused_calls);
   add ("refused/many-in-a-row", test_many_refusals_in_a_row);
-  g_test_add_func ("/run-call/not-started", test_not_started);
+  lp_test_conform_add_func ("/run-call/not-started", test_not_started);
   add ("stopping", test_stopping);
 #undef add
 

@@ -46,7 +46,7 @@ static void
 test_linger_keeps (void)
 {
   Provider provider = { 30 };
-  LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, 3);
+  LpManager *manager = lp_test_new (3);
 
   lp_manager_set_idle_linger_seconds (manager, 1000);
   lp_manager_set_check_interval (manager, 0.005);
@@ -311,15 +311,15 @@ main (int argc, char *argv[])
   g_test_init (&argc, &argv, NULL);
   log_set_up ();
 
-  g_test_add_func ("/sizing/linger/default-is-none-for-threads", test_linger_default_is_none_for_threads);
-  g_test_add_func ("/sizing/linger/keeps", test_linger_keeps);
-  g_test_add_func ("/sizing/linger/counts-from-idle", test_linger_counts_from_idle);
-  g_test_add_func ("/sizing/shrink/least-recently-released-first", test_least_recently_released_is_shrunk_first);
-  g_test_add_func ("/sizing/shrink/never-revokes-leases", test_never_revokes_leases);
-  g_test_add_func ("/sizing/recycle/idle", test_recycle_idle);
-  g_test_add_func ("/sizing/recycle/leased-when-released", test_recycle_leased_when_released);
-  g_test_add_func ("/sizing/recycle/as-desired-asks", test_recycle_replaces_as_desired_asks);
-  g_test_add_func ("/sizing/recycle/serves-waiters", test_recycle_serves_waiters);
+  lp_test_conform_add_func ("/sizing/linger/default-is-none-for-threads", test_linger_default_is_none_for_threads);
+  lp_test_conform_add_func ("/sizing/linger/keeps", test_linger_keeps);
+  lp_test_conform_add_func ("/sizing/linger/counts-from-idle", test_linger_counts_from_idle);
+  lp_test_conform_add_func ("/sizing/shrink/least-recently-released-first", test_least_recently_released_is_shrunk_first);
+  lp_test_conform_add_func ("/sizing/shrink/never-revokes-leases", test_never_revokes_leases);
+  lp_test_conform_add_func ("/sizing/recycle/idle", test_recycle_idle);
+  lp_test_conform_add_func ("/sizing/recycle/leased-when-released", test_recycle_leased_when_released);
+  lp_test_conform_add_func ("/sizing/recycle/as-desired-asks", test_recycle_replaces_as_desired_asks);
+  lp_test_conform_add_func ("/sizing/recycle/serves-waiters", test_recycle_serves_waiters);
   g_test_add_func ("/sizing/has-died/idle", test_check_finds_the_dead_idle_one);
   g_test_add_func ("/sizing/has-died/leased", test_check_finds_the_dead_leased_one);
   g_test_add_func ("/sizing/has-died/hand-over", test_dead_one_is_not_handed_over);

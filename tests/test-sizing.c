@@ -238,7 +238,7 @@ test_provider_destroyed (void)
 static void
 test_checks_do_not_pile_up (void)
 {
-  LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, 2);
+  LpManager *manager = lp_test_new (2);
   Provider provider = { 0 };
   Count checks = { &n_asked, 50 };
   int n_before;
@@ -307,7 +307,7 @@ test_provider_wins_over_units (void)
 static void
 test_notify_when_not_running (void)
 {
-  LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, 5);
+  LpManager *manager = lp_test_new (5);
   g_autoptr (GError) error = NULL;
   Provider provider = { 25 };
 
@@ -362,7 +362,7 @@ test_desired_formula (void)
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
-      LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, cases[i].max);
+      LpManager *manager = lp_test_new (cases[i].max);
 
       lp_manager_set_min_pools (manager, cases[i].min);
       lp_manager_set_units_per_pool (manager, cases[i].per_pool);
@@ -400,7 +400,7 @@ test_desired_of_huge_sizes (void)
 static void
 check_as_fast_as_possible (double interval)
 {
-  LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, 1);
+  LpManager *manager = lp_test_new (1);
   Provider provider = { 0 };
   gint64 begun, milliseconds;
   LpLease *lease;
@@ -438,22 +438,22 @@ main (int argc, char *argv[])
   g_test_init (&argc, &argv, NULL);
   log_set_up ();
 
-  g_test_add_func ("/sizing/provider/in-owner-context", test_provider_in_owner_context);
-  g_test_add_func ("/sizing/provider/at-checks", test_provider_at_checks);
-  g_test_add_func ("/sizing/provider/not-by-getters", test_provider_not_by_getters);
-  g_test_add_func ("/sizing/provider/negative-is-zero", test_provider_negative_is_zero);
-  g_test_add_func ("/sizing/provider/failure-keeps-last-value", test_provider_failure_keeps_last);
-  g_test_add_func ("/sizing/provider/zero-before-first-success", test_provider_zero_before_success);
-  g_test_add_func ("/sizing/provider/re-entered", test_provider_re_entered);
-  g_test_add_func ("/sizing/provider/blocks", test_provider_blocks);
-  g_test_add_func ("/sizing/provider/destroyed", test_provider_destroyed);
-  g_test_add_func ("/sizing/provider/wins-over-units", test_provider_wins_over_units);
-  g_test_add_func ("/sizing/units/at-once", test_units_at_once);
-  g_test_add_func ("/sizing/units/before-start", test_units_before_start);
-  g_test_add_func ("/sizing/notify/not-running", test_notify_when_not_running);
-  g_test_add_func ("/sizing/notify/grows-and-shrinks", test_notify_grows_and_shrinks);
-  g_test_add_func ("/sizing/desired/formula", test_desired_formula);
-  g_test_add_func ("/sizing/desired/huge-sizes", test_desired_of_huge_sizes);
+  lp_test_conform_add_func ("/sizing/provider/in-owner-context", test_provider_in_owner_context);
+  lp_test_conform_add_func ("/sizing/provider/at-checks", test_provider_at_checks);
+  lp_test_conform_add_func ("/sizing/provider/not-by-getters", test_provider_not_by_getters);
+  lp_test_conform_add_func ("/sizing/provider/negative-is-zero", test_provider_negative_is_zero);
+  lp_test_conform_add_func ("/sizing/provider/failure-keeps-last-value", test_provider_failure_keeps_last);
+  lp_test_conform_add_func ("/sizing/provider/zero-before-first-success", test_provider_zero_before_success);
+  lp_test_conform_add_func ("/sizing/provider/re-entered", test_provider_re_entered);
+  lp_test_conform_add_func ("/sizing/provider/blocks", test_provider_blocks);
+  lp_test_conform_add_func ("/sizing/provider/destroyed", test_provider_destroyed);
+  lp_test_conform_add_func ("/sizing/provider/wins-over-units", test_provider_wins_over_units);
+  lp_test_conform_add_func ("/sizing/units/at-once", test_units_at_once);
+  lp_test_conform_add_func ("/sizing/units/before-start", test_units_before_start);
+  lp_test_conform_add_func ("/sizing/notify/not-running", test_notify_when_not_running);
+  lp_test_conform_add_func ("/sizing/notify/grows-and-shrinks", test_notify_grows_and_shrinks);
+  lp_test_conform_add_func ("/sizing/desired/formula", test_desired_formula);
+  lp_test_conform_add_func ("/sizing/desired/huge-sizes", test_desired_of_huge_sizes);
   g_test_add_func ("/sizing/check/tiny-interval-does-not-spin", test_tiny_check_interval_does_not_spin);
   g_test_add_func ("/sizing/check/do-not-pile-up", test_checks_do_not_pile_up);
 

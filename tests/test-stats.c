@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "lp-test.h"
+#include "lp-test-conform.h"
 
 #include <string.h>
 
@@ -572,19 +573,19 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
 
-  g_test_add_func ("/stats/keys/before-the-start", test_keys_before_the_start);
-  g_test_add_func ("/stats/keys/while-running", test_keys_while_running);
-  g_test_add_func ("/stats/keys/of-times", test_keys_of_times);
-  g_test_add_func ("/stats/lease/says-who-holds-it", test_lease_says_who_holds_it);
-  g_test_add_func ("/stats/lease/that-drains", test_lease_that_drains);
-  g_test_add_func ("/stats/lease/past-its-soft-expiry", test_lease_past_its_soft_expiry);
-  g_test_add_func ("/stats/counters/of-leases", test_counters_of_leases);
-  g_test_add_func ("/stats/counters/of-acquires-that-fail", test_counters_of_acquires_that_fail);
-  g_test_add_func ("/stats/counters/of-jobs", test_counters_of_jobs);
-  g_test_add_func ("/stats/counters/of-executors", test_counters_of_executors);
-  g_test_add_func ("/stats/times/are-what-was-measured", test_times_are_what_was_measured);
-  g_test_add_func ("/stats/times/outlive-executors", test_times_outlive_executors);
-  g_test_add_func ("/stats/always-adds-up", test_always_adds_up);
+  lp_test_conform_add_func ("/stats/keys/before-the-start", test_keys_before_the_start);
+  lp_test_conform_add_func ("/stats/keys/while-running", test_keys_while_running);
+  lp_test_conform_add_func ("/stats/keys/of-times", test_keys_of_times);
+  lp_test_conform_add_func ("/stats/lease/says-who-holds-it", test_lease_says_who_holds_it);
+  lp_test_conform_add_func ("/stats/lease/that-drains", test_lease_that_drains);
+  lp_test_conform_add_func ("/stats/lease/past-its-soft-expiry", test_lease_past_its_soft_expiry);
+  lp_test_conform_add_func ("/stats/counters/of-leases", test_counters_of_leases);
+  lp_test_conform_add_func ("/stats/counters/of-acquires-that-fail", test_counters_of_acquires_that_fail);
+  lp_test_conform_add_func ("/stats/counters/of-jobs", test_counters_of_jobs);
+  lp_test_conform_add_func ("/stats/counters/of-executors", test_counters_of_executors);
+  lp_test_conform_add_func ("/stats/times/are-what-was-measured", test_times_are_what_was_measured);
+  lp_test_conform_add_func ("/stats/times/outlive-executors", test_times_outlive_executors);
+  lp_test_conform_add_func ("/stats/always-adds-up", test_always_adds_up);
 
   return g_test_run ();
 }

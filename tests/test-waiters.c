@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "lp-test.h"
+#include "lp-test-conform.h"
 
 #include "lp-manager-private.h"
 #include "lp-waiters-private.h"
@@ -280,7 +281,7 @@ test_random_schedule (void)
 static void
 test_last_reference_frees (void)
 {
-  LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, 1);
+  LpManager *manager = lp_test_new (1);
   LpPool *pool = manager->pool;
   int pool_refs = g_atomic_int_get (&pool->ref_count);
   LpWaiter *waiter = g_new0 (LpWaiter, 1);
@@ -307,17 +308,17 @@ main (int argc, char *argv[])
 {
   g_test_init (&argc, &argv, NULL);
 
-  g_test_add_func ("/waiters/empty", test_empty);
-  g_test_add_func ("/waiters/fifo", test_fifo);
-  g_test_add_func ("/waiters/lower-number-first", test_lower_number_first);
-  g_test_add_func ("/waiters/extreme-numbers-keep-apart", test_extreme_numbers_keep_apart);
-  g_test_add_func ("/waiters/newcomer-goes-behind-its-equals", test_newcomer_goes_behind_its_equals);
-  g_test_add_func ("/waiters/leaves-from-anywhere", test_leaves_from_anywhere);
-  g_test_add_func ("/waiters/comes-again-at-the-end", test_comes_again_at_the_end);
-  g_test_add_func ("/waiters/empty-priorities-are-removed", test_empty_priorities_are_removed);
-  g_test_add_func ("/waiters/blocks-equals-and-those-behind", test_blocks_equals_and_those_behind);
-  g_test_add_func ("/waiters/random-schedule", test_random_schedule);
-  g_test_add_func ("/waiters/last-reference-frees", test_last_reference_frees);
+  lp_test_conform_add_func ("/waiters/empty", test_empty);
+  lp_test_conform_add_func ("/waiters/fifo", test_fifo);
+  lp_test_conform_add_func ("/waiters/lower-number-first", test_lower_number_first);
+  lp_test_conform_add_func ("/waiters/extreme-numbers-keep-apart", test_extreme_numbers_keep_apart);
+  lp_test_conform_add_func ("/waiters/newcomer-goes-behind-its-equals", test_newcomer_goes_behind_its_equals);
+  lp_test_conform_add_func ("/waiters/leaves-from-anywhere", test_leaves_from_anywhere);
+  lp_test_conform_add_func ("/waiters/comes-again-at-the-end", test_comes_again_at_the_end);
+  lp_test_conform_add_func ("/waiters/empty-priorities-are-removed", test_empty_priorities_are_removed);
+  lp_test_conform_add_func ("/waiters/blocks-equals-and-those-behind", test_blocks_equals_and_those_behind);
+  lp_test_conform_add_func ("/waiters/random-schedule", test_random_schedule);
+  lp_test_conform_add_func ("/waiters/last-reference-frees", test_last_reference_frees);
 
   return g_test_run ();
 }
