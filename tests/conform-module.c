@@ -15,6 +15,10 @@
  * progress (u) -> ()           reports progress that many times
  * defer (i) -> (i)             returns it from another thread, after it has returned
  * defer-gate (ay) -> ()        as gate, from another thread
+ * add (ii) -> (i)              adds
+ * liar, any -> (i)             returns (s)
+ * untyped, any -> any          returns (s)
+ * unit () -> any               returns (i) 9
  * pid () -> (i)                of the process
  * environment (s) -> (s)       a variable, "" if it is not set
  * directory () -> (s)          the working directory
@@ -186,6 +190,28 @@ progress_func (LpJob *job, GVariant **result, gpointer user_data, GError **error
   *result = g_variant_new ("()");
 }
 
+static void
+add_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  int a, b;
+
+  g_variant_get (lp_job_get_parameters (job), "(ii)", &a, &b);
+  *result = g_variant_new ("(i)", a + b);
+}
+
+static void
+string_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  *result = g_variant_new ("(s)", "not a number");
+}
+
+/* A result that is not floating. */
+static void
+unit_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  *result = g_variant_ref_sink (g_variant_new ("(i)", 9));
+}
+
 /* --- Later, from another thread --- */
 
 static gpointer
@@ -303,6 +329,10 @@ static const struct
   { "progress", "(u)", "()", progress_func },
   { "defer", "(i)", "(i)", defer_func, return_value_main },
   { "defer-gate", "(ay)", "()", defer_func, pass_gate_main },
+  { "add", "(ii)", "(i)", add_func },
+  { "liar", NULL, "(i)", string_func },
+  { "untyped", NULL, NULL, string_func },
+  { "unit", "()", NULL, unit_func },
   { "pid", "()", "(i)", pid_func },
   { "environment", "(s)", "(s)", environment_func },
   { "directory", "()", "(s)", directory_func },

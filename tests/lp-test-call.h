@@ -36,7 +36,7 @@ start (Fixture *self, double cancel_grace_seconds)
   g_autoptr (LpFunctions) functions = lp_functions_new ();
 
   lp_functions_add (functions, "add", G_VARIANT_TYPE ("(ii)"), G_VARIANT_TYPE ("(i)"), add_func, NULL, NULL, NULL);
-  self->manager = lp_test_start (1, "workers-per-pool", 1, "functions", functions, "max-waiters", 1000,
+  self->manager = lp_test_start (1, "workers-per-pool", 1, "functions", lp_test_get_backend () == NULL ? functions : NULL, "max-waiters", 1000,
                                  "lease-grace-seconds", 0.0, "cancel-grace-seconds", cancel_grace_seconds, NULL);
   self->gate = lp_test_gate_new ();
 }
@@ -59,8 +59,8 @@ tear_down (Fixture *self, gconstpointer data)
 {
   lp_test_gate_open (self->gate);
   lp_test_wait_stat (self->manager, "quarantined", 0);
+  lp_test_wait_stat (self->manager, "waiting", 0);
   lp_test_wait_stat (self->manager, "leased", 0);
-  g_assert_cmpuint (lp_test_stat (self->manager, "waiting"), ==, 0);
   lp_test_finish (self->manager);
   lp_test_gate_unref (self->gate);
 }

@@ -7,6 +7,7 @@
 
 #include "lp-test.h"
 #include "lp-test-conform.h"
+#include "lp-test-proc.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -60,10 +61,16 @@ set_up (Fixture *self, gconstpointer data)
   self->lease = lp_test_acquire (self->manager, "test");
 }
 
-/* Neither a zombie nor anything that still runs. */
+/* Neither a zombie nor anything that still runs, but for the workers. */
 static inline void
-assert_no_child (void)
+assert_no_child (Fixture *self)
 {
+  if (lp_test_has_processes () && self->manager != NULL && lp_manager_is_running (self->manager))
+    {
+      g_assert_cmpuint (lp_test_count_children (), ==, lp_manager_get_workers_per_pool (self->manager));
+      return;
+    }
+
   g_assert_cmpint (waitpid (-1, NULL, WNOHANG), ==, -1);
   g_assert_cmpint (errno, ==, ECHILD);
 }
@@ -75,8 +82,8 @@ tear_down (Fixture *self, gconstpointer data)
     lp_lease_release (self->lease);
   g_clear_object (&self->lease);
   g_assert_cmpuint (lp_test_stat (self->manager, "quarantined"), ==, 0);
-  lp_test_finish (self->manager);
-  assert_no_child ();
+  lp_test_finish (g_steal_pointer (&self->manager));
+  assert_no_child (self);
 
   close (self->fifo_fd);
   g_unlink (self->fifo);
@@ -161,4 +168,6 @@ assert_cancelled (LpJob *job)
   assert_failed (job, LP_JOB_STATE_CANCELLED, G_IO_ERROR, G_IO_ERROR_CANCELLED);
 }
 
+/* A process executor claims jobs on the thread that such a case holds up. */
+#define ADD_THREAD(path, setting, test) g_test_add (path, Fixture, &setting, set_up, test, tear_down)
 #define ADD(path, setting, test) lp_test_conform_add (path, Fixture, &setting, set_up, test, tear_down)

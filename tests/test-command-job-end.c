@@ -44,7 +44,7 @@ test_cancel_running (Fixture *self, gconstpointer data)
   assert_cancelled (job);
   g_assert_cmpuint (lp_test_counter (self->manager, "jobs_cancelled"), ==, 1);
   g_assert_cmpuint (lp_test_counter (self->manager, "results_discarded"), ==, 0);
-  assert_no_child ();
+  assert_no_child (self);
 }
 
 static void
@@ -59,7 +59,7 @@ test_cancel_ignored (Fixture *self, gconstpointer data)
 
   /* It ended when it was reaped, and its worker serves the next one. */
   assert_result (next, 0, "", "");
-  assert_no_child ();
+  assert_no_child (self);
 }
 
 /* One that ends well in spite of the signal has done its work. */
@@ -125,7 +125,7 @@ test_cancel_before_spawn (Fixture *self, gconstpointer data)
   lp_job_cancel (job);
   g_mutex_unlock (&gate);
   assert_cancelled (job);
-  assert_no_child ();
+  assert_no_child (self);
 
   /* The service thread has let go of it when it has done what came later. */
   lp_lease_release (self->lease);
@@ -202,7 +202,7 @@ test_timeout_ignored (Fixture *self, gconstpointer data)
 
   assert_failed (deaf, LP_JOB_STATE_FAILED, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
   assert_failed (stopped, LP_JOB_STATE_FAILED, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
-  assert_no_child ();
+  assert_no_child (self);
 }
 
 static void
@@ -287,7 +287,7 @@ stop (Fixture *self, LpStopMode mode)
   g_assert_true (lp_manager_stop (self->manager, mode, -1, NULL, &error));
   g_assert_no_error (error);
   g_assert_cmpint (lp_lease_get_state (self->lease), ==, LP_LEASE_STATE_STOPPED);
-  assert_no_child ();
+  assert_no_child (self);
 }
 
 /* The grace is for ever, and the program deaf: KILL does not wait. */
@@ -417,7 +417,7 @@ main (int argc, char **argv)
   ADD ("/command-job/cancel/answered-by-0-keeps-the-result", patient, test_cancel_answered_well);
   ADD ("/command-job/cancel/answered-by-another-status", patient, test_cancel_answered_badly);
   ADD ("/command-job/cancel/ended", patient, test_cancel_ended);
-  ADD ("/command-job/cancel/before-the-spawn", patient, test_cancel_before_spawn);
+  ADD_THREAD ("/command-job/cancel/before-the-spawn", patient, test_cancel_before_spawn);
   ADD ("/command-job/cancel/never-hits-the-next", patient, test_cancel_not_the_next);
   ADD ("/command-job/cancel/through-submit", patient, test_cancel_through_submit);
   ADD ("/command-job/cancel/ends-grandchildren", patient, test_cancel_ends_grandchildren);
@@ -433,7 +433,7 @@ main (int argc, char **argv)
   ADD ("/command-job/stop/cancel", hasty, test_stop_cancel);
   ADD ("/command-job/stop/cancel-answered-by-0", patient, test_stop_cancel_answered_well);
   ADD ("/command-job/stop/drain", patient, test_stop_drain);
-  ADD ("/command-job/stop/before-the-spawn", patient, test_stop_before_spawn);
+  ADD_THREAD ("/command-job/stop/before-the-spawn", patient, test_stop_before_spawn);
 
   return g_test_run ();
 }

@@ -252,7 +252,7 @@ test_leaves_nothing (Fixture *self, gconstpointer data)
   n_fds = count_fds ();
   run_some (self, 240);
   g_assert_cmpuint (count_fds (), ==, n_fds);
-  assert_no_child ();
+  assert_no_child (self);
   g_assert_cmpuint (lp_lease_get_pending_jobs (self->lease), ==, 0);
 }
 

@@ -250,7 +250,7 @@ test_cancel_grace_is_not_put_off_by_the_timeout (Fixture *self, gconstpointer da
 
       lp_job_set_timeout_seconds (job, 100 * PATIENCE_SECONDS);
 
-      /* Its worker cannot set the time-out before it is cancelled. */
+      /* A thread: its worker cannot set the time-out before it is cancelled. */
       g_mutex_lock (&self->manager->pool->lock);
       lp_test_submit (self->lease, job);
       while (lp_job_get_state (job) != LP_JOB_STATE_RUNNING)
@@ -380,7 +380,7 @@ main (int argc, char *argv[])
   add ("cancel/before-submit", 1, test_cancel_before_submit);
   add_closure ("cancel/never-reaches-the-next", 1, test_cancel_never_reaches_the_next);
   add_closure ("cancel/grace-is-not-cut-by-the-time-out", 1, test_cancel_grace_is_not_cut_by_the_timeout);
-  add_short ("cancel/grace-is-not-put-off-by-the-time-out", 20, test_cancel_grace_is_not_put_off_by_the_timeout);
+  add_short_closure ("cancel/grace-is-not-put-off-by-the-time-out", 20, test_cancel_grace_is_not_put_off_by_the_timeout);
   add ("timeout/counts-from-the-start", 1, test_timeout_counts_from_the_start);
   add_closure ("timeout/own-result-stands", 1, test_timeout_own_result_stands);
   add_closure ("timeout/error-becomes-timed-out", 1, test_timeout_error_becomes_timed_out);

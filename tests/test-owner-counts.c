@@ -267,7 +267,7 @@ main (int argc, char **argv)
   lp_test_conform_add_func ("/owner/counts/once-per-dispatch", test_counts_once_per_dispatch);
   lp_test_conform_add_func ("/owner/counts/unchanged-are-not-notified", test_counts_unchanged_are_not_notified);
   lp_test_conform_add_func ("/owner/counts/have-changed-when-they-notify", test_counts_have_changed_when_they_notify);
-  lp_test_conform_add_func ("/owner/counts/of-waiters-and-quarantine", test_counts_of_waiters_and_quarantine);
+  g_test_add_func ("/owner/counts/of-waiters-and-quarantine", test_counts_of_waiters_and_quarantine);
   lp_test_conform_add_func ("/owner/counts/for-one-who-listens-late", test_counts_for_one_who_listens_late);
   lp_test_conform_add_func ("/owner/counts/of-a-stop-for-one-who-listens-late",
                    test_counts_of_a_stop_for_one_who_listens_late);

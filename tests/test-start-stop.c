@@ -69,7 +69,7 @@ test_start_concurrent_ones_complete_together (void)
 static void
 test_start_invalid_settings (void)
 {
-  LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, 2);
+  LpManager *manager = lp_test_new (2);
 
   lp_manager_set_min_pools (manager, 3);
   assert_start_fails (manager, LP_ERROR, LP_ERROR_INVALID_ARGUMENT, "min-pools");
@@ -158,7 +158,7 @@ test_start_unknown_init_function (void)
 static void
 test_start_missing_module (void)
 {
-  LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, 1);
+  LpManager *manager = lp_test_new (1);
 
   lp_manager_set_function_module (manager, "/nowhere/there-is-none.so");
   assert_start_fails (manager, LP_ERROR, LP_ERROR_INVALID_ARGUMENT, "there-is-none");
@@ -185,7 +185,7 @@ test_start_after_a_failed_one (void)
 static void
 test_start_cancelled_before (void)
 {
-  LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, 1);
+  LpManager *manager = lp_test_new (1);
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   g_autoptr (GAsyncResult) result = NULL;
   g_autoptr (GError) error = NULL;
@@ -228,7 +228,7 @@ cancelling_size_func (LpManager *manager, gpointer user_data, GError **error)
 static void
 test_start_cancelled_by_the_size_provider (void)
 {
-  LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, 1);
+  LpManager *manager = lp_test_new (1);
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   g_autoptr (GError) error = NULL;
 
@@ -244,7 +244,7 @@ static void
 test_start_cancel_after_it_does_nothing (void)
 {
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
-  LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, 1);
+  LpManager *manager = lp_test_new (1);
 
   g_assert_true (lp_manager_start (manager, cancellable, NULL));
   g_cancellable_cancel (cancellable);
@@ -485,10 +485,10 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
 
-  g_test_add_func ("/start/makes-the-desired-executors", test_start_makes_the_desired_executors);
-  g_test_add_func ("/start/twice-does-nothing", test_start_twice_does_nothing);
+  lp_test_conform_add_func ("/start/makes-the-desired-executors", test_start_makes_the_desired_executors);
+  lp_test_conform_add_func ("/start/twice-does-nothing", test_start_twice_does_nothing);
   g_test_add_func ("/start/concurrent-ones-complete-together", test_start_concurrent_ones_complete_together);
-  g_test_add_func ("/start/failure/invalid-settings", test_start_invalid_settings);
+  lp_test_conform_add_func ("/start/failure/invalid-settings", test_start_invalid_settings);
   g_test_add_data_func ("/start/failure/executor-fails", "fail", test_start_failing_executor);
   g_test_add_data_func ("/start/failure/executor-fails-silently", "fail-silently", test_start_failing_executor);
   g_test_add_data_func ("/start/failure/executor-dies", "die", test_start_failing_executor);
@@ -498,23 +498,23 @@ main (int argc, char **argv)
   g_test_add_func ("/start/failure/never-ready-times-out", test_start_never_ready_times_out);
   g_test_add_func ("/start/failure/init-function-fails", test_start_failing_init_function);
   g_test_add_func ("/start/failure/init-function-unknown", test_start_unknown_init_function);
-  g_test_add_func ("/start/failure/module-missing", test_start_missing_module);
+  lp_test_conform_add_func ("/start/failure/module-missing", test_start_missing_module);
   g_test_add_func ("/start/failure/then-success", test_start_after_a_failed_one);
-  g_test_add_func ("/start/cancel/before", test_start_cancelled_before);
+  lp_test_conform_add_func ("/start/cancel/before", test_start_cancelled_before);
   g_test_add_func ("/start/cancel/while-starting", test_start_cancelled_while_starting);
-  g_test_add_func ("/start/cancel/by-the-size-provider", test_start_cancelled_by_the_size_provider);
-  g_test_add_func ("/start/cancel/after-it-does-nothing", test_start_cancel_after_it_does_nothing);
+  lp_test_conform_add_func ("/start/cancel/by-the-size-provider", test_start_cancelled_by_the_size_provider);
+  lp_test_conform_add_func ("/start/cancel/after-it-does-nothing", test_start_cancel_after_it_does_nothing);
 
-  g_test_add_func ("/context/of-another-thread-is-wrong", test_context_of_another_thread_is_wrong);
-  g_test_add_func ("/context/thread-without-one-counts-as-the-global-default",
+  lp_test_conform_add_func ("/context/of-another-thread-is-wrong", test_context_of_another_thread_is_wrong);
+  lp_test_conform_add_func ("/context/thread-without-one-counts-as-the-global-default",
                    test_context_thread_without_one_counts_as_the_global_default);
-  g_test_add_func ("/context/pushed-in-the-same-thread-is-wrong", test_context_pushed_in_the_same_thread_is_wrong);
-  g_test_add_func ("/context/moves-with-a-restart", test_context_moves_with_a_restart);
+  lp_test_conform_add_func ("/context/pushed-in-the-same-thread-is-wrong", test_context_pushed_in_the_same_thread_is_wrong);
+  lp_test_conform_add_func ("/context/moves-with-a-restart", test_context_moves_with_a_restart);
 
-  g_test_add_func ("/restart/works", test_restart_works);
-  g_test_add_func ("/restart/leases-of-before-stay-stopped", test_restart_leases_of_before_stay_stopped);
-  g_test_add_func ("/restart/expired-leases-stay-expired", test_restart_expired_leases_stay_expired);
-  g_test_add_func ("/restart/with-a-stuck-thread", test_restart_with_a_stuck_thread);
+  lp_test_conform_add_func ("/restart/works", test_restart_works);
+  lp_test_conform_add_func ("/restart/leases-of-before-stay-stopped", test_restart_leases_of_before_stay_stopped);
+  lp_test_conform_add_func ("/restart/expired-leases-stay-expired", test_restart_expired_leases_stay_expired);
+  lp_test_conform_add_func ("/restart/with-a-stuck-thread", test_restart_with_a_stuck_thread);
 
   return g_test_run ();
 }

@@ -138,7 +138,7 @@ test_stop_from_callback (gconstpointer data)
 static void
 test_stop_from_the_size_provider_of_the_start (void)
 {
-  LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, 1);
+  LpManager *manager = lp_test_new (1);
   FromCallback from = { .manager = manager, .blocking = TRUE, .armed = TRUE };
 
   lp_manager_set_size_provider (manager, stopping_size_func, &from, NULL);
@@ -237,10 +237,10 @@ main (int argc, char **argv)
       g_autofree char *path = g_strdup_printf ("/stop/from-a-callback/%s/%s", rows[i].where,
                                                rows[i].blocking ? "blocking" : "asynchronous");
 
-      g_test_add_data_func (path, &rows[i], test_stop_from_callback);
+      lp_test_conform_add_data_func (path, &rows[i], test_stop_from_callback);
     }
 
-  g_test_add_func ("/stop/from-a-callback/size-provider-of-the-start",
+  lp_test_conform_add_func ("/stop/from-a-callback/size-provider-of-the-start",
                    test_stop_from_the_size_provider_of_the_start);
   g_test_add_func ("/stop/in-a-job/would-deadlock", test_stop_in_a_job_would_deadlock);
   g_test_add_func ("/stop/in-a-job/of-another-manager-is-allowed", test_stop_in_a_job_of_another_manager_is_allowed);

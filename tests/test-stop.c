@@ -10,7 +10,7 @@
 static void
 test_stop_before_start_does_nothing (void)
 {
-  LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, 1);
+  LpManager *manager = lp_test_new (1);
   g_autoptr (GAsyncResult) result = NULL;
 
   assert_stops (manager, LP_STOP_MODE_DRAIN);
@@ -542,40 +542,40 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
 
-  g_test_add_func ("/stop/before-start-does-nothing", test_stop_before_start_does_nothing);
-  g_test_add_func ("/stop/after-a-stop-does-nothing", test_stop_after_a_stop_does_nothing);
-  g_test_add_func ("/stop/arguments", test_stop_arguments);
-  g_test_add_func ("/stop/cancel/cancels-queued-and-running-jobs", test_stop_cancel_cancels_queued_and_running_jobs);
-  g_test_add_func ("/stop/cancel/waits-within-the-grace", test_stop_cancel_waits_within_the_grace);
-  g_test_add_func ("/stop/cancel/gives-up-after-the-grace", test_stop_cancel_gives_up_after_the_grace);
-  g_test_add_func ("/stop/cancel/time-out-becomes-kill", test_stop_cancel_time_out_becomes_kill);
-  g_test_add_func ("/stop/kill/has-no-grace", test_stop_kill_has_no_grace);
-  g_test_add_func ("/stop/drain/waits-for-accepted-jobs", test_stop_drain_waits_for_accepted_jobs);
-  g_test_add_func ("/stop/drain/ends-leases-without-jobs-at-once", test_stop_drain_ends_leases_without_jobs_at_once);
-  g_test_add_func ("/stop/drain/time-out-becomes-cancel", test_stop_drain_time_out_becomes_cancel);
-  g_test_add_func ("/stop/drain/time-out-becomes-no-kill", test_stop_drain_time_out_becomes_no_kill);
+  lp_test_conform_add_func ("/stop/before-start-does-nothing", test_stop_before_start_does_nothing);
+  lp_test_conform_add_func ("/stop/after-a-stop-does-nothing", test_stop_after_a_stop_does_nothing);
+  lp_test_conform_add_func ("/stop/arguments", test_stop_arguments);
+  lp_test_conform_add_func ("/stop/cancel/cancels-queued-and-running-jobs", test_stop_cancel_cancels_queued_and_running_jobs);
+  lp_test_conform_add_func ("/stop/cancel/waits-within-the-grace", test_stop_cancel_waits_within_the_grace);
+  lp_test_conform_add_func ("/stop/cancel/gives-up-after-the-grace", test_stop_cancel_gives_up_after_the_grace);
+  lp_test_conform_add_func ("/stop/cancel/time-out-becomes-kill", test_stop_cancel_time_out_becomes_kill);
+  lp_test_conform_add_func ("/stop/kill/has-no-grace", test_stop_kill_has_no_grace);
+  lp_test_conform_add_func ("/stop/drain/waits-for-accepted-jobs", test_stop_drain_waits_for_accepted_jobs);
+  lp_test_conform_add_func ("/stop/drain/ends-leases-without-jobs-at-once", test_stop_drain_ends_leases_without_jobs_at_once);
+  lp_test_conform_add_func ("/stop/drain/time-out-becomes-cancel", test_stop_drain_time_out_becomes_cancel);
+  lp_test_conform_add_func ("/stop/drain/time-out-becomes-no-kill", test_stop_drain_time_out_becomes_no_kill);
 
-  g_test_add_func ("/stop/second/goes-through-all-modes", test_stop_second_goes_through_all_modes);
-  g_test_add_func ("/stop/second/hardens", test_stop_second_hardens);
-  g_test_add_func ("/stop/second/blocking-one-hardens", test_stop_second_blocking_one_hardens);
-  g_test_add_func ("/stop/second/does-not-soften", test_stop_second_does_not_soften);
-  g_test_add_func ("/stop/second/does-not-lengthen", test_stop_second_does_not_lengthen);
-  g_test_add_func ("/stop/second/shortens", test_stop_second_shortens);
-  g_test_add_func ("/stop/second/drain-time-out-does-not-kill", test_stop_second_drain_time_out_does_not_kill);
-  g_test_add_func ("/stop/second/ends-the-time-out-of-a-drain", test_stop_second_ends_the_time_out_of_a_drain);
+  lp_test_conform_add_func ("/stop/second/goes-through-all-modes", test_stop_second_goes_through_all_modes);
+  lp_test_conform_add_func ("/stop/second/hardens", test_stop_second_hardens);
+  lp_test_conform_add_func ("/stop/second/blocking-one-hardens", test_stop_second_blocking_one_hardens);
+  lp_test_conform_add_func ("/stop/second/does-not-soften", test_stop_second_does_not_soften);
+  lp_test_conform_add_func ("/stop/second/does-not-lengthen", test_stop_second_does_not_lengthen);
+  lp_test_conform_add_func ("/stop/second/shortens", test_stop_second_shortens);
+  lp_test_conform_add_func ("/stop/second/drain-time-out-does-not-kill", test_stop_second_drain_time_out_does_not_kill);
+  lp_test_conform_add_func ("/stop/second/ends-the-time-out-of-a-drain", test_stop_second_ends_the_time_out_of_a_drain);
 
-  g_test_add_func ("/stop/cancelling-the-wait-does-not-cancel-the-stop", test_stop_cancelling_the_wait);
-  g_test_add_func ("/stop/cancelling-the-blocking-wait-does-not-cancel-the-stop",
+  lp_test_conform_add_func ("/stop/cancelling-the-wait-does-not-cancel-the-stop", test_stop_cancelling_the_wait);
+  lp_test_conform_add_func ("/stop/cancelling-the-blocking-wait-does-not-cancel-the-stop",
                    test_stop_cancelling_the_blocking_wait);
   g_test_add_data_func ("/stop/while-starting/cancel", GINT_TO_POINTER (LP_STOP_MODE_CANCEL),
                         test_stop_while_starting);
   g_test_add_data_func ("/stop/while-starting/drain", GINT_TO_POINTER (LP_STOP_MODE_DRAIN), test_stop_while_starting);
   g_test_add_data_func ("/stop/while-starting/kill", GINT_TO_POINTER (LP_STOP_MODE_KILL), test_stop_while_starting);
   g_test_add_func ("/stop/while-starting/init-functions-run", test_stop_while_init_functions_run);
-  g_test_add_func ("/stop/fails-waiters", test_stop_fails_waiters);
-  g_test_add_data_func ("/stop/refuses-acquires-submits-and-starts/drain", GINT_TO_POINTER (LP_STOP_MODE_DRAIN),
+  lp_test_conform_add_func ("/stop/fails-waiters", test_stop_fails_waiters);
+  lp_test_conform_add_data_func ("/stop/refuses-acquires-submits-and-starts/drain", GINT_TO_POINTER (LP_STOP_MODE_DRAIN),
                         test_stop_refuses_acquires_submits_and_starts);
-  g_test_add_data_func ("/stop/refuses-acquires-submits-and-starts/cancel", GINT_TO_POINTER (LP_STOP_MODE_CANCEL),
+  lp_test_conform_add_data_func ("/stop/refuses-acquires-submits-and-starts/cancel", GINT_TO_POINTER (LP_STOP_MODE_CANCEL),
                         test_stop_refuses_acquires_submits_and_starts);
 
   return g_test_run ();
