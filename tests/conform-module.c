@@ -11,6 +11,9 @@
  * gate (ay) -> ()              stays until the gate in that directory is open, also when it is cancelled
  * polite (ay) -> ()            the same, but ends with G_IO_ERROR_CANCELLED when it is cancelled
  * tolerant (ay) -> (b)         the same, but ends well, and says whether it was cancelled
+ * grumpy (ay) -> ()            the same, but fails with G_IO_ERROR_EXISTS then
+ * uncancelled (i) -> (i)       returns it, unless it is cancelled
+ * cancel-itself () -> ()       cancels itself
  * nothing () -> ()             neither a value nor an error
  * progress (u) -> ()           reports progress that many times
  * defer (i) -> (i)             returns it from another thread, after it has returned
@@ -171,6 +174,39 @@ tolerant_func (LpJob *job, GVariant **result, gpointer user_data, GError **error
 }
 
 static void
+grumpy_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  GCancellable *cancellable = lp_job_get_cancellable (job);
+
+  pass_gate (lp_job_get_parameters (job), cancellable, error);
+  if (*error == NULL)
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_EXISTS, "of its own");
+}
+
+static void
+uncancelled_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  GCancellable *cancellable = lp_job_get_cancellable (job);
+
+  for (int i = 0; i < 2; i++)
+    {
+      if (g_cancellable_set_error_if_cancelled (cancellable, error))
+        return;
+      g_thread_yield ();
+    }
+  *result = g_variant_ref (lp_job_get_parameters (job));
+}
+
+static void
+cancel_itself_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  lp_job_cancel (job);
+  lp_job_cancel (job);
+  if (!g_cancellable_set_error_if_cancelled (lp_job_get_cancellable (job), error))
+    *result = g_variant_new ("()");
+}
+
+static void
 nothing_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
 {
 }
@@ -325,6 +361,9 @@ static const struct
   { "gate", "(ay)", "()", gate_func },
   { "polite", "(ay)", "()", polite_func },
   { "tolerant", "(ay)", "(b)", tolerant_func },
+  { "grumpy", "(ay)", "()", grumpy_func },
+  { "uncancelled", "(i)", "(i)", uncancelled_func },
+  { "cancel-itself", "()", "()", cancel_itself_func },
   { "nothing", "()", "()", nothing_func },
   { "progress", "(u)", "()", progress_func },
   { "defer", "(i)", "(i)", defer_func, return_value_main },

@@ -121,6 +121,12 @@ lp_test_gate_polite_job (LpTestGate *gate)
   return lp_job_new_for_func (polite_func, lp_test_gate_ref (gate), (GDestroyNotify) lp_test_gate_unref);
 }
 
+LpJob *
+lp_test_gate_function_job (LpTestGate *gate, const char *function)
+{
+  return lp_test_remote_gate_job (gate->remote, function);
+}
+
 void
 lp_test_gate_wait_entered (LpTestGate *gate, guint n)
 {

@@ -53,6 +53,32 @@ submit_stop_job (Fixture *self, LpJobFunc func, Stop *stop, double timeout_secon
   return job;
 }
 
+/* The function "tolerant" gives a value when it is cancelled, "grumpy" an error of its own. */
+static LpJob *
+submit_function (Fixture *self, const char *function, double timeout_seconds)
+{
+  guint n_entered = lp_test_gate_get_entered (self->gate);
+  LpJob *job = lp_test_gate_function_job (self->gate, function);
+
+  lp_job_set_timeout_seconds (job, timeout_seconds);
+  lp_test_submit (self->lease, job);
+  lp_test_gate_wait_entered (self->gate, n_entered + 1);
+
+  return job;
+}
+
+static void
+assert_was_cancelled (LpJob *job)
+{
+  g_autoptr (GVariant) result = NULL;
+  gboolean was_cancelled;
+
+  assert_done (job);
+  result = lp_job_dup_result (job);
+  g_variant_get (result, "(b)", &was_cancelled);
+  g_assert_true (was_cancelled);
+}
+
 static void
 test_cancel_queued_never_runs (Fixture *self, gconstpointer data)
 {
@@ -79,19 +105,17 @@ test_cancel_queued_never_runs (Fixture *self, gconstpointer data)
 static void
 test_cancel_own_result_stands (Fixture *self, gconstpointer data)
 {
-  Stop stop = { FALSE, TRUE };
-  g_autoptr (LpJob) job = submit_stop_job (self, value_on_stop_func, &stop, 0);
+  g_autoptr (LpJob) job = submit_function (self, "tolerant", 0);
 
   lp_job_cancel (job);
-  assert_value (job, 7);
+  assert_was_cancelled (job);
   g_assert_cmpuint (lp_test_counter (self->manager, "results_discarded"), ==, 0);
 }
 
 static void
 test_cancel_error_becomes_cancelled (Fixture *self, gconstpointer data)
 {
-  Stop stop = { FALSE, TRUE };
-  g_autoptr (LpJob) job = submit_stop_job (self, error_on_stop_func, &stop, 0);
+  g_autoptr (LpJob) job = submit_function (self, "grumpy", 0);
 
   lp_job_cancel (job);
   assert_cancelled (job);
@@ -142,17 +166,9 @@ test_cancel_after_the_end (Fixture *self, gconstpointer data)
 }
 
 static void
-cancel_itself_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
-{
-  lp_job_cancel (job);
-  lp_job_cancel (job);
-  g_cancellable_set_error_if_cancelled (lp_job_get_cancellable (job), error);
-}
-
-static void
 test_cancel_by_itself (Fixture *self, gconstpointer data)
 {
-  g_autoptr (LpJob) job = lp_job_new_for_func (cancel_itself_func, NULL, NULL);
+  g_autoptr (LpJob) job = lp_job_new_for_call ("cancel-itself", NULL);
 
   lp_test_submit (self->lease, job);
   assert_cancelled (job);
@@ -178,15 +194,6 @@ test_cancel_before_submit (Fixture *self, gconstpointer data)
   g_assert_cmpuint (lp_test_gate_get_entered (self->gate), ==, 0);
 }
 
-static void
-never_cancelled_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
-{
-  g_assert_false (g_cancellable_is_cancelled (lp_job_get_cancellable (job)));
-  g_thread_yield ();
-  g_assert_false (g_cancellable_is_cancelled (lp_job_get_cancellable (job)));
-  *result = g_variant_new ("(i)", GPOINTER_TO_INT (user_data));
-}
-
 /* In every other round the victim surely runs when it is cancelled, else it may
  * still be queued. */
 static void
@@ -198,7 +205,7 @@ test_cancel_never_reaches_the_next (Fixture *self, gconstpointer data)
     {
       guint n_entered = lp_test_gate_get_entered (self->gate);
       g_autoptr (LpJob) victim = lp_test_gate_polite_job (self->gate);
-      g_autoptr (LpJob) next = lp_job_new_for_func (never_cancelled_func, GINT_TO_POINTER (i), NULL);
+      g_autoptr (LpJob) next = lp_job_new_for_call ("uncancelled", g_variant_new ("(i)", i));
 
       lp_test_submit (self->lease, victim);
       if (i % 2 != 0)
@@ -293,18 +300,16 @@ test_timeout_counts_from_the_start (Fixture *self, gconstpointer data)
 static void
 test_timeout_own_result_stands (Fixture *self, gconstpointer data)
 {
-  Stop stop = { FALSE, TRUE };
-  g_autoptr (LpJob) job = submit_stop_job (self, value_on_stop_func, &stop, SHORT_SECONDS);
+  g_autoptr (LpJob) job = submit_function (self, "tolerant", SHORT_SECONDS);
 
-  assert_value (job, 7);
+  assert_was_cancelled (job);
   g_assert_cmpint (lp_job_get_ended_at (job), >=, lp_job_get_started_at (job) + SHORT_USEC);
 }
 
 static void
 test_timeout_error_becomes_timed_out (Fixture *self, gconstpointer data)
 {
-  Stop stop = { FALSE, TRUE };
-  g_autoptr (LpJob) job = submit_stop_job (self, error_on_stop_func, &stop, SHORT_SECONDS);
+  g_autoptr (LpJob) job = submit_function (self, "grumpy", SHORT_SECONDS);
 
   assert_timed_out (job);
 }
@@ -350,19 +355,19 @@ test_revoke_own_result_stands (void)
 {
   LpManager *manager = lp_test_start (1, "workers-per-pool", 1, "lease-grace-seconds", 0.0,
                                       "default-lease-seconds", 0.3, "cancel-grace-seconds", PATIENCE_SECONDS, NULL);
-  Fixture self = { manager, lp_test_acquire (manager, "revoked"), NULL };
-  Stop stop = { FALSE, TRUE };
-  g_autoptr (LpJob) job = submit_stop_job (&self, value_on_stop_func, &stop, 0);
+  Fixture self = { manager, lp_test_acquire (manager, "revoked"), lp_test_gate_new () };
+  g_autoptr (LpJob) job = submit_function (&self, "tolerant", 0);
   g_autoptr (LpJob) queued = lp_test_value_job (1);
 
   if (lp_lease_submit (self.lease, queued, NULL))
     assert_cancelled (queued);
   g_assert_cmpint (lp_job_get_started_at (queued), ==, 0);
-  assert_value (job, 7);
+  assert_was_cancelled (job);
   g_assert_cmpint (lp_lease_get_state (self.lease), ==, LP_LEASE_STATE_EXPIRED);
 
   lp_test_finish (manager);
   g_assert_finalize_object (self.lease);
+  lp_test_gate_unref (self.gate);
 }
 
 int
@@ -371,22 +376,22 @@ main (int argc, char *argv[])
   g_test_init (&argc, &argv, NULL);
 
   add ("cancel/queued-never-runs", 1, test_cancel_queued_never_runs);
-  add_closure ("cancel/own-result-stands", 1, test_cancel_own_result_stands);
-  add_closure ("cancel/error-becomes-cancelled", 1, test_cancel_error_becomes_cancelled);
+  add ("cancel/own-result-stands", 1, test_cancel_own_result_stands);
+  add ("cancel/error-becomes-cancelled", 1, test_cancel_error_becomes_cancelled);
   add_short ("cancel/after-the-grace", 1, test_cancel_after_the_grace);
   add ("cancel/fires-the-cancellable", 1, test_cancel_fires_the_cancellable);
   add ("cancel/after-the-end", 1, test_cancel_after_the_end);
-  add_closure ("cancel/by-itself", 1, test_cancel_by_itself);
+  add ("cancel/by-itself", 1, test_cancel_by_itself);
   add ("cancel/before-submit", 1, test_cancel_before_submit);
-  add_closure ("cancel/never-reaches-the-next", 1, test_cancel_never_reaches_the_next);
+  add ("cancel/never-reaches-the-next", 1, test_cancel_never_reaches_the_next);
   add_closure ("cancel/grace-is-not-cut-by-the-time-out", 1, test_cancel_grace_is_not_cut_by_the_timeout);
   add_short_closure ("cancel/grace-is-not-put-off-by-the-time-out", 20, test_cancel_grace_is_not_put_off_by_the_timeout);
   add ("timeout/counts-from-the-start", 1, test_timeout_counts_from_the_start);
-  add_closure ("timeout/own-result-stands", 1, test_timeout_own_result_stands);
-  add_closure ("timeout/error-becomes-timed-out", 1, test_timeout_error_becomes_timed_out);
+  add ("timeout/own-result-stands", 1, test_timeout_own_result_stands);
+  add ("timeout/error-becomes-timed-out", 1, test_timeout_error_becomes_timed_out);
   add_short ("timeout/after-the-grace", 1, test_timeout_after_the_grace);
   add_closure ("timeout/the-first-reason-stands", 2, test_timeout_the_first_reason_stands);
-  g_test_add_func ("/job/revoke/own-result-stands", test_revoke_own_result_stands);
+  lp_test_conform_add_func ("/job/revoke/own-result-stands", test_revoke_own_result_stands);
 
   return g_test_run ();
 }

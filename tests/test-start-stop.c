@@ -161,7 +161,9 @@ test_start_missing_module (void)
   LpManager *manager = lp_test_new (1);
 
   lp_manager_set_function_module (manager, "/nowhere/there-is-none.so");
-  assert_start_fails (manager, LP_ERROR, LP_ERROR_INVALID_ARGUMENT, "there-is-none");
+  /* What a worker program finds is known when it has looked. */
+  assert_start_fails (manager, LP_ERROR,
+                      lp_test_has_processes () ? LP_ERROR_START_FAILED : LP_ERROR_INVALID_ARGUMENT, "there-is-none");
 
   g_assert_finalize_object (manager);
 }
@@ -514,7 +516,7 @@ main (int argc, char **argv)
   lp_test_conform_add_func ("/restart/works", test_restart_works);
   lp_test_conform_add_func ("/restart/leases-of-before-stay-stopped", test_restart_leases_of_before_stay_stopped);
   lp_test_conform_add_func ("/restart/expired-leases-stay-expired", test_restart_expired_leases_stay_expired);
-  lp_test_conform_add_func ("/restart/with-a-stuck-thread", test_restart_with_a_stuck_thread);
+  g_test_add_func ("/restart/with-a-stuck-thread", test_restart_with_a_stuck_thread);
 
   return g_test_run ();
 }
