@@ -27,13 +27,16 @@
  * directory () -> (s)          the working directory
  * nice () -> (i)               how nice the process is
  * thread () -> (s)             the name of the thread
- * init (i) -> ()               notes the number in the worker; fails for 0
+ * init (iay) -> ()             notes the number in the worker; adds a byte to the file "count" in the directory, and fails
+ *                              if there are more than the file "limit" says; also when it was called before
  * initialised () -> (i)        the number
+ * worn () -> (i)               how often it was called in this worker
  */
 
 #include <errno.h>
 #include <fcntl.h>
 #include <leasepool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -42,6 +45,7 @@
 G_MODULE_EXPORT void lp_module_register (LpFunctions *functions);
 
 static GPrivate initialised;    /* in a worker: the number that init() was given */
+static GPrivate n_run;          /* in a worker: how often worn() has run */
 
 static void
 value_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
@@ -321,13 +325,35 @@ thread_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
   *result = g_variant_new ("(s)", name);
 }
 
+/* A byte more in the file; returns how many there are, or -1. */
+static int
+count_up (const char *directory)
+{
+  g_autofree char *path = g_build_filename (directory, "count", NULL);
+  int fd = open (path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+  int n = -1;
+
+  if (fd >= 0 && write (fd, "i", 1) == 1)
+    n = lseek (fd, 0, SEEK_CUR);
+  if (fd >= 0)
+    close (fd);
+
+  return n;
+}
+
 static void
 init_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
 {
-  int number;
+  g_autofree char *path = NULL;
+  g_autofree char *limit = NULL;
+  const char *directory;
+  int number, n;
 
-  g_variant_get (lp_job_get_parameters (job), "(i)", &number);
-  if (number == 0)
+  g_variant_get (lp_job_get_parameters (job), "(i^&ay)", &number, &directory);
+  n = count_up (directory);
+  path = g_build_filename (directory, "limit", NULL);
+  if (n < 0 || g_private_get (&initialised) != NULL
+      || (g_file_get_contents (path, &limit, NULL, NULL) && n > atoi (limit)))
     {
       g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_NO_SPACE, "no room to initialise");
       return;
@@ -341,6 +367,15 @@ static void
 initialised_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
 {
   *result = g_variant_new ("(i)", GPOINTER_TO_INT (g_private_get (&initialised)));
+}
+
+static void
+worn_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  int n = GPOINTER_TO_INT (g_private_get (&n_run)) + 1;
+
+  g_private_set (&n_run, GINT_TO_POINTER (n));
+  *result = g_variant_new ("(i)", n);
 }
 
 /* --- The table --- */
@@ -377,7 +412,8 @@ static const struct
   { "directory", "()", "(s)", directory_func },
   { "nice", "()", "(i)", nice_func },
   { "thread", "()", "(s)", thread_func },
-  { "init", "(i)", "()", init_func },
+  { "init", "(iay)", "()", init_func },
+  { "worn", "()", "(i)", worn_func },
   { "initialised", "()", "(i)", initialised_func },
 };
 
