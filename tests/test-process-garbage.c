@@ -64,7 +64,7 @@ static const LpTestBreak times[] = {
   { "dropped-twice", "dropped-twice", "it dropped job", LP_TEST_UNTOUCHED },
   { "hello-again", "hello-again", "hello twice" },
   { "call-from-worker", "call-from-worker", "CALL" },
-  { "cancel-from-worker", "cancel-from-worker", "CANCEL" },
+  { "recall-from-worker", "recall-from-worker", "RECALL" },
   { "goodbye-in-job", "goodbye-in-job", NULL },
 };
 

@@ -152,7 +152,7 @@ test_surroundings (void)
   g_assert_true (g_variant_dict_lookup (&dict, "name-variable", "b", &no) && !no);
   g_assert_true (g_variant_dict_lookup (&dict, "owner", "b", &no) && !no);
   g_assert_true (g_variant_dict_lookup (&dict, "state", "i", &number) && number == LP_JOB_STATE_RUNNING);
-  g_assert_true (g_variant_dict_lookup (&dict, "death-signal", "i", &number) && number == SIGKILL);
+  g_assert_true (g_variant_dict_lookup (&dict, "death-signal", "i", &number) && number == SIGRTMAX);
   g_variant_dict_clear (&dict);
   lp_test_worker_finish (worker);
 }

@@ -178,34 +178,52 @@ lp_child_cancel (LpChild *self, LpJob *job)
   lp_child_flush (self);
 }
 
-/* The one that runs does not end, and its process is to. One that is called back
- * may be starting at this moment, and must not be hit: then this job is over, and
- * there is nothing to stop. A process that does not answer is killed. */
-void
-lp_child_stop_job (LpChild *self)
+static GList *
+find_sent (LpChild *self, guint64 number)
 {
-  if (self->sent.length == 0)
-    {
-      lp_child_terminate (self);
-      return;
-    }
+  GList *link = self->sent.head;
 
-  self->to_stop = TRUE;
-  lp_child_recall (self);
-  lp_child_arm (self, LP_CHILD_STEP_KILL,
-                MAX (ANSWER_SECONDS, lp_executor_get_settings (self->executor)->cancel_grace_seconds));
+  while (link != NULL && ((LpJob *) link->data)->number != number)
+    link = link->next;
+
+  return link;
 }
 
-/* What was to be stopped has ended by itself. */
+/* After each move: whether the process that was to be stopped for a job can be,
+ * or need not be any more. */
 static void
-forget_stop (LpChild *self)
+settle_stop (LpChild *self)
 {
-  if (!self->to_stop)
+  gboolean runs = self->running != NULL && self->running->number == self->stop_number;
+
+  if (self->stop_number == 0)
     return;
 
-  self->to_stop = FALSE;
-  if (self->state == LP_CHILD_READY)
-    lp_child_arm (self, LP_CHILD_NO_STEP, 0);
+  if (runs && self->sent.length == 0)
+    lp_child_terminate (self);
+  else if (!runs && find_sent (self, self->stop_number) == NULL)
+    {
+      self->stop_number = 0;
+      if (self->state == LP_CHILD_READY)
+        lp_child_arm (self, LP_CHILD_NO_STEP, 0);
+    }
+}
+
+/* JOB, which runs or was sent, has been given up, and its process is to end for
+ * it. Another job may be starting at this moment, and must not be hit: all that
+ * has not started is called back first. If the job ends meanwhile, there is
+ * nothing to stop. A process that does not answer is killed. */
+void
+lp_child_stop_job (LpChild *self, LpJob *job)
+{
+  if (self->state != LP_CHILD_READY || self->stop_number != 0)
+    return;
+
+  self->stop_number = job->number;
+  lp_child_arm (self, LP_CHILD_STEP_KILL,
+                MAX (ANSWER_SECONDS, lp_executor_get_settings (self->executor)->cancel_grace_seconds));
+  lp_child_recall (self);
+  settle_stop (self);
 }
 
 /* --- In --- */
@@ -274,10 +292,10 @@ on_started (LpChild *self, LpFrame *frame)
   self->running = g_queue_pop_head (&self->sent);
   self->started_at = lp_clock_now ();
 
-  /* Nobody has waited for it since it was given up for not coming back; as that
-   * is all this process does, no other job is hit. */
+  /* Nobody waits for it any more: it was given up for not being answered. */
   if (!lp_executor_job_started (self->executor, job))
-    lp_child_kill (self);
+    lp_child_stop_job (self, job);
+  settle_stop (self);
 
   return NULL;
 }
@@ -297,7 +315,7 @@ end_running (LpChild *self, LpOutcome outcome)
   g_autoptr (LpJob) job = g_steal_pointer (&self->running);
 
   note_duration (self);
-  forget_stop (self);
+  settle_stop (self);
 
   /* What it wrote to its standard error before the result comes before it. */
   if (!self->lines_read)
@@ -391,17 +409,6 @@ on_error (LpChild *self, LpFrame *frame)
   return end_running (self, (LpOutcome) { NULL, new_remote_error (frame->body) });
 }
 
-static GList *
-find_sent (LpChild *self, guint64 number)
-{
-  GList *link = self->sent.head;
-
-  while (link != NULL && ((LpJob *) link->data)->number != number)
-    link = link->next;
-
-  return link;
-}
-
 static GError *
 on_dropped (LpChild *self, LpFrame *frame)
 {
@@ -420,8 +427,7 @@ on_dropped (LpChild *self, LpFrame *frame)
   self->n_assigned--;
   self->recalled = self->recalled && self->sent.length > 0;
   lp_executor_job_dropped (self->executor, job);
-  if (self->to_stop && self->sent.length == 0)
-    lp_child_terminate (self);
+  settle_stop (self);
   self->events->moved (self->executor, self);
 
   return NULL;
@@ -474,6 +480,17 @@ on_goodbye (LpChild *self, LpFrame *frame)
   return NULL;
 }
 
+/* As if somebody here had cancelled it. */
+static GError *
+on_cancel (LpChild *self, LpFrame *frame)
+{
+  if (!is_running (self, frame))
+    return fault ("it cancelled job %" G_GUINT64_FORMAT ", which it does not run", frame->id);
+
+  lp_executor_interrupt_job (self->executor, self->running, LP_INTERRUPT_CANCEL);
+  return NULL;
+}
+
 static GError *
 on_wrong_side (LpChild *self, LpFrame *frame)
 {
@@ -483,7 +500,7 @@ on_wrong_side (LpChild *self, LpFrame *frame)
 static const Handler handlers[] = {
   [LP_FRAME_HELLO] = on_hello,
   [LP_FRAME_CALL] = on_wrong_side,
-  [LP_FRAME_CANCEL] = on_wrong_side,
+  [LP_FRAME_CANCEL] = on_cancel,
   [LP_FRAME_RECALL] = on_wrong_side,
   [LP_FRAME_GOODBYE] = on_goodbye,
   [LP_FRAME_STARTED] = on_started,

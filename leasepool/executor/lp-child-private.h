@@ -88,7 +88,7 @@ struct _LpChild
   guint depth;                  /* how many it takes beyond the one that runs */
   gint64 started_at;            /* of the one that runs */
   gint64 mean_usec;             /* of how long jobs ran lately; -1: not known */
-  gboolean to_stop;             /* it is to be terminated for the job that runs, once nothing else is on its way */
+  guint64 stop_number;          /* of the job for which it is to be terminated, once nothing else is on its way; 0: none */
   guint n_assigned;             /* jobs it was given and has not given back */
 };
 
@@ -105,7 +105,7 @@ void      lp_child_send_job     (LpChild *self, LpJob *job);
 gboolean  lp_child_has_job      (LpChild *self, LpJob *job);
 void      lp_child_cancel       (LpChild *self, LpJob *job);
 void      lp_child_recall       (LpChild *self);
-void      lp_child_stop_job     (LpChild *self);
+void      lp_child_stop_job     (LpChild *self, LpJob *job);
 void      lp_child_flush        (LpChild *self);
 
 /* The end. */

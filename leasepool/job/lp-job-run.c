@@ -142,7 +142,10 @@ lp_job_run_init (LpFunctions *functions, const char *name, GVariant *parameters)
 
   job->function = lp_functions_ref_function (functions, name);
 
-  if (!lp_job_run (job, &outcome))
+  if (job->function != NULL
+      && !lp_function_check_parameters (job->function->parameter_type, name, parameters, &outcome.error))
+    ;
+  else if (!lp_job_run (job, &outcome))
     g_set_error (&outcome.error, LP_ERROR, LP_ERROR_NOT_SUPPORTED, "a worker-init-function cannot defer its end");
   if (outcome.error != NULL)
     error = g_error_new (LP_ERROR, LP_ERROR_START_FAILED, "The worker-init-function %s failed: %s", name,

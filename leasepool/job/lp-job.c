@@ -10,6 +10,7 @@
 #include "lp-clock-private.h"
 #include "lp-executor-private.h"
 #include "lp-pool-private.h"
+#include "lp-worker-private.h"
 
 /**
  * LpJob:
@@ -537,7 +538,8 @@ lp_job_cancel (LpJob *self)
     return;
   if (self->worker != NULL)
     {
-      lp_job_mark_interrupted (self, LP_INTERRUPT_CANCEL);
+      if (lp_job_mark_interrupted (self, LP_INTERRUPT_CANCEL))
+        lp_worker_job_cancelled (self->worker, self);
       lp_job_fire_cancellable (self);
       return;
     }

@@ -83,6 +83,7 @@ struct _LpWorker
 LpWorkerCall *lp_worker_call_ref           (LpWorkerCall *self);
 void          lp_worker_call_unref         (LpWorkerCall *self);
 void          lp_worker_job_given          (LpWorker *self, LpJob *job, LpOutcome *outcome);
+void          lp_worker_job_cancelled      (LpWorker *self, LpJob *job);
 void          lp_worker_job_progress       (LpWorker *self, LpJob *job, double progress, const char *status);
 void          lp_worker_iterate            (LpWorker *self, gboolean may_block);
 void          lp_worker_serve              (LpWorker *self);

@@ -88,6 +88,19 @@ lp_worker_job_progress (LpWorker *self, LpJob *job, double progress, const char 
   g_free (text);
 }
 
+/* Its own function has cancelled it: the manager is to treat it so. */
+void
+lp_worker_job_cancelled (LpWorker *self, LpJob *job)
+{
+  lp_worker_lock (self);
+  if (self->current != NULL && self->current->job == job)
+    {
+      lp_channel_send (self->channel, LP_FRAME_CANCEL, self->current->id, NULL, NULL);
+      lp_worker_flush_locked (self);
+    }
+  lp_worker_unlock (self);
+}
+
 static LpJob *
 make_job (LpWorker *self, LpWorkerCall *call)
 {

@@ -120,6 +120,16 @@ lp_worker_set_property (GObject *object, guint prop_id, const GValue *value, GPa
     }
 }
 
+/* Not SIGKILL, which would end this process before the thread that ends its
+ * group, with what the functions have started, sees the end of the stream. */
+#define DEATH_SIGNAL SIGRTMAX
+
+static void
+end_group (int signum)
+{
+  kill (0, SIGKILL);
+}
+
 /* The second line, should the first, the end of the stream, fail. Only where the
  * manager itself is the parent, which made this process the leader of a group:
  * a launcher may end before the worker. The signal is bound to the thread that
@@ -128,12 +138,14 @@ static void
 die_with_parent (void)
 {
 #ifdef HAVE_PRCTL
+  struct sigaction action = { .sa_handler = end_group };
   pid_t parent = getppid ();
 
   if (getpgrp () != getpid () || getsid (0) == getpid ())
     return;
 
-  prctl (PR_SET_PDEATHSIG, SIGKILL);
+  sigaction (DEATH_SIGNAL, &action, NULL);
+  prctl (PR_SET_PDEATHSIG, DEATH_SIGNAL);
   if (getppid () != parent)
     _exit (EXIT_FAILURE);
 #endif

@@ -315,9 +315,9 @@ call (const Job *job)
 }
 
 static void
-cancel (const Job *job)
+recall (const Job *job)
 {
-  send_and_stay (CANCEL, job->id, NULL);
+  send_and_stay (RECALL, job->id, NULL);
 }
 
 static void
@@ -415,7 +415,7 @@ const Mode garbage_modes[] = {
   { "hello-again", IN_JOB, hello_again },
   { "hello-twice", WHEN_READY, hello_again },
   { "call-from-worker", IN_JOB, call },
-  { "cancel-from-worker", IN_JOB, cancel },
+  { "recall-from-worker", IN_JOB, recall },
   { "goodbye-in-job", IN_JOB, goodbye },
   { "goodbye-when-ready", WHEN_READY, goodbye },
   { "text-in-job", IN_JOB, text },

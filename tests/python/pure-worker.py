@@ -27,7 +27,7 @@ HEADER = struct.Struct("<IBBHQ")  # size, type, flags, 0, number of the job
 DEPTH = 2  # calls that may wait here while a job runs
 
 G_IO_ERROR, CANCELLED, INVALID_DATA = "g-io-error-quark", 19, 35
-LP_ERROR, INVALID_ARGUMENT, NOT_SUPPORTED, UNKNOWN_FUNCTION, TOO_LARGE = "lp-error-quark", 5, 9, 10, 13
+LP_ERROR, TOO_LARGE, INVALID_ARGUMENT, NOT_SUPPORTED, UNKNOWN_FUNCTION = "lp-error-quark", 0, 5, 9, 10
 
 
 class JobError(Exception):

@@ -17,11 +17,16 @@ function add(name, parameters, result, func) {
     functions.add(name, new GLib.VariantType(parameters), new GLib.VariantType(result), func);
 }
 
+// Only a GLib.Error can be returned; without the catch below the job would never end.
+function toGError(error) {
+    return error instanceof GLib.Error ? error : new GLib.Error(Gio.IOErrorEnum, Gio.IOErrorEnum.FAILED, `${error}`);
+}
+
 // A function may return its value at once, or defer its end: then the worker runs the main loop until it comes.
 function addAsync(name, parameters, result, func) {
     add(name, parameters, result, job => {
         job.defer();
-        func(job).then(value => job.return_value(value), error => job.return_error(error));
+        func(job).then(value => job.return_value(value)).catch(error => job.return_error(toGError(error)));
         return null;
     });
 }
