@@ -22,6 +22,8 @@
  * liar, any -> (i)             returns (s)
  * untyped, any -> any          returns (s)
  * unit () -> any               returns (i) 9
+ * family (ay) -> ()            as gate, after it has started a program that sleeps for a minute
+ * deaf (ay) -> ()              the same, and both ignore the signals that ask a process to end
  * pid () -> (i)                of the process
  * environment (s) -> (s)       a variable, "" if it is not set
  * directory () -> (s)          the working directory
@@ -36,6 +38,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <leasepool.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -284,6 +287,27 @@ defer_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
   g_thread_unref (g_thread_new ("defer", user_data, g_object_ref (job)));
 }
 
+/* --- Programs --- */
+
+static void
+family_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  const char * const argv[] = { "sleep", "60", NULL };
+  g_autoptr (GSubprocess) program = NULL;
+
+  if (user_data != NULL)
+    {
+      /* A program inherits what is ignored, not what is handled. */
+      signal (SIGTERM, SIG_IGN);
+      signal (SIGHUP, SIG_IGN);
+      signal (SIGINT, SIG_IGN);
+    }
+
+  program = g_subprocess_newv (argv, G_SUBPROCESS_FLAGS_NONE, error);
+  if (program != NULL && pass_gate (lp_job_get_parameters (job), NULL, error))
+    *result = g_variant_new ("()");
+}
+
 /* --- The worker --- */
 
 static void
@@ -407,6 +431,8 @@ static const struct
   { "liar", NULL, "(i)", string_func },
   { "untyped", NULL, NULL, string_func },
   { "unit", "()", NULL, unit_func },
+  { "family", "(ay)", "()", family_func },
+  { "deaf", "(ay)", "()", family_func, GINT_TO_POINTER (1) },
   { "pid", "()", "(i)", pid_func },
   { "environment", "(s)", "(s)", environment_func },
   { "directory", "()", "(s)", directory_func },

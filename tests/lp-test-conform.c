@@ -190,6 +190,12 @@ lp_test_remote_gate_job (LpTestRemoteGate *self, const char *function)
   return lp_job_new_for_call (function, g_variant_new ("(^ay)", self->directory));
 }
 
+const char *
+lp_test_remote_gate_get_directory (LpTestRemoteGate *self)
+{
+  return self->directory;
+}
+
 static guint
 count_entered (LpTestRemoteGate *self)
 {

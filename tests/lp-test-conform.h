@@ -40,6 +40,7 @@ typedef struct _LpTestRemoteGate LpTestRemoteGate;
 LpTestRemoteGate *lp_test_remote_gate_new          (void);
 void              lp_test_remote_gate_free         (LpTestRemoteGate *gate);
 LpJob            *lp_test_remote_gate_job          (LpTestRemoteGate *gate, const char *function);
+const char       *lp_test_remote_gate_get_directory (LpTestRemoteGate *gate);
 /* Waits until N have entered, or not at all; returns how many. */
 guint             lp_test_remote_gate_wait_entered (LpTestRemoteGate *gate, guint n);
 void              lp_test_remote_gate_open         (LpTestRemoteGate *gate);
