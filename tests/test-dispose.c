@@ -288,7 +288,7 @@ main (int argc, char **argv)
   g_test_add_func ("/dispose/after-a-start-nobody-waits-for", test_dispose_after_a_start_nobody_waits_for);
   g_test_add_func ("/dispose/after-a-failed-start-nobody-waits-for",
                    test_dispose_after_a_failed_start_nobody_waits_for);
-  g_test_add_func ("/dispose/while-stopping", test_dispose_while_stopping);
+  lp_test_conform_add_func ("/dispose/while-stopping", test_dispose_while_stopping);
 
   return g_test_run ();
 }

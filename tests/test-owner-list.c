@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "lp-test.h"
+#include "lp-test-conform.h"
 
 static void
 iterate (void)
@@ -206,7 +207,7 @@ test_list_made_late_and_a_lease_that_ends (void)
 static void
 test_list_made_before_the_start (void)
 {
-  LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, 1);
+  LpManager *manager = lp_test_new (1);
   LpLease *lease;
 
   assert_owners (manager, "");
@@ -472,22 +473,22 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
 
-  g_test_add_func ("/owner-list/is-one-of-infos", test_list_is_one_of_infos);
-  g_test_add_func ("/owner-list/changes-in-the-owner-context", test_list_changes_in_the_owner_context);
-  g_test_add_func ("/owner-list/follows-other-threads", test_list_follows_other_threads);
-  g_test_add_func ("/owner-list/is-in-the-order-of-the-grants", test_list_is_in_the_order_of_the_grants);
-  g_test_add_func ("/owner-list/made-late/has-all", test_list_made_late_has_all);
-  g_test_add_func ("/owner-list/made-late/and-a-lease-that-ends", test_list_made_late_and_a_lease_that_ends);
-  g_test_add_func ("/owner-list/made-before-the-start", test_list_made_before_the_start);
-  g_test_add_func ("/owner-list/has-the-info-of-the-signal", test_list_has_the_info_of_the_signal);
-  g_test_add_func ("/owner-list/without-ended-leases", test_list_without_ended_leases);
-  g_test_add_func ("/owner-list/items/follow-their-leases", test_list_items_follow_their_leases);
-  g_test_add_func ("/owner-list/items/end-with-the-last-value", test_list_items_end_with_the_last_value);
-  g_test_add_func ("/owner-list/outlives-its-manager", test_list_outlives_its_manager);
+  lp_test_conform_add_func ("/owner-list/is-one-of-infos", test_list_is_one_of_infos);
+  lp_test_conform_add_func ("/owner-list/changes-in-the-owner-context", test_list_changes_in_the_owner_context);
+  lp_test_conform_add_func ("/owner-list/follows-other-threads", test_list_follows_other_threads);
+  lp_test_conform_add_func ("/owner-list/is-in-the-order-of-the-grants", test_list_is_in_the_order_of_the_grants);
+  lp_test_conform_add_func ("/owner-list/made-late/has-all", test_list_made_late_has_all);
+  lp_test_conform_add_func ("/owner-list/made-late/and-a-lease-that-ends", test_list_made_late_and_a_lease_that_ends);
+  lp_test_conform_add_func ("/owner-list/made-before-the-start", test_list_made_before_the_start);
+  lp_test_conform_add_func ("/owner-list/has-the-info-of-the-signal", test_list_has_the_info_of_the_signal);
+  lp_test_conform_add_func ("/owner-list/without-ended-leases", test_list_without_ended_leases);
+  lp_test_conform_add_func ("/owner-list/items/follow-their-leases", test_list_items_follow_their_leases);
+  lp_test_conform_add_func ("/owner-list/items/end-with-the-last-value", test_list_items_end_with_the_last_value);
+  lp_test_conform_add_func ("/owner-list/outlives-its-manager", test_list_outlives_its_manager);
 
-  g_test_add_func ("/owner-settings/of-a-running-manager", test_settings_of_a_running_manager);
-  g_test_add_func ("/owner-settings/of-a-stopping-manager", test_settings_of_a_stopping_manager);
-  g_test_add_func ("/owner-settings/units-take-effect-at-once", test_settings_units_take_effect_at_once);
+  lp_test_conform_add_func ("/owner-settings/of-a-running-manager", test_settings_of_a_running_manager);
+  lp_test_conform_add_func ("/owner-settings/of-a-stopping-manager", test_settings_of_a_stopping_manager);
+  lp_test_conform_add_func ("/owner-settings/units-take-effect-at-once", test_settings_units_take_effect_at_once);
 
   return g_test_run ();
 }
