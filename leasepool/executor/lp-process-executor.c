@@ -50,6 +50,7 @@ struct _LpProcessExecutor
   guint last_number;            /* of a child */
   gboolean ready;               /* its start has succeeded */
   gboolean closing;
+  gboolean doomed;              /* a worker did what breaks it, and is being killed for that */
   gboolean pumping;             /* or handling frames, and will */
   gboolean was_posted;          /* by somebody, before the batch of frames */
   GSource *overdue_source;      /* (owned) (nullable) */
@@ -60,10 +61,11 @@ G_DEFINE_FINAL_TYPE (LpProcessExecutor, lp_process_executor, LP_TYPE_EXECUTOR)
 
 static void pump (LpExecutor *executor);
 
+/* Or soon: what it does after a worker's fault is known would end with it. */
 static gboolean
 is_dead (LpProcessExecutor *self)
 {
-  return g_atomic_int_get (&lp_executor_get_private (LP_EXECUTOR (self))->dead);
+  return self->doomed || g_atomic_int_get (&lp_executor_get_private (LP_EXECUTOR (self))->dead);
 }
 
 /* --- What functions there are --- */
@@ -299,6 +301,7 @@ child_moved (LpExecutor *executor, LpChild *child)
 {
   LpProcessExecutor *self = LP_PROCESS_EXECUTOR (executor);
 
+  self->doomed |= child->cause != NULL || (child->over && !child->asked);
   dismiss_worn_out (self, child);
   if (self->ready)
     fill_up_or_die (self);
