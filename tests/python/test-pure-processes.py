@@ -1,21 +1,33 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Copyright 2026 The leasepool authors
-"""The worker in plain Python under a manager: directly, and behind a launcher that only relays the bytes.
+"""The worker in plain Python under a manager: directly, and behind launchers that only relay the bytes.
 
 What the worker does by itself is in test-pure-worker.py.
 """
 
+import contextlib
 import os
 import sys
+import uuid
 
 from lptest import *  # noqa: F403
 
-WORKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pure-worker.py")
-RELAY = ["sh", "-c", 'cat | "$@" | cat', "relay"]
+DIRECTORY = os.path.dirname(os.path.abspath(__file__))
+WORKER = os.path.join(DIRECTORY, "pure-worker.py")
 
 
 def ints(*values):
     return GLib.Variant(f"({'i' * len(values)})", values)
+
+
+def processes_with(token):
+    """Those that have it in their environment; a zombie has none."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as environ:
+            if token.encode() in environ.read():
+                found.append(pid)
+    return found
 
 
 class PureProcesses(TestCase):
@@ -123,10 +135,28 @@ class PureProcesses(TestCase):
 
     def test_death_breaks_the_executor(self):
         manager = self.started()
-        # A relay has a status of its own.
-        with self.assert_lp_error(Lp.Error.BROKEN_EXECUTOR, "status 0" if self.launcher else "status 7"):
+        with self.assert_lp_error(Lp.Error.BROKEN_EXECUTOR, "status 7"):
             self.call(manager, "leave", ints(7))
         self.assertEqual(self.call(manager, "double", ints(1)), (2,))
+
+    def test_worker_ends_when_its_manager_is_killed(self):
+        token = str(uuid.uuid4())
+        launcher = "manager.set_worker_launcher(sys.argv[2:])" if self.launcher else ""
+        result = self.run_program(f"""
+import signal
+manager = Lp.Manager(backend=Lp.BACKEND_PROCESS, max_pools=1, workers_per_pool=2)
+manager.set_worker_argv([sys.executable, "-S", "-B", sys.argv[1]])
+{launcher}
+manager.start()
+lease = manager.acquire(None)
+job = Lp.Job.new_for_call("until-cancelled", None)
+lease.submit(job)
+while job.dup_status() != "waiting":
+    GLib.MainContext.default().iteration(False)
+os.kill(os.getpid(), signal.SIGKILL)
+""", WORKER, *(self.launcher or []), LP_TEST_TOKEN=token)
+        self.assertEqual((result.returncode, result.stderr), (-9, ""))
+        self.wait_for(lambda: not processes_with(token), "its workers have ended")
 
     def test_init_function(self):
         manager = self.new_manager(worker_init_function="count", forward_process_logs=True)
@@ -160,7 +190,24 @@ class PureProcesses(TestCase):
 
 
 class RelayedProcesses(PureProcesses):
-    launcher = RELAY
+    """Behind what ends when the worker ends."""
+
+    launcher = [sys.executable, os.path.join(DIRECTORY, "relay.py")]
+
+
+class PipedProcesses(PureProcesses):
+    """Behind a shell that waits for both cats, of which one waits for the manager: it hides that the worker has died."""
+
+    launcher = ["sh", "-c", 'cat | "$@" | cat', "relay"]
+
+    def test_death_breaks_the_executor(self):
+        manager = self.started(cancel_grace_seconds=0.1)
+        lease = self.acquire(manager)
+        job = self.submitted(lease, Lp.Job(name="leave", parameters=ints(7), timeout_seconds=0.1))
+        with self.assert_io_error(Gio.IOErrorEnum.TIMED_OUT):
+            self.finish(job, "wait")
+        lease.release()
+        self.assertEqual(self.call(manager, "double", ints(1)), (2,))
 
 
 if __name__ == "__main__":
