@@ -81,7 +81,7 @@ class PureProcesses(TestCase):
 
     def test_result_larger_than_the_limit_fails_only_its_job(self):
         manager = self.started(max_message_size=4096)
-        with self.assert_lp_error(Lp.Error.PROTOCOL, "max-message-size"):
+        with self.assert_lp_error(Lp.Error.FAILED, "max-message-size"):
             self.call(manager, "repeat", GLib.Variant("(su)", ("x", 5000)))
         self.assertEqual(self.call(manager, "double", ints(1)), (2,))
         self.assertEqual(manager.dup_stats().unpack()["executors_created"], 1)
