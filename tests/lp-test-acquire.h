@@ -146,6 +146,31 @@ queue (Way way, LpManager *manager, const char *owner)
   return queue_full (way, manager, request, NULL);
 }
 
+typedef struct
+{
+  LpManager *manager;
+  guint64 n;
+} Acquired;
+
+static inline gboolean
+has_acquired (gpointer data)
+{
+  Acquired *self = data;
+
+  return lp_test_counter (self->manager, "acquired") == self->n;
+}
+
+/* With threads it is so at once; a process is first asked whether it lives. */
+static inline void
+block_acquired (LpManager *manager, guint64 n)
+{
+  Acquired acquired = { manager, n };
+
+  if (!lp_test_has_processes ())
+    g_assert_cmpuint (lp_test_counter (manager, "acquired"), ==, n);
+  lp_test_block_for (has_acquired, &acquired, "a grant");
+}
+
 static inline void
 await (Asker *self)
 {

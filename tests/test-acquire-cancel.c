@@ -88,10 +88,16 @@ cancel_between_grant_and_finish (GMainContext *context, gboolean waits_first)
   LpLease *held = waits_first ? lp_test_acquire (manager, "holder") : NULL;
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   GAsyncResult **result = acquire_in (context, manager, NULL, cancellable);
-  Asker *next = queue (BLOCKING, manager, "next");
+  Asker *next;
 
+  if (held == NULL)
+    block_acquired (manager, 1);
+  next = queue (BLOCKING, manager, "next");
   if (held != NULL)
-    give_back (held);
+    {
+      give_back (held);
+      block_acquired (manager, 2);
+    }
   g_assert_cmpuint (lp_test_stat (manager, "leased"), ==, 1);
   g_assert_cmpuint (lp_test_stat (manager, "waiting"), ==, 1);
 
@@ -183,6 +189,7 @@ test_result_nobody_finishes (gconstpointer data)
 
   /* Of an idle executor. */
   lp_manager_acquire_async (manager, NULL, NULL, callback, NULL);
+  block_acquired (manager, 1);
   lp_test_wait_stat (manager, "available", 1);
   g_assert_cmpuint (lp_test_counter (manager, "acquired"), ==, 1);
   g_assert_cmpuint (lp_test_counter (manager, "released"), ==, 1);
@@ -208,6 +215,7 @@ test_stranded_lease_expires (void)
 
   lp_request_set_lease_seconds (request, 0.02);
   result = acquire_in (context, manager, request, NULL);
+  block_acquired (manager, 1);
 
   /* On a slow machine it may ask when the lease has expired already. */
   give_back (get_lease (ask (BLOCKING, manager, "next")));

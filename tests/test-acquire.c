@@ -198,13 +198,6 @@ test_fifo (void)
   lp_test_finish (manager);
 }
 
-/* At once with threads; processes are first asked whether they live. */
-static gboolean
-is_second_granted (gpointer manager)
-{
-  return lp_test_counter (manager, "acquired") == 2;
-}
-
 static void
 test_newcomer_does_not_overtake (gconstpointer data)
 {
@@ -216,7 +209,7 @@ test_newcomer_does_not_overtake (gconstpointer data)
   /* The executor is promised at the release, not when the waiter wakes up. */
   lp_lease_release (lease);
   g_assert_null (try_now (manager));
-  lp_test_block_for (is_second_granted, manager, "the grant to the first");
+  block_acquired (manager, 2);
   newcomer = queue (GPOINTER_TO_INT (data), manager, "newcomer");
   g_object_unref (lease);
 

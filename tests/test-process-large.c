@@ -45,7 +45,7 @@ check_echo (LpLease *lease, gsize size)
 static void
 check_sizes (const char * const *launcher)
 {
-  const gsize sizes[] = { 0, 1, 4095, 4096, 65535, 65536, MIB - 1, MIB, MIB + 1, LARGE };
+  const gsize sizes[] = { 0, 1, 4095, 4096, 65535, 65536, MIB - 1, MIB, MIB + 1, 5 * MIB };
   LpManager *manager = start_behind (launcher, 1);
   LpLease *lease = lp_test_acquire (manager, "large");
   g_autoptr (GVariant) size = NULL;
