@@ -147,6 +147,7 @@ typedef struct
   GCond cond;
   guint n_entered;
   gboolean open;
+  LpTestRemoteGate *remote;     /* in a case for each backend */
 } InitGate;
 
 static inline void
@@ -167,6 +168,12 @@ gate_init_func (LpJob *job, GVariant **result, gpointer user_data, GError **erro
 static inline void
 init_gate_wait_entered (InitGate *gate, guint n)
 {
+  if (gate->remote != NULL)
+    {
+      lp_test_remote_gate_wait_entered (gate->remote, n);
+      return;
+    }
+
   g_mutex_lock (&gate->lock);
   while (gate->n_entered < n)
     g_cond_wait (&gate->cond, &gate->lock);
@@ -176,6 +183,12 @@ init_gate_wait_entered (InitGate *gate, guint n)
 static inline void
 init_gate_open (InitGate *gate)
 {
+  if (gate->remote != NULL)
+    {
+      lp_test_remote_gate_open (gate->remote);
+      return;
+    }
+
   g_mutex_lock (&gate->lock);
   gate->open = TRUE;
   g_cond_broadcast (&gate->cond);
@@ -188,18 +201,45 @@ failing_init_func (LpJob *job, GVariant **result, gpointer user_data, GError **e
   g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_EXISTS, "as asked");
 }
 
-/* A manager, not started, whose workers first call FUNC. */
-static inline LpManager *
-new_manager_with_init (int n_pools, LpJobFunc func, gpointer user_data)
+/* The same with the functions of conform-module.c. */
+static inline void
+set_module_init (LpManager *manager, LpJobFunc func, InitGate *gate)
+{
+  if (func != gate_init_func)
+    {
+      lp_manager_set_worker_init_function (manager, "error");
+      return;
+    }
+
+  gate->remote = lp_test_remote_gate_new ();
+  g_test_queue_destroy ((GDestroyNotify) lp_test_remote_gate_free, gate->remote);
+  lp_manager_set_worker_init_function (manager, "gate");
+  lp_manager_set_worker_init_parameters (manager, g_variant_new ("(^ay)",
+                                                                 lp_test_remote_gate_get_directory (gate->remote)));
+}
+
+static inline void
+set_closure_init (LpManager *manager, LpJobFunc func, gpointer user_data)
 {
   g_autoptr (LpFunctions) functions = lp_functions_new ();
   g_autoptr (GError) error = NULL;
-  LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, n_pools);
 
   lp_functions_add (functions, "init", NULL, NULL, func, user_data, NULL, &error);
   g_assert_no_error (error);
   lp_manager_set_functions (manager, functions);
   lp_manager_set_worker_init_function (manager, "init");
+}
+
+/* A manager, not started, whose workers first call FUNC. */
+static inline LpManager *
+new_manager_with_init (int n_pools, LpJobFunc func, gpointer user_data)
+{
+  LpManager *manager = lp_test_new (n_pools);
+
+  if (lp_test_get_backend () != NULL)
+    set_module_init (manager, func, user_data);
+  else
+    set_closure_init (manager, func, user_data);
   lp_manager_set_workers_per_pool (manager, 1);
   lp_manager_set_min_pools (manager, n_pools);
 

@@ -197,20 +197,7 @@ test_directory_missing (void)
   g_assert_finalize_object (manager);
 }
 
-/* --- Init function; what it does is in test-worker.c --- */
-
-static void
-test_init_function_unknown (void)
-{
-  LpManager *manager = lp_test_new (1);
-  g_autoptr (GError) error = NULL;
-
-  lp_manager_set_worker_init_function (manager, "nobody-knows-it");
-  g_assert_false (lp_manager_start (manager, NULL, &error));
-  g_assert_error (error, LP_ERROR, LP_ERROR_START_FAILED);
-  g_assert_nonnull (strstr (error->message, "nobody-knows-it"));
-  g_assert_finalize_object (manager);
-}
+/* --- Init function; what it does is in test-worker.c and test-start-stop.c --- */
 
 static void
 test_init_function_wrong_parameters (void)
@@ -241,7 +228,6 @@ main (int argc, char *argv[])
   add ("/launch/environment/wins", test_environment_wins);
   add ("/launch/directory/is-the-workers", test_directory);
   add ("/launch/directory/missing", test_directory_missing);
-  add ("/launch/init-function/unknown", test_init_function_unknown);
   lp_test_conform_add_func ("/launch/init-function/wrong-parameters", test_init_function_wrong_parameters);
 
   return g_test_run ();
