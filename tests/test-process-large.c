@@ -150,13 +150,13 @@ check_only_this_fails (const char *function, GVariant *parameters, int code)
 static void
 test_oversize_parameters (void)
 {
-  check_only_this_fails ("size", new_bytes (65537), LP_ERROR_PROTOCOL);
+  check_only_this_fails ("size", new_bytes (65537), LP_ERROR_INVALID_ARGUMENT);
 }
 
 static void
 test_oversize_result (void)
 {
-  check_only_this_fails ("bytes", g_variant_new ("(t)", (guint64) 65537), LP_ERROR_PROTOCOL);
+  check_only_this_fails ("bytes", g_variant_new ("(t)", (guint64) 65537), LP_ERROR_FAILED);
 }
 
 /* The largest that is allowed. */
