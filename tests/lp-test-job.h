@@ -128,6 +128,21 @@ is_set (gpointer flag)
   return g_atomic_int_get ((int *) flag) != 0;
 }
 
+static inline gboolean
+is_running (gpointer job)
+{
+  return lp_job_get_state (job) == LP_JOB_STATE_RUNNING;
+}
+
+/* The function is seen at the gate before its process is heard of. */
+static inline void
+block_running (LpJob *job)
+{
+  if (!lp_test_has_processes ())
+    g_assert_true (is_running (job));
+  lp_test_block_for (is_running, job, "a job to run");
+}
+
 /* Keeps a worker busy until the gate is opened. */
 static inline LpJob *
 submit_gate_job (Fixture *self)
@@ -137,6 +152,7 @@ submit_gate_job (Fixture *self)
 
   lp_test_submit (self->lease, job);
   lp_test_gate_wait_entered (self->gate, n_entered + 1);
+  block_running (job);
 
   return job;
 }

@@ -88,7 +88,8 @@ test_executor_init (TestExecutor *self)
 static inline gboolean
 nothing_is_left (gpointer data)
 {
-  guint n_of_glib = lp_test_count_threads ("gmain") + lp_test_count_threads ("gdbus") + lp_test_count_threads ("pool-spawner");
+  guint n_of_glib = lp_test_count_threads ("gmain") + lp_test_count_threads ("gdbus")
+                    + lp_test_count_threads ("pool-spawner");
 
   return g_atomic_int_get (&n_alive) == 0 && lp_test_count_threads ("") == n_of_glib + 1;
 }

@@ -22,7 +22,7 @@ void        lp_test_gate_wait_entered (LpTestGate *gate, guint n);
 guint       lp_test_gate_get_entered  (LpTestGate *gate);
 void        lp_test_gate_open         (LpTestGate *gate);
 
-LpJob      *lp_test_gate_function_job (LpTestGate *gate, const char *function);   /* of conform-module.c */
+LpJob      *lp_test_gate_function_job (LpTestGate *gate, const char *function);
 
 LpJob      *lp_test_value_job         (int value);               /* returns (i) */
 LpJob      *lp_test_error_job         (void);                    /* fails with G_IO_ERROR_EXISTS */

@@ -63,6 +63,7 @@ submit_function (Fixture *self, const char *function, double timeout_seconds)
   lp_job_set_timeout_seconds (job, timeout_seconds);
   lp_test_submit (self->lease, job);
   lp_test_gate_wait_entered (self->gate, n_entered + 1);
+  block_running (job);
 
   return job;
 }

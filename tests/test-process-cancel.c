@@ -51,7 +51,7 @@ check_rounds (int workers, double grace, guint n_rounds, guint kill_each)
   for (guint i = 0; i < n_rounds; i++)
     {
       gboolean kills = kill_each != 0 && i % kill_each == 0;
-      g_autoptr (LpJob) victim = kills ? lp_test_gate_job (gate) : lp_job_new_for_call ("value", g_variant_new ("(i)", 7));
+      g_autoptr (LpJob) victim = kills ? lp_test_gate_job (gate) : lp_test_value_job (7);
       g_autoptr (LpJob) next = lp_job_new_for_call ("uncancelled", g_variant_new ("(i)", i));
       gboolean before = g_test_rand_bit ();
 
