@@ -138,6 +138,7 @@ struct _LpTestRemoteGate
   int open_fd;                  /* readable, and never read, once the gate is open */
   GMutex lock;
   guint n_entered;              /* (lock) */
+  GPtrArray *jobs;              /* (lock) of GWeakRef */
 };
 
 static int
@@ -150,6 +151,13 @@ make_fifo (const char *path)
   g_assert_no_errno (fd);
 
   return fd;
+}
+
+static void
+weak_ref_free (gpointer data)
+{
+  g_weak_ref_clear (data);
+  g_free (data);
 }
 
 LpTestRemoteGate *
@@ -165,6 +173,7 @@ lp_test_remote_gate_new (void)
   self->entered_fd = make_fifo (self->entered_path);
   self->open_fd = make_fifo (self->open_path);
   g_mutex_init (&self->lock);
+  self->jobs = g_ptr_array_new_with_free_func (weak_ref_free);
 
   return self;
 }
@@ -180,6 +189,7 @@ lp_test_remote_gate_free (LpTestRemoteGate *self)
   g_free (self->entered_path);
   g_free (self->open_path);
   g_free (self->directory);
+  g_ptr_array_unref (self->jobs);
   g_mutex_clear (&self->lock);
   g_free (self);
 }
@@ -187,7 +197,36 @@ lp_test_remote_gate_free (LpTestRemoteGate *self)
 LpJob *
 lp_test_remote_gate_job (LpTestRemoteGate *self, const char *function)
 {
-  return lp_job_new_for_call (function, g_variant_new ("(^ay)", self->directory));
+  LpJob *job = lp_job_new_for_call (function, g_variant_new ("(^ay)", self->directory));
+  GWeakRef *ref = g_new (GWeakRef, 1);
+
+  g_weak_ref_init (ref, job);
+  g_mutex_lock (&self->lock);
+  g_ptr_array_add (self->jobs, ref);
+  g_mutex_unlock (&self->lock);
+
+  return job;
+}
+
+/* A function may have entered before the manager has heard that it runs. Those
+ * that were not made here, or are gone, are none to wait for. */
+static gboolean
+all_heard (LpTestRemoteGate *self, guint n)
+{
+  guint n_heard = 0;
+  guint n_jobs;
+
+  g_mutex_lock (&self->lock);
+  n_jobs = self->jobs->len;
+  for (guint i = 0; i < n_jobs; i++)
+    {
+      g_autoptr (LpJob) job = g_weak_ref_get (self->jobs->pdata[i]);
+
+      n_heard += job == NULL || lp_job_get_state (job) >= LP_JOB_STATE_RUNNING;
+    }
+  g_mutex_unlock (&self->lock);
+
+  return n_heard >= MIN (n, n_jobs);
 }
 
 const char *
@@ -222,6 +261,12 @@ lp_test_remote_gate_wait_entered (LpTestRemoteGate *self, guint n)
       struct pollfd poll_fd = { self->entered_fd, POLLIN, 0 };
 
       g_assert_cmpint (poll (&poll_fd, 1, PATIENCE_MSEC), ==, 1);
+    }
+
+  for (guint i = 0; !all_heard (self, n); i++)
+    {
+      g_assert_cmpuint (i, <, PATIENCE_MSEC);
+      g_usleep (1000);
     }
 
   return n_entered;

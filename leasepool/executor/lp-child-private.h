@@ -60,6 +60,7 @@ struct _LpChild
 
   GSubprocess *process;         /* (owned) (nullable) */
   GPid pid;                     /* 0 if it was not learned before it was reaped */
+  int pidfd;                    /* -1: the system has none, or the child was gone */
   gboolean reaped;
   LpChannel *channel;           /* (owned) (nullable) */
   GSource *in_source;           /* (owned) (nullable) */

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lp-memfd-private.h"
@@ -282,6 +283,10 @@ lp_child_start (LpChild *self, GError **error)
     }
 
   self->pid = pid_of (self->process);
+#ifdef SYS_pidfd_open
+  if (self->pid != 0)
+    self->pidfd = (int) syscall (SYS_pidfd_open, self->pid, 0);
+#endif
   g_subprocess_wait_async (self->process, NULL, reaped_cb, lp_child_ref (self));
   connect_streams (self, settings, &pipes);
   lp_child_arm (self, LP_CHILD_STEP_HELLO, settings->start_timeout_seconds);

@@ -9,11 +9,15 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "lp-clock-private.h"
 #include "lp-pool-private.h"
+
+/* P_PIDFD, which not all C libraries have. */
+#define LP_P_PIDFD 3
 
 /* How long one may take to leave that nothing runs in: it may have records to
  * write, and exit handlers. */
@@ -32,6 +36,7 @@ lp_child_new (LpExecutor *executor, guint number, const LpChildEvents *events)
   self->name = g_strdup_printf ("%s-%u", lp_executor_get_name (executor), number);
   self->deadline.fire = child_due;
   self->mean_usec = -1;
+  self->pidfd = -1;
   g_queue_init (&self->sent);
 
   return self;
@@ -313,12 +318,30 @@ give_back_sent (LpChild *self)
     }
 }
 
+/* GLib was seen to say that a child has ended, and to leave a zombie. If there is
+ * none any more, this does nothing: by its descriptor no other child is meant. */
+static void
+leave_no_zombie (LpChild *self)
+{
+#ifdef SYS_pidfd_open
+  siginfo_t info;
+
+  if (self->pidfd == -1)
+    return;
+
+  waitid ((idtype_t) LP_P_PIDFD, (id_t) self->pidfd, &info, WEXITED | WNOHANG);
+  close (self->pidfd);
+  self->pidfd = -1;
+#endif
+}
+
 /* The kernel has said that it is over. A grandchild may hold the stream, and
  * standard error, open: they are read until there is nothing, not to their end. */
 void
 lp_child_reaped (LpChild *self)
 {
   self->reaped = TRUE;
+  leave_no_zombie (self);
   if (self->pid != 0)
     kill (-self->pid, SIGKILL);
 

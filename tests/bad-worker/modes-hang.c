@@ -109,21 +109,35 @@ write_for_ever (void)
 /* The parameter is the name of a file: a child holds its lock as long as it
  * lives. It has all descriptors of the worker, the stream among them. */
 static gboolean
-is_child (const Job *job)
+is_child (const Job *job, gboolean leaves_group)
 {
   const char *path;
+  int left[2];
+  char byte;
   int fd;
 
   g_variant_get (job->parameters, "(&s)", &path);
   fd = open (path, O_RDWR | O_CREAT, 0600);
   if (fd == -1 || flock (fd, LOCK_EX | LOCK_NB) == -1)
     _exit (87);
+  if (pipe (left) == -1)
+    _exit (88);
+
+  /* Not before it is where no signal to the group finds it. */
   if (fork () > 0)
     {
+      close (left[1]);
+      while (read (left[0], &byte, 1) > 0)
+        ;
+      close (left[0]);
       close (fd);
       return FALSE;
     }
 
+  if (leaves_group)
+    setsid ();
+  close (left[0]);
+  close (left[1]);
   alarm (300);
   return TRUE;
 }
@@ -135,10 +149,9 @@ leave_child (const Job *job)
 {
   const char *path;
 
-  if (!is_child (job))
+  if (!is_child (job, TRUE))
     return;
 
-  setsid ();
   g_variant_get (job->parameters, "(&s)", &path);
   while (access (path, F_OK) == 0)
     g_usleep (10000);
@@ -161,11 +174,8 @@ grandchild_and_live (const Job *job)
 static void
 grandchild_writer (const Job *job)
 {
-  if (is_child (job))
-    {
-      setsid ();
-      write_for_ever ();
-    }
+  if (is_child (job, TRUE))
+    write_for_ever ();
   _exit (get_argument (3));
 }
 
@@ -173,7 +183,7 @@ grandchild_writer (const Job *job)
 static void
 group_child_and_live (const Job *job)
 {
-  if (is_child (job))
+  if (is_child (job, FALSE))
     {
       signal (SIGTERM, SIG_IGN);
       stay ();
