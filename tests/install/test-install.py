@@ -5,9 +5,11 @@
 LP_PROJECT_SRCDIR is the source tree; it is built anew in a temporary directory.
 """
 
+import glob
 import os
 import re
 import shutil
+import site
 import subprocess
 import sys
 import tempfile
@@ -76,6 +78,31 @@ lp_module_register (LpFunctions *functions)
 }
 """
 
+OVERRIDES_PROGRAM = """
+import sys
+import gi
+gi.require_version("Lp", "1")
+from gi.repository import GLib, Lp
+
+def fail(*_):
+    raise ValueError("42")
+
+functions = Lp.Functions.new()
+functions.add("fail", None, None, fail)
+manager = Lp.Manager(backend="thread", max_pools=1, functions=functions)
+manager.start()
+lease = manager.acquire()
+job = Lp.Job.new_for_call("fail", None)
+lease.submit(job)
+print(sys.modules[Lp.Worker.__module__].__file__)
+try:
+    job.wait(-1)
+except GLib.Error as error:
+    print(error.message)
+lease.release()
+manager.stop(Lp.StopMode.DRAIN, -1)
+"""
+
 PYTHON_PROGRAM = """
 import gi
 gi.require_version("Lp", "1")
@@ -128,7 +155,7 @@ int main () {
 def clean_environment():
     """Without what leads to the build that this test belongs to."""
     drop = ("LD_LIBRARY_PATH", "GI_TYPELIB_PATH", "LP_MODULE_PATH", "LP_WORKER_PROGRAM", "PKG_CONFIG_PATH", "XDG_DATA_DIRS",
-            "MESON_TESTTHREADS", "DESTDIR", "G_DEBUG")
+            "MESON_TESTTHREADS", "DESTDIR", "G_DEBUG", "PYTHONPATH")
     return {key: value for key, value in os.environ.items() if key not in drop}
 
 
@@ -319,6 +346,48 @@ class Install(unittest.TestCase):
         program = PYTHON_PROGRAM.replace("Lp.Manager(", 'Lp.Manager(backend="process", ') % '"answer"'
         self.assertIn('"process"', program)
         self.assertEqual(self.in_prefix(sys.executable, "-c", program), "42\n")
+
+    # The overrides for Python
+
+    def packages(self):
+        """The directory of the prefix that has gi/overrides/Lp.py."""
+        (path,) = glob.glob(os.path.join(self.prefix, "**/Lp.py"), recursive=True)
+        packages, rest = path[:-len("gi/overrides/Lp.py")], path[-len("gi/overrides/Lp.py"):]
+        self.assertEqual(rest, "gi/overrides/Lp.py")
+        return packages
+
+    def test_overrides_hide_nothing_of_pygobject(self):
+        packages = self.packages()
+        self.assertEqual(glob.glob(os.path.join(packages, "gi/**/__init__.py"), recursive=True), [])
+        program = "from gi.repository import GLib, Gio; print(GLib.Variant('i', 42).unpack())"
+        self.assertEqual(self.in_prefix(sys.executable, "-B", "-c", program, PYTHONPATH=packages), "42\n")
+
+    def test_overrides_of_the_prefix_are_used(self):
+        self.installed(os.path.join(self.libdir, "girepository-1.0/Lp-1.typelib"))
+        packages = self.packages()
+        self.assertEqual(self.in_prefix(sys.executable, "-B", "-c", OVERRIDES_PROGRAM, PYTHONPATH=packages),
+                         f"{packages}gi/overrides/Lp.py\nValueError: 42\n")
+
+    def test_overrides_are_no_condition(self):
+        self.install_module()
+        self.installed(os.path.join(self.libdir, "girepository-1.0/Lp-1.typelib"))
+        program = PYTHON_PROGRAM % '"answer"' + '\nprint(hasattr(Lp, "LogHandler"))'
+        self.assertEqual(self.in_prefix(sys.executable, "-B", "-c", program), "42\nFalse\n")
+        self.assertEqual(self.in_prefix(sys.executable, "-B", "-c", program, PYTHONPATH=self.packages()), "42\nTrue\n")
+
+    def test_overrides_without_installing(self):
+        path, message = self.devenv(sys.executable, "-B", "-c", OVERRIDES_PROGRAM).splitlines()[-2:]
+        self.assertEqual((path, message), (os.path.join(self.build, "bindings/python/gi/overrides/Lp.py"), "ValueError: 42"))
+
+    def test_overrides_go_where_python_looks(self):
+        script = os.path.join(SOURCE, "bindings/python/overrides-dir.py")
+        for prefix in ("/usr", "/usr/local", site.getuserbase()):
+            packages = run([sys.executable, script, prefix]).strip().removesuffix("/gi/overrides")
+            self.assertIn(packages, [*sys.path, site.getusersitepackages()])
+            self.assertTrue(packages.startswith(prefix + "/"), packages)
+        self.assertRegex(run([sys.executable, script, "/opt/x"]), r"^/opt/x/.*/gi/overrides\n$")
+
+    # In other languages
 
     def test_gjs(self):
         need("gjs")

@@ -205,7 +205,9 @@ class TestCase(unittest.TestCase):
     def run_program(self, source, *args, **environment):
         """Runs a Python program that is given as text; it has the names of this file. Returns its completed process."""
         env = {**os.environ, **environment}
-        env["PYTHONPATH"] = os.path.dirname(os.path.abspath(__file__))
+        # No overrides, unless the case names their directory.
+        paths = [os.path.dirname(os.path.abspath(__file__)), environment.get("PYTHONPATH")]
+        env["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
         program = "from lptest import *\n" + source
         try:
             return subprocess.run([sys.executable, "-B", "-c", program, *args], env=env, capture_output=True, text=True,
