@@ -18,8 +18,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 WORKER = os.path.join(HERE, "worker-logs.py")
 LEVEL = GLib.LogLevelFlags
 UNIT = GLib.Variant("()", ())
-# The cases log errors; with this they would end the worker, as the user asked.
-QUIET = ["G_DEBUG=", "G_MESSAGES_DEBUG="]
+# What the environment may have: the first would end a worker that logs an error, the last has no line wait.
+QUIET = ["G_DEBUG=", "G_MESSAGES_DEBUG=", "PYTHONUNBUFFERED="]
 
 # A program with a manager of this worker; it is given to run_program(), with or without the overrides.
 PROGRAM = """
@@ -144,7 +144,8 @@ class Records(Forwarded):
         self.assertEqual(messages(records), [f"record {i}" for i in range(2000)])
 
     def test_of_a_thread(self):
-        self.assertEqual(messages(self.call(self.workers(), "in-thread")), ["from a thread"])
+        self.assertEqual([(record["message"], record["source"]) for record in self.call(self.workers(), "in-thread")],
+                         [("from a thread", "log")])
 
     def test_warnings(self):
         records = self.call(self.workers(environment=["PYTHONWARNINGS=always"]), "warn")
@@ -200,6 +201,11 @@ class Lines(Forwarded):
         self.call(manager, "print-without-newline")
         self.call(manager, "print-lines")
         self.assertEqual(messages(self.records), ["no newlinefirst", "second", "third"])
+
+    def test_last_one_is_there_after_a_crash(self):
+        manager = self.workers()
+        self.call(manager, "print-without-newline")
+        self.fail_call(manager, "crash", UNIT, Lp.Error.BROKEN_EXECUTOR, "no newline")
 
     def test_and_records_are_all_there(self):
         records = self.call(self.workers(), "print-all", number(500))

@@ -133,6 +133,10 @@ def close_streams(_job, *_user_data):
     return NONE
 
 
+def crash(_job, *_user_data):
+    os._exit(3)
+
+
 def pid(_job, *_user_data):
     return GLib.Variant("(u)", (os.getpid(),))
 
@@ -161,7 +165,8 @@ for name, parameters, result, func in (
         ("print-lines", "()", "()", print_lines), ("print-all", "(u)", "()", print_all),
         ("print-without-newline", "()", "()", print_without_newline), ("print-and-fail", "()", "()", print_and_fail),
         ("print-deferred", "()", "()", print_deferred), ("warn", "()", "()", warn), ("in-thread", "()", "()", in_thread),
-        ("of-glib", "()", "()", of_glib), ("close-streams", "()", "()", close_streams), ("pid", "()", "(u)", pid),
+        ("of-glib", "()", "()", of_glib), ("close-streams", "()", "()", close_streams), ("crash", "()", "()", crash),
+        ("pid", "()", "(u)", pid),
         ("fail", "(s)", "()", fail)):
     functions.add(name, GLib.VariantType.new(parameters), GLib.VariantType.new(result), func)
 
