@@ -174,6 +174,11 @@ class Records(Forwarded):
         self.call(manager, "pid")
         self.assertEqual(self.value.unpack(), before)
 
+    def test_error_ends_a_worker_whose_environment_wants_it(self):
+        manager = self.workers(environment=["G_DEBUG=fatal-criticals"])
+        records = self.fail_call(manager, "levels", UNIT, Lp.Error.BROKEN_EXECUTOR, "signal")
+        self.assertEqual([record["message"] for record in records if record["source"] == "log"][-1], "level 40")
+
     def test_without_forwarding_they_go_to_standard_error(self):
         program = self.run_program(PROGRAM + 'call("levels")' + STOP, WORKER, G_DEBUG="", G_MESSAGES_DEBUG="",
                                    PYTHONPATH=os.environ["PYTHONPATH"])

@@ -3,12 +3,14 @@
 # Copyright 2026 The leasepool authors
 """A worker program: give it to a manager of processes as its worker-argv."""
 
+import logging
 import sys
 
 import gi
 gi.require_version("Lp", "1")
 from gi.repository import Gio, GLib, Lp  # noqa: E402
 
+logger = logging.getLogger("greet")
 functions = Lp.Functions.new()
 # Before anything is printed.
 worker = Lp.Worker.new(functions)
@@ -23,8 +25,7 @@ def greet(job, *_):
     (name,) = job.get_parameters().unpack()
     if not name:
         raise GLib.Error.new_literal(Gio.io_error_quark(), "Nobody has an empty name", Gio.IOErrorEnum.INVALID_ARGUMENT)
-    GLib.log_variant("greet", GLib.LogLevelFlags.LEVEL_MESSAGE,
-                     GLib.Variant("a{sv}", {"MESSAGE": GLib.Variant("s", f"Greeting {name}")}))
+    logger.info("Greeting %s", name)
     return GLib.Variant("(s)", (f"Hello {name}",))
 
 
