@@ -2,8 +2,9 @@
 # Copyright 2026 The leasepool authors
 """Prints where the overrides go by default: a directory below the prefix that PyGObject looks into, if there is one.
 
-That is the directory of PyGObject's own overrides, or gi/overrides in another directory of packages of this Python. Below
-a prefix that this Python does not know it is where it would be below that of PyGObject; then PYTHONPATH must name it.
+That is the directory of PyGObject's own overrides, or gi/overrides in another directory of packages of this Python.
+Below a prefix that this Python does not know it is where it would be below that of PyGObject; then PYTHONPATH must
+name the directory above gi.
 """
 
 import os

@@ -28,7 +28,8 @@ def call(name, parameters=GLib.Variant("()", ())):
     lease.submit(job)
     return job.wait(-1)
 
-manager = Lp.Manager(backend="process", max_pools=1, worker_argv=[sys.executable, "-B", sys.argv[1]], start_timeout_seconds=60)
+manager = Lp.Manager(backend="process", max_pools=1, worker_argv=[sys.executable, "-B", sys.argv[1]])
+manager.props.start_timeout_seconds = 60
 records = []
 manager.connect("worker-record", lambda _manager, record: records.append(record.unpack()["message"]))
 manager.props.forward_process_logs = "forward" in sys.argv
@@ -118,7 +119,8 @@ class Records(Forwarded):
         with open(WORKER, encoding="utf-8") as program:
             (line,) = [n for n, source in enumerate(program, 1) if source.endswith("# this line\n")]
         fields = record["fields"]
-        self.assertEqual((fields["CODE_FILE"], fields["CODE_LINE"], fields["CODE_FUNC"]), (WORKER, str(line), "located"))
+        self.assertEqual([fields[key] for key in ("CODE_FILE", "CODE_LINE", "CODE_FUNC")],
+                         [WORKER, str(line), "located"])
 
     def test_exception(self):
         (record,) = self.call(self.workers(), "with-exception")
@@ -149,8 +151,9 @@ class Records(Forwarded):
 
     def test_warnings(self):
         records = self.call(self.workers(environment=["PYTHONWARNINGS=always"]), "warn")
-        self.assertEqual([(record["domain"], record["level"]) for record in records], [("py.warnings", LEVEL.LEVEL_WARNING)])
-        self.assertIn("DeprecationWarning: this is old", records[0]["message"])
+        (record,) = records
+        self.assertEqual((record["domain"], record["level"]), ("py.warnings", LEVEL.LEVEL_WARNING))
+        self.assertIn("DeprecationWarning: this is old", record["message"])
 
     def test_of_glib_come_as_before(self):
         (record,) = self.call(self.workers(), "of-glib")

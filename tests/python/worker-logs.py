@@ -159,13 +159,23 @@ def fail(job, *_user_data):
 
 
 for name, parameters, result, func in (
-        ("levels", "()", "()", levels), ("arguments", "()", "()", arguments), ("located", "()", "()", located),
-        ("with-exception", "()", "()", with_exception), ("odd-texts", "()", "()", odd_texts),
-        ("broken-arguments", "()", "()", broken_arguments), ("many", "(u)", "()", many),
-        ("print-lines", "()", "()", print_lines), ("print-all", "(u)", "()", print_all),
-        ("print-without-newline", "()", "()", print_without_newline), ("print-and-fail", "()", "()", print_and_fail),
-        ("print-deferred", "()", "()", print_deferred), ("warn", "()", "()", warn), ("in-thread", "()", "()", in_thread),
-        ("of-glib", "()", "()", of_glib), ("close-streams", "()", "()", close_streams), ("crash", "()", "()", crash),
+        ("levels", "()", "()", levels),
+        ("arguments", "()", "()", arguments),
+        ("located", "()", "()", located),
+        ("with-exception", "()", "()", with_exception),
+        ("odd-texts", "()", "()", odd_texts),
+        ("broken-arguments", "()", "()", broken_arguments),
+        ("many", "(u)", "()", many),
+        ("print-lines", "()", "()", print_lines),
+        ("print-all", "(u)", "()", print_all),
+        ("print-without-newline", "()", "()", print_without_newline),
+        ("print-and-fail", "()", "()", print_and_fail),
+        ("print-deferred", "()", "()", print_deferred),
+        ("warn", "()", "()", warn),
+        ("in-thread", "()", "()", in_thread),
+        ("of-glib", "()", "()", of_glib),
+        ("close-streams", "()", "()", close_streams),
+        ("crash", "()", "()", crash),
         ("pid", "()", "(u)", pid),
         ("fail", "(s)", "()", fail)):
     functions.add(name, GLib.VariantType.new(parameters), GLib.VariantType.new(result), func)
