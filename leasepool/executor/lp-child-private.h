@@ -11,8 +11,8 @@
 G_BEGIN_DECLS
 
 /* One worker process, seen from the manager. Everything is on the service
- * thread, where not noted. lp-child-start.c begins it, lp-child-frames.c talks
- * with it, lp-child.c ends it. */
+ * thread, where not noted. lp-child-start.c begins it, lp-child-jobs.c talks
+ * to it, lp-child-frames.c listens, lp-child.c ends it. */
 
 typedef enum
 {
@@ -122,6 +122,8 @@ GError   *lp_child_dup_cause    (LpChild *self);
 void      lp_child_hello        (LpChild *self, GMainContext *context);
 void      lp_child_read         (LpChild *self, guint max_frames);
 void      lp_child_drop_stream  (LpChild *self);
+GList    *lp_child_find_sent    (LpChild *self, guint64 number);
+void      lp_child_settle_stop  (LpChild *self);
 void      lp_child_arm          (LpChild *self, LpChildStep step, double seconds);
 void      lp_child_set_paused   (LpChild *self, gboolean paused);
 

@@ -10,6 +10,7 @@
 #include "lp-executor-queue-private.h"
 #include "lp-functions-private.h"
 #include "lp-pool-private.h"
+#include "lp-remote-functions-private.h"
 
 /**
  * LpProcessExecutor:
@@ -54,7 +55,7 @@ struct _LpProcessExecutor
   gboolean pumping;             /* or handling frames, and will */
   gboolean was_posted;          /* by somebody, before the batch of frames */
   GSource *overdue_source;      /* (owned) (nullable) */
-  GHashTable *remote;           /* (queue lock) (nullable) what the workers said they have; constant once set */
+  LpRemoteFunctions *remote;    /* (queue lock) (nullable) what the workers said they have; constant once set */
 };
 
 G_DEFINE_FINAL_TYPE (LpProcessExecutor, lp_process_executor, LP_TYPE_EXECUTOR)
@@ -70,47 +71,17 @@ is_dead (LpProcessExecutor *self)
 
 /* --- What functions there are --- */
 
-typedef struct
+/* Once it is there it stays: any thread may read it then. */
+static LpRemoteFunctions *
+get_remote (LpProcessExecutor *self)
 {
-  char *parameter_type;         /* "": any */
-  char *result_type;
-} RemoteFunction;
+  LpRemoteFunctions *remote;
 
-static void
-remote_function_free (gpointer data)
-{
-  RemoteFunction *self = data;
-
-  g_free (self->parameter_type);
-  g_free (self->result_type);
-  g_free (self);
-}
-
-static gboolean
-is_type_or_empty (const char *text)
-{
-  return text[0] == '\0' || g_variant_type_string_is_valid (text);
-}
-
-static char *
-check_declaration (const char *name, const char *parameter_type, const char *result_type)
-{
-  const char *wrong = !is_type_or_empty (parameter_type) ? parameter_type
-                      : !is_type_or_empty (result_type)  ? result_type
-                                                         : NULL;
-  g_autofree char *escaped_name = lp_log_escape (name);
-  g_autofree char *escaped_type = wrong != NULL ? lp_log_escape (wrong) : NULL;
-
-  return wrong != NULL ? g_strdup_printf ("its function “%s” has the type “%s”, which is none", escaped_name, escaped_type)
-                       : NULL;
-}
-
-static void
-publish_functions (LpProcessExecutor *self, GHashTable *table)
-{
   g_mutex_lock (lp_executor_get_lock (LP_EXECUTOR (self)));
-  self->remote = g_hash_table_ref (table);
+  remote = self->remote;
   g_mutex_unlock (lp_executor_get_lock (LP_EXECUTOR (self)));
+
+  return remote;
 }
 
 /* All workers are the same program: what the first one says, counts. Returns
@@ -119,76 +90,34 @@ char *
 lp_process_executor_take_functions (LpProcessExecutor *self, GVariant *hello)
 {
   g_autoptr (GVariant) list = g_variant_lookup_value (hello, "functions", G_VARIANT_TYPE ("a(sss)"));
-  g_autoptr (GHashTable) table = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, remote_function_free);
-  const char *name, *parameter_type, *result_type;
-  GVariantIter iter;
+  LpRemoteFunctions *remote;
+  char *wrong = NULL;
 
   if (list == NULL || self->remote != NULL)
     return NULL;
 
-  g_variant_iter_init (&iter, list);
-  while (g_variant_iter_next (&iter, "(&s&s&s)", &name, &parameter_type, &result_type))
-    {
-      char *wrong = check_declaration (name, parameter_type, result_type);
-      RemoteFunction *function;
-
-      if (wrong != NULL)
-        return wrong;
-
-      function = g_new (RemoteFunction, 1);
-      *function = (RemoteFunction) { g_strdup (parameter_type), g_strdup (result_type) };
-      g_hash_table_insert (table, g_strdup (name), function);
-    }
-
-  publish_functions (self, table);
-  return NULL;
-}
-
-/* FALSE: it has none of that name. NULL in FUNCTION: it did not say. */
-static gboolean
-find_function (LpProcessExecutor *self, const char *name, RemoteFunction **function)
-{
-  GHashTable *table;
-
+  remote = lp_remote_functions_new (list, &wrong);
   g_mutex_lock (lp_executor_get_lock (LP_EXECUTOR (self)));
-  table = self->remote;
+  self->remote = remote;
   g_mutex_unlock (lp_executor_get_lock (LP_EXECUTOR (self)));
 
-  *function = table != NULL ? g_hash_table_lookup (table, name) : NULL;
-  return table == NULL || *function != NULL;
-}
-
-static const GVariantType *
-type_or_null (const char *text)
-{
-  return text[0] != '\0' ? G_VARIANT_TYPE (text) : NULL;
+  return wrong;
 }
 
 static gboolean
 check_job (LpExecutor *executor, LpJob *job, GError **error)
 {
-  RemoteFunction *function;
+  LpRemoteFunctions *remote = get_remote (LP_PROCESS_EXECUTOR (executor));
 
   if (job->kind == LP_JOB_COMMAND)
     return TRUE;
+  if (job->kind == LP_JOB_CALL)
+    return remote == NULL || lp_remote_functions_check_call (remote, job, error);
 
-  if (job->kind != LP_JOB_CALL)
-    {
-      g_set_error_literal (error, LP_ERROR, LP_ERROR_NOT_SUPPORTED,
-                           "A closure cannot run in another process; give the function a name in a function module or "
-                           "a worker program, or use the backend “thread”");
-      return FALSE;
-    }
-
-  if (!find_function (LP_PROCESS_EXECUTOR (executor), job->name, &function))
-    {
-      g_set_error (error, LP_ERROR, LP_ERROR_UNKNOWN_FUNCTION,
-                   "There is no function called “%s” in the worker program", job->name);
-      return FALSE;
-    }
-
-  return function == NULL
-         || lp_function_check_parameters (type_or_null (function->parameter_type), job->name, job->parameters, error);
+  g_set_error_literal (error, LP_ERROR, LP_ERROR_NOT_SUPPORTED,
+                       "A closure cannot run in another process; give the function a name in a function module or "
+                       "a worker program, or use the backend “thread”");
+  return FALSE;
 }
 
 /* Whether RESULT is what the function of JOB is declared to give; else what that
@@ -197,10 +126,9 @@ gboolean
 lp_process_executor_check_result (LpProcessExecutor *self, LpJob *job, GVariant *result, char **declared)
 {
   const GVariantType *type = job->function != NULL ? job->function->result_type : NULL;
-  RemoteFunction *function;
 
-  if (type == NULL && find_function (self, job->name, &function) && function != NULL)
-    type = type_or_null (function->result_type);
+  if (type == NULL && self->remote != NULL)
+    type = lp_remote_functions_get_result_type (self->remote, job->name);
   if (type == NULL || g_variant_is_of_type (result, type))
     return TRUE;
 
@@ -655,7 +583,7 @@ lp_process_executor_finalize (GObject *object)
   LpProcessExecutor *self = LP_PROCESS_EXECUTOR (object);
 
   g_ptr_array_unref (self->children);
-  g_clear_pointer (&self->remote, g_hash_table_unref);
+  g_clear_pointer (&self->remote, lp_remote_functions_free);
   if (self->overdue_source != NULL)
     {
       g_source_destroy (self->overdue_source);

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+/* The jobs of a worker process: how they are sent to it, called back, cancelled,
+ * and how it is stopped for one that does not end. */
+
+#include "config.h"
+
+#include "lp-child-private.h"
+
+#include <glib-unix.h>
+
+#include "lp-clock-private.h"
+#include "lp-pool-private.h"
+
+/* How long one may take to answer what its reading thread answers at once. */
+#define ANSWER_SECONDS 1.0
+
+/* Jobs are sent ahead so that the worker does not wait: as many as it runs in
+ * this time. Longer ones would gain nothing, and wait at the wrong worker. */
+#define AHEAD_USEC 2000
+
+static gboolean
+writable_cb (int fd, GIOCondition condition, gpointer user_data)
+{
+  LpChild *self = user_data;
+
+  g_clear_pointer (&self->out_source, g_source_unref);
+  self->dirty = TRUE;
+  lp_child_flush (self);
+
+  return G_SOURCE_REMOVE;
+}
+
+/* Writes what was queued, as far as it goes, and the rest when it can. That the
+ * reader is gone is seen where it is read, or reaped. */
+void
+lp_child_flush (LpChild *self)
+{
+  if (!self->dirty || self->channel == NULL || self->over)
+    return;
+
+  self->dirty = FALSE;
+  if (!lp_channel_flush (self->channel, NULL) || !lp_channel_has_pending (self->channel) || self->out_source != NULL)
+    return;
+
+  self->out_source = g_unix_fd_source_new (lp_channel_get_out_fd (self->channel), G_IO_OUT);
+  g_source_set_static_name (self->out_source, "[leasepool] worker stream, out");
+  g_source_set_callback (self->out_source, G_SOURCE_FUNC (writable_cb), self, NULL);
+  g_source_attach (self->out_source, g_main_context_get_thread_default ());
+}
+
+static GVariant *
+new_call (LpJob *job)
+{
+  return g_variant_new ("(sm@v)", job->name, job->parameters != NULL ? g_variant_new_variant (job->parameters) : NULL);
+}
+
+/* JOB is SENT. Written by the next flush. */
+void
+lp_child_send_job (LpChild *self, LpJob *job)
+{
+  if (!lp_channel_send (self->channel, LP_FRAME_CALL, job->number, new_call (job), NULL))
+    {
+      gsize size = job->parameters != NULL ? g_variant_get_size (job->parameters) : 0;
+
+      lp_executor_job_refused (self->executor, job,
+                               g_error_new (LP_ERROR, LP_ERROR_INVALID_ARGUMENT,
+                                            "The parameters of the function “%s” have %" G_GSIZE_FORMAT " bytes, more "
+                                            "than max-message-size (%d) allows; give it the name of a file, or raise it",
+                                            job->name, size,
+                                            lp_executor_get_settings (self->executor)->max_message_size));
+      return;
+    }
+
+  self->dirty = TRUE;
+  self->n_assigned++;
+  self->recalled = FALSE;
+  g_queue_push_tail (&self->sent, g_object_ref (job));
+}
+
+gboolean
+lp_child_is_worn_out (LpChild *self)
+{
+  int max_jobs = lp_executor_get_settings (self->executor)->max_jobs_per_worker;
+
+  return max_jobs > 0 && self->n_assigned >= (guint) max_jobs;
+}
+
+gboolean
+lp_child_is_free (LpChild *self)
+{
+  return self->state == LP_CHILD_READY && self->running == NULL && self->sent.length == 0 && !self->over
+         && !lp_child_is_worn_out (self);
+}
+
+/* How many more jobs it may be sent ahead of the end of the one that runs. */
+guint
+lp_child_get_room (LpChild *self)
+{
+  guint wanted;
+
+  if (self->state != LP_CHILD_READY || self->over || self->mean_usec < 0 || self->depth == 0
+      || lp_child_is_worn_out (self) || self->recalled
+      || (self->running != NULL && lp_job_get_interrupt (self->running) != LP_INTERRUPT_NONE))
+    return 0;
+
+  wanted = (guint) MIN (AHEAD_USEC / MAX (self->mean_usec, 1), self->depth);
+  return wanted > self->sent.length ? wanted - self->sent.length : 0;
+}
+
+gboolean
+lp_child_has_job (LpChild *self, LpJob *job)
+{
+  return self->running == job || g_queue_find (&self->sent, job) != NULL;
+}
+
+static void
+say (LpChild *self, LpFrameType type, guint64 id)
+{
+  lp_channel_send (self->channel, type, id, NULL, NULL);
+  self->dirty = TRUE;
+}
+
+/* All that has not started comes back. */
+void
+lp_child_recall (LpChild *self)
+{
+  if (self->channel == NULL || self->recalled || self->sent.length == 0)
+    return;
+
+  self->recalled = TRUE;
+  for (GList *link = self->sent.tail; link != NULL; link = link->prev)
+    say (self, LP_FRAME_RECALL, ((LpJob *) link->data)->number);
+  lp_child_flush (self);
+}
+
+/* JOB, which it runs or is about to, is to end. If it comes to killing, nothing
+ * else may be on its way. */
+void
+lp_child_cancel (LpChild *self, LpJob *job)
+{
+  if (self->channel == NULL)
+    return;
+
+  say (self, LP_FRAME_CANCEL, job->number);
+  if (job == self->running)
+    lp_child_recall (self);
+  lp_child_flush (self);
+}
+
+GList *
+lp_child_find_sent (LpChild *self, guint64 number)
+{
+  GList *link = self->sent.head;
+
+  while (link != NULL && ((LpJob *) link->data)->number != number)
+    link = link->next;
+
+  return link;
+}
+
+/* After each move: whether the process that was to be stopped for a job can be,
+ * or need not be any more. */
+void
+lp_child_settle_stop (LpChild *self)
+{
+  gboolean runs = self->running != NULL && self->running->number == self->stop_number;
+
+  if (self->stop_number == 0)
+    return;
+
+  if (runs && self->sent.length == 0)
+    lp_child_terminate (self);
+  else if (!runs && lp_child_find_sent (self, self->stop_number) == NULL)
+    {
+      self->stop_number = 0;
+      if (self->state == LP_CHILD_READY)
+        lp_child_arm (self, LP_CHILD_NO_STEP, 0);
+    }
+}
+
+/* JOB, which runs or was sent, has been given up, and its process is to end for
+ * it. Another job may be starting at this moment, and must not be hit: all that
+ * has not started is called back first. If the job ends meanwhile, there is
+ * nothing to stop. A process that does not answer is killed. */
+void
+lp_child_stop_job (LpChild *self, LpJob *job)
+{
+  if (self->state != LP_CHILD_READY || self->stop_number != 0)
+    return;
+
+  self->stop_number = job->number;
+  lp_child_arm (self, LP_CHILD_STEP_KILL,
+                MAX (ANSWER_SECONDS, lp_executor_get_settings (self->executor)->cancel_grace_seconds));
+  lp_child_recall (self);
+  lp_child_settle_stop (self);
+}

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+/* The half of a channel that writes. */
+
+#include "config.h"
+
+#include "lp-channel-struct-private.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "lp-error.h"
+#include "lp-memfd-private.h"
+
+#define CHUNK_SIZE     (64 * 1024)  /* where the gathering of small frames ends */
+#define OWN_CHUNK_SIZE (16 * 1024)  /* from here on a body is not copied */
+#define FILE_SIZE      (512 * 1024) /* from here on it goes by file: a mapping has a cost, too */
+#define MAX_IOVECS     16
+
+typedef struct
+{
+  GByteArray *gathered;         /* frames; or NULL */
+  GVariant *body;               /* (owned) whose data follows; or NULL */
+  gconstpointer data;
+  gsize size;
+  gsize offset;                 /* what has been written */
+  int fd;                       /* goes with the first byte; -1: none */
+} Chunk;
+
+static void
+chunk_free (gpointer data)
+{
+  Chunk *self = data;
+
+  if (self->fd != -1)
+    close (self->fd);
+  g_clear_pointer (&self->gathered, g_byte_array_unref);
+  g_clear_pointer (&self->body, g_variant_unref);
+  g_free (self);
+}
+
+void
+lp_channel_clear_out (LpChannel *self)
+{
+  g_queue_clear_full (&self->chunks, chunk_free);
+}
+
+static Chunk *
+push_chunk (LpChannel *self, int fd)
+{
+  Chunk *chunk = g_new0 (Chunk, 1);
+
+  chunk->fd = fd;
+  g_queue_push_tail (&self->chunks, chunk);
+
+  return chunk;
+}
+
+/* The chunk that small frames are gathered in. */
+static GByteArray *
+get_gathered (LpChannel *self)
+{
+  Chunk *tail = g_queue_peek_tail (&self->chunks);
+
+  if (tail == NULL || tail->gathered == NULL || tail->gathered->len >= CHUNK_SIZE)
+    {
+      tail = push_chunk (self, -1);
+      tail->gathered = g_byte_array_new ();
+    }
+
+  return tail->gathered;
+}
+
+static void
+append_header (LpChannel *self, GByteArray *array, LpFrameType type, LpFrameFlags flags, guint64 id, gsize body_size)
+{
+  LpFrameHeader header = { type, flags, id, body_size };
+  guint8 bytes[LP_FRAME_HEADER_SIZE];
+
+  lp_frame_pack_header (&header, bytes);
+  g_byte_array_append (array, bytes, sizeof bytes);
+  self->n_queued += sizeof bytes + body_size;
+}
+
+/* In a chunk of its own, since FD goes with its first byte. */
+static GByteArray *
+push_with_fd (LpChannel *self, int fd)
+{
+  Chunk *chunk = push_chunk (self, fd);
+
+  chunk->gathered = g_byte_array_new ();
+  return chunk->gathered;
+}
+
+/* FALSE: not by file, for whatever reason; then it goes by the stream. */
+static gboolean
+send_by_file (LpChannel *self, LpFrameType type, guint64 id, GVariant *body)
+{
+  int fd;
+
+  if (!self->use_files || g_variant_get_size (body) < FILE_SIZE)
+    return FALSE;
+
+  fd = lp_memfd_new_for_variant (body, NULL);
+  if (fd == -1)
+    return FALSE;
+
+  append_header (self, push_with_fd (self, fd), type, LP_FRAME_BODY_IN_FILE, id, 0);
+  return TRUE;
+}
+
+static void
+send_by_stream (LpChannel *self, LpFrameType type, LpFrameFlags flags, guint64 id, GVariant *body, GByteArray *array)
+{
+  gsize size = body != NULL ? g_variant_get_size (body) : 0;
+  Chunk *chunk;
+
+  append_header (self, array, type, flags, id, size);
+  if (size < OWN_CHUNK_SIZE)
+    {
+      if (size > 0)
+        g_byte_array_append (array, g_variant_get_data (body), size);
+      return;
+    }
+
+  chunk = push_chunk (self, -1);
+  chunk->body = g_variant_ref (body);
+  chunk->data = g_variant_get_data (body);
+  chunk->size = size;
+}
+
+/* Queues a frame; lp_channel_flush() writes it. A floating BODY is consumed. A
+ * body that is too large is refused with LP_ERROR_PROTOCOL, and nothing is sent. */
+gboolean
+lp_channel_send (LpChannel *self, LpFrameType type, guint64 id, GVariant *body, GError **error)
+{
+  g_autoptr (GVariant) held = body != NULL ? g_variant_ref_sink (body) : NULL;
+  g_autoptr (GVariant) wire = held != NULL ? lp_frame_ref_little_endian (held) : NULL;
+
+  if (wire != NULL && g_variant_get_size (wire) > self->max_body)
+    {
+      g_set_error (error, LP_ERROR, LP_ERROR_PROTOCOL,
+                   "the message has %" G_GSIZE_FORMAT " bytes, more than max-message-size (%" G_GSIZE_FORMAT ") allows",
+                   g_variant_get_size (wire), self->max_body);
+      return FALSE;
+    }
+
+  if (wire == NULL || !send_by_file (self, type, id, wire))
+    send_by_stream (self, type, 0, id, wire, get_gathered (self));
+
+  return TRUE;
+}
+
+/* The first frame: takes NONCE_FD, or -1. */
+void
+lp_channel_send_hello (LpChannel *self, GVariant *body, int nonce_fd)
+{
+  g_autoptr (GVariant) held = g_variant_ref_sink (body);
+  g_autoptr (GVariant) wire = lp_frame_ref_little_endian (held);
+
+  send_by_stream (self, LP_FRAME_HELLO, nonce_fd != -1 ? LP_FRAME_NONCE_ATTACHED : 0, 0, wire,
+                  nonce_fd != -1 ? push_with_fd (self, nonce_fd) : get_gathered (self));
+}
+
+/* From here on large bodies may go by file, in both directions: until then, one
+ * that comes so is refused. */
+void
+lp_channel_use_files (LpChannel *self)
+{
+  self->use_files = TRUE;
+}
+
+/* Nothing more is sent: the other side sees the end. */
+void
+lp_channel_end (LpChannel *self)
+{
+  if (self->out_is_socket)
+    shutdown (self->out_fd, SHUT_WR);
+}
+
+gboolean
+lp_channel_has_pending (LpChannel *self)
+{
+  return self->chunks.length > 0;
+}
+
+/* How many bytes were sent so far, and how many of them the system has taken:
+ * who waits until its own frame is written compares the second with the first
+ * as it was after the send. */
+guint64
+lp_channel_get_n_queued (LpChannel *self)
+{
+  return self->n_queued;
+}
+
+guint64
+lp_channel_get_n_written (LpChannel *self)
+{
+  return self->n_written;
+}
+
+static struct iovec
+chunk_rest (Chunk *chunk)
+{
+  const guint8 *data = chunk->gathered != NULL ? chunk->gathered->data : chunk->data;
+  gsize size = chunk->gathered != NULL ? chunk->gathered->len : chunk->size;
+
+  return (struct iovec) { (gpointer) (data + chunk->offset), size - chunk->offset };
+}
+
+/* As many chunks as go in one write: a descriptor begins a new one. */
+static int
+collect (LpChannel *self, struct iovec *iovecs)
+{
+  int n = 0;
+
+  for (GList *link = self->chunks.head; link != NULL && n < MAX_IOVECS; link = link->next)
+    {
+      Chunk *chunk = link->data;
+
+      if (n > 0 && chunk->fd != -1)
+        break;
+      iovecs[n++] = chunk_rest (chunk);
+    }
+
+  return n;
+}
+
+static void
+attach_descriptor (struct msghdr *message, gpointer control, gsize size, int fd)
+{
+  struct cmsghdr *header;
+
+  message->msg_control = control;
+  message->msg_controllen = size;
+  header = CMSG_FIRSTHDR (message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN (sizeof fd);
+  memcpy (CMSG_DATA (header), &fd, sizeof fd);
+}
+
+/* A reader that is gone must not kill the writer, whose disposition of the
+ * signal is its own business. */
+static gssize
+write_pipe (int fd, const struct iovec *iovecs, int n)
+{
+  const struct timespec now = { 0, 0 };
+  sigset_t pipe_signal, pending, before;
+  gssize result;
+  int saved_errno;
+
+  sigemptyset (&pipe_signal);
+  sigaddset (&pipe_signal, SIGPIPE);
+  sigpending (&pending);
+  pthread_sigmask (SIG_BLOCK, &pipe_signal, &before);
+
+  result = writev (fd, iovecs, n);
+  saved_errno = errno;
+
+  if (result == -1 && saved_errno == EPIPE && !sigismember (&pending, SIGPIPE))
+    while (sigtimedwait (&pipe_signal, NULL, &now) == -1 && errno == EINTR)
+      ;
+  pthread_sigmask (SIG_SETMASK, &before, NULL);
+  errno = saved_errno;
+
+  return result;
+}
+
+static gssize
+write_some (LpChannel *self)
+{
+  union
+  {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE (sizeof (int))];
+  } control = { 0 };
+  struct iovec iovecs[MAX_IOVECS];
+  struct msghdr message = { .msg_iov = iovecs };
+  Chunk *head = g_queue_peek_head (&self->chunks);
+
+  message.msg_iovlen = (gsize) collect (self, iovecs);
+  if (!self->out_is_socket)
+    return write_pipe (self->out_fd, iovecs, (int) message.msg_iovlen);
+
+  if (head->fd != -1)
+    attach_descriptor (&message, control.bytes, sizeof control.bytes, head->fd);
+  return sendmsg (self->out_fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void
+drop_written (LpChannel *self, gsize n_written)
+{
+  Chunk *head = g_queue_peek_head (&self->chunks);
+
+  self->n_written += n_written;
+  if (n_written > 0 && head->fd != -1)
+    {
+      close (head->fd);
+      head->fd = -1;
+    }
+
+  while (n_written > 0)
+    {
+      gsize rest;
+
+      head = g_queue_peek_head (&self->chunks);
+      rest = chunk_rest (head).iov_len;
+      if (n_written < rest)
+        {
+          head->offset += n_written;
+          return;
+        }
+
+      n_written -= rest;
+      chunk_free (g_queue_pop_head (&self->chunks));
+    }
+}
+
+/* Writes what goes without blocking; lp_channel_has_pending() tells whether
+ * anything is left. Fails if the other side is gone. */
+gboolean
+lp_channel_flush (LpChannel *self, GError **error)
+{
+  while (lp_channel_has_pending (self))
+    {
+      gssize n_written = write_some (self);
+      int saved_errno = errno;
+
+      if (n_written >= 0)
+        drop_written (self, (gsize) n_written);
+      else if (saved_errno == EAGAIN)
+        return TRUE;
+      else if (saved_errno != EINTR)
+        {
+          g_set_error (error, G_IO_ERROR, g_io_error_from_errno (saved_errno), "the stream cannot be written: %s",
+                       g_strerror (saved_errno));
+          return FALSE;
+        }
+    }
+
+  return TRUE;
+}
