@@ -61,6 +61,8 @@ struct _LpChild
   GSubprocess *process;         /* (owned) (nullable) */
   GPid pid;                     /* 0 if it was not learned before it was reaped */
   int pidfd;                    /* -1: the system has none, or the child was gone */
+  int end_code;                 /* if it was reaped here, and not by GLib: as in siginfo_t; else 0 */
+  int end_status;
   gboolean reaped;
   LpChannel *channel;           /* (owned) (nullable) */
   GSource *in_source;           /* (owned) (nullable) */
@@ -114,6 +116,7 @@ void      lp_child_leave        (LpChild *self);
 void      lp_child_terminate    (LpChild *self);
 void      lp_child_kill         (LpChild *self);
 void      lp_child_fail         (LpChild *self, GError *cause);
+void      lp_child_ended        (LpChild *self);
 void      lp_child_reaped       (LpChild *self);
 gboolean  lp_child_looks_dead   (LpChild *self);
 GError   *lp_child_dup_cause    (LpChild *self);

@@ -160,7 +160,7 @@ reaped_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   LpChild *self = user_data;
 
   g_subprocess_wait_finish (G_SUBPROCESS (source), result, NULL);
-  lp_child_reaped (self);
+  lp_child_ended (self);
   lp_child_unref (self);
 }
 

@@ -19,6 +19,9 @@
 /* P_PIDFD, which not all C libraries have. */
 #define LP_P_PIDFD 3
 
+/* How often one that cannot be reaped yet is looked at. */
+#define REAP_MSEC 10
+
 /* How long one may take to leave that nothing runs in: it may have records to
  * write, and exit handlers. */
 #define LEAVE_SECONDS 2.0
@@ -245,19 +248,29 @@ lp_child_looks_dead (LpChild *self)
 
 /* --- The end --- */
 
+static gboolean
+was_signaled (LpChild *self)
+{
+  if (self->end_code != 0)
+    return self->end_code == CLD_KILLED || self->end_code == CLD_DUMPED;
+
+  return g_subprocess_get_if_signaled (self->process);
+}
+
 static char *
 describe_status (LpChild *self)
 {
   if (self->process == NULL)
     return g_strdup ("was not started");
-  if (g_subprocess_get_if_signaled (self->process))
+  if (was_signaled (self))
     {
-      int signum = g_subprocess_get_term_sig (self->process);
+      int signum = self->end_code != 0 ? self->end_status : g_subprocess_get_term_sig (self->process);
 
       return g_strdup_printf ("was killed by signal %d (%s)", signum, g_strsignal (signum));
     }
 
-  return g_strdup_printf ("exited with status %d", g_subprocess_get_exit_status (self->process));
+  return g_strdup_printf ("exited with status %d", self->end_code != 0 ? self->end_status
+                                                                      : g_subprocess_get_exit_status (self->process));
 }
 
 /* Why it ended: itself, its number, its end, and what it said last. */
@@ -274,7 +287,7 @@ lp_child_dup_cause (LpChild *self)
   if (self->pid != 0)
     g_string_append_printf (text, ", pid %d", (int) self->pid);
   g_string_append_printf (text, ") %s", self->cause != NULL ? self->cause->message : status);
-  if (self->cause != NULL && !g_subprocess_get_if_signaled (self->process))
+  if (self->cause != NULL && !was_signaled (self))
     g_string_append_printf (text, "; it %s", status);
   if (self->cause == NULL && !self->greeted)
     g_string_append (text, " before it said hello");
@@ -318,21 +331,60 @@ give_back_sent (LpChild *self)
     }
 }
 
-/* GLib was seen to say that a child has ended, and to leave a zombie. If there is
- * none any more, this does nothing: by its descriptor no other child is meant. */
-static void
-leave_no_zombie (LpChild *self)
+/* GLib says that a child has ended when its descriptor says so. While somebody
+ * traces the child, a debugger or a leak checker, the parent cannot reap it then:
+ * it stays a zombie, and its status is not known. FALSE: not yet. By its
+ * descriptor no other child is meant. */
+static gboolean
+reap (LpChild *self)
 {
-#ifdef SYS_pidfd_open
-  siginfo_t info;
+  siginfo_t info = { 0 };
 
   if (self->pidfd == -1)
-    return;
+    return TRUE;
 
-  waitid ((idtype_t) LP_P_PIDFD, (id_t) self->pidfd, &info, WEXITED | WNOHANG);
+  if (waitid ((idtype_t) LP_P_PIDFD, (id_t) self->pidfd, &info, WEXITED | WNOHANG) == 0)
+    {
+      if (info.si_pid == 0)
+        return FALSE;
+      self->end_code = info.si_code;
+      self->end_status = info.si_status;
+    }
+
   close (self->pidfd);
   self->pidfd = -1;
-#endif
+  return TRUE;
+}
+
+static gboolean
+reap_again_cb (gpointer user_data)
+{
+  LpChild *self = user_data;
+
+  if (!reap (self))
+    return G_SOURCE_CONTINUE;
+
+  lp_child_reaped (self);
+  return G_SOURCE_REMOVE;
+}
+
+/* On the service thread: GLib says that the process has ended. */
+void
+lp_child_ended (LpChild *self)
+{
+  GSource *source;
+
+  if (reap (self))
+    {
+      lp_child_reaped (self);
+      return;
+    }
+
+  source = g_timeout_source_new (REAP_MSEC);
+  g_source_set_static_name (source, "[leasepool] worker that is traced");
+  g_source_set_callback (source, reap_again_cb, lp_child_ref (self), (GDestroyNotify) lp_child_unref);
+  g_source_attach (source, g_main_context_get_thread_default ());
+  g_source_unref (source);
 }
 
 /* The kernel has said that it is over. A grandchild may hold the stream, and
@@ -341,7 +393,6 @@ void
 lp_child_reaped (LpChild *self)
 {
   self->reaped = TRUE;
-  leave_no_zombie (self);
   if (self->pid != 0)
     kill (-self->pid, SIGKILL);
 
