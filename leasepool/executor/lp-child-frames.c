@@ -104,9 +104,8 @@ on_started (LpChild *self, LpFrame *frame)
   self->running = g_queue_pop_head (&self->sent);
   self->started_at = lp_clock_now ();
 
-  /* Nobody waits for it any more: it was given up for not being answered. */
-  if (!lp_executor_job_started (self->executor, job))
-    lp_child_stop_job (self, job);
+  /* Nobody may be waiting for it any more. */
+  lp_executor_job_started (self->executor, job);
   lp_child_settle_stop (self);
 
   return NULL;

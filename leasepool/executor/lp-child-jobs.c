@@ -160,39 +160,43 @@ lp_child_find_sent (LpChild *self, guint64 number)
   return link;
 }
 
-/* After each move: whether the process that was to be stopped for a job can be,
- * or need not be any more. */
+/* Whether it runs a job that has been given up, or runs nothing, and has not
+ * said what becomes of one: then it is to end. */
+static gboolean
+holds_given_up (LpChild *self)
+{
+  if (self->running != NULL)
+    return lp_job_state_is_end (lp_job_peek_state (self->running));
+
+  for (GList *link = self->sent.head; link != NULL; link = link->next)
+    if (lp_job_state_is_end (lp_job_peek_state (link->data)))
+      return TRUE;
+
+  return FALSE;
+}
+
+/* After each move, and when a job has been given up: whether the process is to
+ * end for one. Another job may be starting at this moment, and must not be hit:
+ * all that has not started is called back first. If the job ends meanwhile, there
+ * is nothing to stop. A process that does not answer is killed. */
 void
 lp_child_settle_stop (LpChild *self)
 {
-  gboolean runs = self->running != NULL && self->running->number == self->stop_number;
+  gboolean given_up = self->state == LP_CHILD_READY && holds_given_up (self);
 
-  if (self->stop_number == 0)
-    return;
-
-  if (runs && self->sent.length == 0)
+  if (given_up && self->running != NULL && self->sent.length == 0)
     lp_child_terminate (self);
-  else if (!runs && lp_child_find_sent (self, self->stop_number) == NULL)
+  else if (given_up && !self->stopping)
     {
-      self->stop_number = 0;
-      if (self->state == LP_CHILD_READY)
+      self->stopping = TRUE;
+      lp_child_arm (self, LP_CHILD_STEP_KILL,
+                    MAX (ANSWER_SECONDS, lp_executor_get_settings (self->executor)->cancel_grace_seconds));
+      lp_child_recall (self);
+    }
+  else if (!given_up && self->stopping)
+    {
+      self->stopping = FALSE;
+      if (self->state == LP_CHILD_READY && self->step == LP_CHILD_STEP_KILL)
         lp_child_arm (self, LP_CHILD_NO_STEP, 0);
     }
-}
-
-/* JOB, which runs or was sent, has been given up, and its process is to end for
- * it. Another job may be starting at this moment, and must not be hit: all that
- * has not started is called back first. If the job ends meanwhile, there is
- * nothing to stop. A process that does not answer is killed. */
-void
-lp_child_stop_job (LpChild *self, LpJob *job)
-{
-  if (self->state != LP_CHILD_READY || self->stop_number != 0)
-    return;
-
-  self->stop_number = job->number;
-  lp_child_arm (self, LP_CHILD_STEP_KILL,
-                MAX (ANSWER_SECONDS, lp_executor_get_settings (self->executor)->cancel_grace_seconds));
-  lp_child_recall (self);
-  lp_child_settle_stop (self);
 }

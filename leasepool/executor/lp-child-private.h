@@ -91,7 +91,7 @@ struct _LpChild
   guint depth;                  /* how many it takes beyond the one that runs */
   gint64 started_at;            /* of the one that runs */
   gint64 mean_usec;             /* of how long jobs ran lately; -1: not known */
-  guint64 stop_number;          /* of the job for which it is to be terminated, once nothing else is on its way; 0: none */
+  gboolean stopping;            /* it is to be terminated, once nothing else is on its way */
   guint n_assigned;             /* jobs it was given and has not given back */
 };
 
@@ -108,7 +108,7 @@ void      lp_child_send_job     (LpChild *self, LpJob *job);
 gboolean  lp_child_has_job      (LpChild *self, LpJob *job);
 void      lp_child_cancel       (LpChild *self, LpJob *job);
 void      lp_child_recall       (LpChild *self);
-void      lp_child_stop_job     (LpChild *self, LpJob *job);
+void      lp_child_settle_stop  (LpChild *self);
 void      lp_child_flush        (LpChild *self);
 
 /* The end. */
@@ -126,7 +126,6 @@ void      lp_child_hello        (LpChild *self, GMainContext *context);
 void      lp_child_read         (LpChild *self, guint max_frames);
 void      lp_child_drop_stream  (LpChild *self);
 GList    *lp_child_find_sent    (LpChild *self, guint64 number);
-void      lp_child_settle_stop  (LpChild *self);
 void      lp_child_arm          (LpChild *self, LpChildStep step, double seconds);
 void      lp_child_set_paused   (LpChild *self, gboolean paused);
 

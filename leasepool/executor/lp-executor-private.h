@@ -130,7 +130,7 @@ LpJob      *lp_executor_run_and_claim    (LpExecutor *self, LpJob *job);
 gboolean    lp_executor_claim_this       (LpExecutor *self, LpJob *job);
 LpJob      *lp_executor_claim_locked     (LpExecutor *self);
 LpJob      *lp_executor_send_locked      (LpExecutor *self);
-gboolean    lp_executor_job_started      (LpExecutor *self, LpJob *job);
+void        lp_executor_job_started      (LpExecutor *self, LpJob *job);
 void        lp_executor_job_dropped      (LpExecutor *self, LpJob *job);
 void        lp_executor_job_refused      (LpExecutor *self, LpJob *job, GError *error);
 gboolean    lp_executor_job_gone         (LpExecutor *self, LpJob *job);

@@ -25,8 +25,8 @@ lp_executor_send_locked (LpExecutor *self)
   return job;
 }
 
-/* A process runs JOB from now on. FALSE: it had ended, nobody waits for it. */
-gboolean
+/* A process runs JOB from now on, which may have ended for those who waited. */
+void
 lp_executor_job_started (LpExecutor *self, LpJob *job)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
@@ -40,8 +40,6 @@ lp_executor_job_started (LpExecutor *self, LpJob *job)
 
   if (started)
     lp_executor_job_begins (self, job);
-
-  return started;
 }
 
 /* Puts JOB back among the queued ones, where it was. */

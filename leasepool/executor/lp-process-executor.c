@@ -491,8 +491,8 @@ abandoned_cb (gpointer data, gpointer more)
       lp_child_read (child, LP_CHILD_ALL_FRAMES);
       if (child->running == job && lp_job_get_interrupt (job) == LP_INTERRUPT_STOP)
         lp_child_kill (child);
-      else if (child->running == job || (child->running == NULL && lp_child_has_job (child, job)))
-        lp_child_stop_job (child, job);
+      else
+        lp_child_settle_stop (child);
     }
 
   g_object_unref (job);

@@ -122,6 +122,8 @@ lp_owner_take_locked (LpPool *self, LpDelivery *owner, gboolean acquired, LpActi
   self->counts_posted = FALSE;
   self->counts_unheard = TRUE;
   self->size_posted = FALSE;
+  self->records_posted = FALSE;
+  lp_pool_post_records_locked (self);
   if (old == NULL)
     return;
 

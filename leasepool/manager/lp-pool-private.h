@@ -304,6 +304,7 @@ void      lp_pool_job_due            (LpDeadline *deadline, gint64 now, LpAction
 
 /* lp-pool-records.c */
 void      lp_pool_push_record_locked (LpPool *self, LpPoolRecord *record);
+void      lp_pool_post_records_locked (LpPool *self);
 gboolean  lp_pool_wait_for           (LpPool *self, LpCompletion *completion, gint64 end);
 
 /* lp-stats.c */

@@ -38,28 +38,35 @@ tell_records (LpPool *self)
 
 static void records_cb (gpointer data, gpointer more);
 
-static void
-post_locked (LpPool *self)
+/* Has the owner told that there are some, if there are. */
+void
+lp_pool_post_records_locked (LpPool *self)
 {
   if (self->records_posted || self->records.length == 0)
     return;
 
   self->records_posted = TRUE;
-  lp_delivery_post_func (self->owner, records_cb, lp_pool_ref (self), NULL);
+  lp_delivery_post_func (self->owner, records_cb, lp_pool_ref (self), GUINT_TO_POINTER (self->owner_number));
 }
 
 static void
 records_cb (gpointer data, gpointer more)
 {
   LpPool *self = data;
+  gboolean current;
 
+  /* The manager may have been started under another owner since, who has an item
+   * of its own for what is left. */
   g_mutex_lock (&self->lock);
-  self->records_posted = FALSE;
+  current = self->owner_number == GPOINTER_TO_UINT (more);
+  if (current)
+    self->records_posted = FALSE;
   g_mutex_unlock (&self->lock);
 
   /* All of them, since what was posted after them comes next; new ones have an
    * item of their own. */
-  tell_records (self);
+  if (current)
+    tell_records (self);
   lp_pool_unref (self);
 }
 
@@ -78,7 +85,7 @@ tell_in_place (LpPool *self)
     }
 
   g_mutex_lock (&self->lock);
-  post_locked (self);
+  lp_pool_post_records_locked (self);
   g_mutex_unlock (&self->lock);
 }
 
@@ -90,7 +97,7 @@ lp_pool_push_record_locked (LpPool *self, LpPoolRecord *record)
   if (self->blocker != NULL)
     lp_completion_nudge (self->blocker);
   else
-    post_locked (self);
+    lp_pool_post_records_locked (self);
 }
 
 static LpCompletion *
@@ -102,7 +109,7 @@ exchange_blocker (LpPool *self, LpCompletion *completion)
   previous = self->blocker;
   self->blocker = completion;
   if (completion == NULL)
-    post_locked (self);
+    lp_pool_post_records_locked (self);
   g_mutex_unlock (&self->lock);
 
   return previous;
