@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lp-error.h"
+#include "lp-normal-private.h"
 
 typedef struct
 {
@@ -141,7 +142,7 @@ lp_frame_unpack_body (const LpFrameHeader *header, GBytes *bytes, GError **error
   GVariant *body = g_variant_new_from_bytes (lp_frame_type_get_body_type (header->type), bytes, FALSE);
 
   g_variant_ref_sink (body);
-  if (!g_variant_is_normal_form (body))
+  if (!lp_variant_is_normal (body, LP_NORMAL_LARGE))
     {
       g_set_error (error, LP_ERROR, LP_ERROR_PROTOCOL, "the body of a frame of type %s is not a GVariant of type %s in normal form",
                    lp_frame_type_get_name (header->type), kinds[header->type].body);

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+/* The check of what a stranger serialized says the same as GLib's, at any size. */
+
+#include "config.h"
+
+#include "lp-normal-private.h"
+
+#include <string.h>
+
+static const char * const values[] = {
+  "(b'hello', 'text', 7)", "<(b'bytes', [uint16 1, 2, 3], <[1.5, 2.5]>)>", "<<<<<<@ay [1, 2]>>>>>>", "(@mv <b'x'>, @ms nothing)",
+  "(true, [true, false], b'abc')", "[('a', <1>), ('b', <b'22'>)]", "{'key': <@ax [1, 2]>}", "@may [0x61, 0x62]", "()",
+  "<()>", "(@ay [], @at [], 'end')", "@mmi 5", "('one', ('two', (b'three', ['four', 'five'])), byte 6)",
+};
+
+static GVariant *
+untrusted (const GVariantType *type, gconstpointer data, gsize size)
+{
+  g_autoptr (GBytes) bytes = g_bytes_new (data, size);
+
+  return g_variant_ref_sink (g_variant_new_from_bytes (type, bytes, FALSE));
+}
+
+static void
+check (const GVariantType *type, gconstpointer data, gsize size)
+{
+  g_autoptr (GVariant) value = untrusted (type, data, size);
+  gboolean normal = g_variant_is_normal_form (value);
+
+  /* GLib takes an empty tuple of things that may be empty for normal, although it
+   * would write one byte: what has no size is left to it. */
+  g_assert_cmpint (lp_variant_is_normal (value, 1), ==, normal);
+  g_assert_cmpint (lp_variant_is_normal (value, 8), ==, normal);
+}
+
+/* One byte changed, cut, or made longer: most are wrong then, some are right. */
+static void
+mutate (const GVariantType *type, guint8 *data, gsize size)
+{
+  gsize new_size = size;
+
+  for (int i = g_test_rand_int_range (0, 3); i > 0 && size > 0; i--)
+    data[g_test_rand_int_range (0, (gint32) size)] = (guint8) g_test_rand_int_range (0, g_test_rand_bit () ? 256 : 12);
+  if (g_test_rand_int_range (0, 4) == 0)
+    new_size = (gsize) g_test_rand_int_range (0, (gint32) size + 8);
+
+  check (type, data, new_size);
+}
+
+static void
+test_says_the_same (void)
+{
+  guint n_rounds = g_getenv ("LP_TEST_THOROUGH") != NULL ? 200000 : 4000;
+  guint8 data[512];
+
+  for (gsize i = 0; i < G_N_ELEMENTS (values); i++)
+    {
+      g_autoptr (GVariant) value = g_variant_ref_sink (g_variant_new_parsed (values[i]));
+      gsize size = g_variant_get_size (value);
+
+      g_assert_cmpuint (size, <, sizeof data / 2);
+      check (g_variant_get_type (value), g_variant_get_data (value), size);
+      for (guint round = 0; round < n_rounds; round++)
+        {
+          memset (data, 0, sizeof data);
+          memcpy (data, g_variant_get_data (value), size);
+          mutate (g_variant_get_type (value), data, size);
+        }
+    }
+}
+
+static void
+assert_large (gboolean expected, gsize at, guint8 byte)
+{
+  g_autoptr (GVariant) bytes = g_variant_ref_sink (g_variant_new_from_data (G_VARIANT_TYPE_BYTESTRING, g_malloc0 (1 << 20), 1 << 20,
+                                                                          TRUE, g_free, NULL));
+  g_autoptr (GVariant) whole = g_variant_ref_sink (g_variant_new_variant (g_variant_new ("(@ays)", bytes, "end")));
+  gsize size = g_variant_get_size (whole);
+  g_autofree guint8 *data = g_memdup2 (g_variant_get_data (whole), size);
+  g_autoptr (GVariant) value = NULL;
+
+  if (at > 0)
+    data[size - at] = byte;
+  value = untrusted (G_VARIANT_TYPE_VARIANT, data, size);
+  g_assert_cmpint (g_variant_is_normal_form (value), ==, expected);
+  g_assert_cmpint (lp_variant_is_normal (value, LP_NORMAL_LARGE), ==, expected);
+}
+
+static void
+test_large_ones (void)
+{
+  assert_large (TRUE, 0, 0);
+  assert_large (FALSE, 1, 'x');         /* the type */
+  assert_large (FALSE, 8, 0xff);        /* where the array ends */
+  assert_large (TRUE, 1000, 0xff);      /* one of the bytes */
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+
+  g_test_add_func ("/normal/says-the-same", test_says_the_same);
+  g_test_add_func ("/normal/large-ones", test_large_ones);
+
+  return g_test_run ();
+}
