@@ -317,6 +317,7 @@ test_lease_is_released_by_id (Fixture *self, gconstpointer data)
   g_signal_connect (self->manager, "lease-acquired", G_CALLBACK (note_id_cb), &id);
   run (self, job, NULL, &result);
   lp_test_wait_for (is_string, &id, "the signal lease-acquired");
+  lp_test_gate_wait_entered (self->gate, 1);
   g_assert_true (lp_manager_release (self->manager, id));
   g_assert_cmpuint (lp_test_stat (self->manager, "draining"), ==, 1);
   lp_test_gate_open (self->gate);

@@ -448,6 +448,12 @@ count_cb (gpointer flag)
   g_atomic_int_inc ((int *) flag);
 }
 
+static gboolean
+is_consumed (gpointer n)
+{
+  return g_atomic_int_get ((int *) n) > 0;
+}
+
 /* The lease is back when the refusal is on its way, not when that arrives. */
 static void
 assert_call_refused (Fixture *self, const char *name, LpRequest *request, int code)
@@ -466,6 +472,9 @@ assert_call_refused (Fixture *self, const char *name, LpRequest *request, int co
   g_assert_null (lp_manager_call_finish (self->manager, lp_test_wait_result (&result), &error));
   g_assert_error (error, LP_ERROR, code);
   g_clear_object (&result);
+
+  /* The thread that told of it may have had a reference for a moment longer. */
+  lp_test_block_for (is_consumed, &n_consumed, "the parameters to go");
   g_assert_cmpint (n_consumed, ==, 1);
 }
 

@@ -244,7 +244,7 @@ lease_signal (const char *name)
 }
 
 static void
-install_signals (void)
+install_lease_signals (void)
 {
   /**
    * LpManager::lease-acquired:
@@ -277,6 +277,11 @@ install_signals (void)
    * Since: 1.0
    */
   signals[LEASE_ENDED] = lease_signal ("lease-ended");
+}
+
+static void
+install_executor_signals (void)
+{
   /**
    * LpManager::executor-created:
    * @self: the manager
@@ -310,7 +315,10 @@ install_signals (void)
    * error of a worker process, with [property@Lp.Manager:forward-process-logs].
    * Without a handler they are written to the log of this process. All records
    * of a job come before its result, if that is delivered in the owner context,
-   * too.
+   * too. While the thread that started the manager blocks in a call of this
+   * library, the emission comes from within that call: a worker waits when too
+   * many of its records have not been taken, and the job that is waited for could
+   * not end.
    *
    * The keys: `level` (`u`, of #GLogLevelFlags, the true one), `domain` (`s`: the
    * process-log-domain, or what the worker gave), `worker_domain` (`s`, may be
@@ -338,7 +346,8 @@ lp_manager_class_init (LpManagerClass *klass)
   lp_manager_settings_install_properties (object_class);
   install_counts (object_class);
   install_state (object_class);
-  install_signals ();
+  install_lease_signals ();
+  install_executor_signals ();
 }
 
 static void
