@@ -199,6 +199,21 @@ log_assert (Log *self, const char *expected)
   g_ptr_array_set_size (self->events, 0);
 }
 
+static inline gint
+compare_events (gconstpointer a, gconstpointer b)
+{
+  return g_strcmp0 (*(const char * const *) a, *(const char * const *) b);
+}
+
+/* The same of what comes in any order: executors start side by side. */
+static inline void
+log_assert_any_order (Log *self, const char *expected)
+{
+  iterate ();
+  g_ptr_array_sort (self->events, compare_events);
+  log_assert (self, expected);
+}
+
 typedef struct
 {
   Log *log;

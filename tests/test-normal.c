@@ -74,8 +74,8 @@ test_says_the_same (void)
 static void
 assert_large (gboolean expected, gsize at, guint8 byte)
 {
-  g_autoptr (GVariant) bytes = g_variant_ref_sink (g_variant_new_from_data (G_VARIANT_TYPE_BYTESTRING, g_malloc0 (1 << 20), 1 << 20,
-                                                                          TRUE, g_free, NULL));
+  g_autoptr (GBytes) zeros = g_bytes_new_take (g_malloc0 (1 << 20), 1 << 20);
+  g_autoptr (GVariant) bytes = g_variant_ref_sink (g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, zeros, TRUE));
   g_autoptr (GVariant) whole = g_variant_ref_sink (g_variant_new_variant (g_variant_new ("(@ays)", bytes, "end")));
   gsize size = g_variant_get_size (whole);
   g_autofree guint8 *data = g_memdup2 (g_variant_get_data (whole), size);
