@@ -350,15 +350,16 @@ class Install(unittest.TestCase):
     # The overrides for Python
 
     def packages(self):
-        """The directory of the prefix that has gi/overrides/Lp.py."""
-        (path,) = glob.glob(os.path.join(self.prefix, "**/Lp.py"), recursive=True)
-        packages, rest = path[:-len("gi/overrides/Lp.py")], path[-len("gi/overrides/Lp.py"):]
-        self.assertEqual(rest, "gi/overrides/Lp.py")
+        """The directory of the prefix that has gi/overrides/Lp."""
+        (path,) = glob.glob(os.path.join(self.prefix, "**/Lp/__init__.py"), recursive=True)
+        packages, rest = path[:-len("gi/overrides/Lp/__init__.py")], path[-len("gi/overrides/Lp/__init__.py"):]
+        self.assertEqual(rest, "gi/overrides/Lp/__init__.py")
         return packages
 
     def test_overrides_hide_nothing_of_pygobject(self):
         packages = self.packages()
-        self.assertEqual(glob.glob(os.path.join(packages, "gi/**/__init__.py"), recursive=True), [])
+        self.assertEqual(glob.glob("**/__init__.py", root_dir=os.path.join(packages, "gi"), recursive=True),
+                         ["overrides/Lp/__init__.py"])
         program = "from gi.repository import GLib, Gio; print(GLib.Variant('i', 42).unpack())"
         self.assertEqual(self.in_prefix(sys.executable, "-B", "-c", program, PYTHONPATH=packages), "42\n")
 
@@ -366,7 +367,7 @@ class Install(unittest.TestCase):
         self.installed(os.path.join(self.libdir, "girepository-1.0/Lp-1.typelib"))
         packages = self.packages()
         self.assertEqual(self.in_prefix(sys.executable, "-B", "-c", OVERRIDES_PROGRAM, PYTHONPATH=packages),
-                         f"{packages}gi/overrides/Lp.py\nValueError: 42\n")
+                         f"{packages}gi/overrides/Lp/__init__.py\nValueError: 42\n")
 
     def test_overrides_are_no_condition(self):
         self.install_module()
@@ -377,7 +378,7 @@ class Install(unittest.TestCase):
 
     def test_overrides_without_installing(self):
         path, message = self.devenv(sys.executable, "-B", "-c", OVERRIDES_PROGRAM).splitlines()[-2:]
-        self.assertEqual((path, message), (os.path.join(self.build, "bindings/python/gi/overrides/Lp.py"), "ValueError: 42"))
+        self.assertEqual((path, message), (os.path.join(self.build, "bindings/python/gi/overrides/Lp/__init__.py"), "ValueError: 42"))
 
     def test_overrides_go_where_python_looks(self):
         script = os.path.join(SOURCE, "bindings/python/overrides-dir.py")
