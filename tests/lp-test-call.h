@@ -145,7 +145,8 @@ has_one_ref (gpointer data)
 static inline void
 assert_let_go (gpointer object)
 {
-  lp_test_block_for (has_one_ref, object, "the last reference");
+  /* Iterated meanwhile: what has been told is let go of in the context that it was told in. */
+  lp_test_wait_for (has_one_ref, object, "the last reference");
   g_assert_finalize_object (G_OBJECT (object));
 }
 
