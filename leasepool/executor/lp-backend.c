@@ -6,6 +6,7 @@
 
 #include "lp-backend-private.h"
 
+#include "lp-backend-module-private.h"
 #include "lp-enums.h"
 #include "lp-error.h"
 #include "lp-executor.h"
@@ -13,7 +14,8 @@
 #include "lp-thread-executor.h"
 
 /* How this works: the library's own backends are in a table here; all others are extensions of GIO, whose registry has a
- * lock of its own and never forgets one. Names are compared without case. Our own names win, and an abstract type is
+ * lock of its own and never forgets one. Modules that may provide more are loaded only when somebody asks for a name that
+ * nobody has, or for the list. Names are compared without case. Our own names win, and an abstract type is
  * no backend. The extension point is registered by the definition of the type LpExecutor, so that it is there for
  * everybody who can have derived it.
  */
@@ -71,29 +73,46 @@ find_extension (const char *name)
 }
 
 static GType
-find_backend (const char *name)
+find_present (const char *name)
 {
   GType type = find_builtin (name);
 
   return type != G_TYPE_INVALID ? type : find_extension (name);
 }
 
+static GType
+find_backend (const char *name,
+              GString    *attempts)
+{
+  GType type = find_present (name);
+
+  if (type == G_TYPE_INVALID)
+    {
+      lp_backend_load_modules (attempts);
+      type = find_present (name);
+    }
+
+  return type;
+}
+
 GType
 lp_backend_resolve (const char  *name,
                     GError     **error)
 {
+  g_autoptr(GString) attempts = g_string_new (NULL);
   GType type;
 
   g_return_val_if_fail (name != NULL, G_TYPE_INVALID);
 
-  type = find_backend (name);
+  type = find_backend (name, attempts);
   if (type == G_TYPE_INVALID)
     {
       g_auto(GStrv) names = lp_backend_list ();
       g_autofree char *list = g_strjoinv (", ", names);
+      g_autofree char *reasons = g_utf8_make_valid (attempts->str, attempts->len);
 
       g_set_error (error, LP_ERROR, LP_ERROR_UNSUPPORTED_BACKEND,
-                   "Nobody provides the backend “%s”; there are: %s", name, list);
+                   "Nobody provides the backend “%s”; there are: %s (modules: %s)", name, list, reasons);
     }
 
   return type;
@@ -104,7 +123,8 @@ lp_backend_resolve (const char  *name,
  * @name: the name of a backend, compared without case
  *
  * Tells whether somebody provides a backend: the library itself or an extension
- * at %LP_EXECUTOR_EXTENSION_POINT_NAME.
+ * at %LP_EXECUTOR_EXTENSION_POINT_NAME. Modules that may provide it are loaded
+ * first if nobody does yet.
  *
  * It may be called from any thread.
  *
@@ -117,7 +137,7 @@ lp_backend_is_available (const char *name)
 {
   g_return_val_if_fail (name != NULL, FALSE);
 
-  return find_backend (name) != G_TYPE_INVALID;
+  return find_backend (name, NULL) != G_TYPE_INVALID;
 }
 
 static gboolean
@@ -138,6 +158,7 @@ compare_names (gconstpointer a,
  * lp_backend_list:
  *
  * Lists the names of all backends that a manager can use, sorted, each once.
+ * Modules that provide backends are loaded for that.
  *
  * It may be called from any thread.
  *
@@ -152,6 +173,10 @@ lp_backend_list (void)
 
   for (gsize i = 0; i < G_N_ELEMENTS (builtins); i++)
     g_ptr_array_add (names, g_strdup (builtins[i].name));
+
+  /* The point must be there before those that implement it. */
+  get_extension_point ();
+  lp_backend_load_modules (NULL);
 
   for (GList *l = g_io_extension_point_get_extensions (get_extension_point ()); l != NULL; l = l->next)
     {

@@ -23,6 +23,12 @@ G_BEGIN_DECLS
  * [class@Lp.Executor] does, so that a subclass can be offered right after it
  * was registered, with [func@Gio.IOExtensionPoint.implement].
  *
+ * A module of GIO (see [class@Gio.IOModule]) can do that, too: a file
+ * `libleasepool-backend-NAME.so` in a directory of the environment variable
+ * `LP_MODULE_PATH` or in the library's own, which is the variable `moduledir`
+ * of its pkg-config file. It is loaded when a backend is asked for that nobody
+ * provides yet, and stays.
+ *
  * Since: 1.0
  */
 #define LP_EXECUTOR_EXTENSION_POINT_NAME "leasepool-executor"

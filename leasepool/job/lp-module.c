@@ -22,10 +22,10 @@
  * All of this may run in any thread, with no lock of ours held.
  */
 
-static void
-note_attempt (GString    *attempts,
-              const char *subject,
-              const char *reason)
+void
+lp_module_note_attempt (GString    *attempts,
+                        const char *subject,
+                        const char *reason)
 {
   g_string_append_printf (attempts, "%s%s: %s", attempts->len > 0 ? "; " : "", subject, reason);
 }
@@ -40,26 +40,26 @@ open_module (const char *path,
 
   if (!g_file_test (path, G_FILE_TEST_EXISTS))
     {
-      note_attempt (attempts, path, "no such file");
+      lp_module_note_attempt (attempts, path, "no such file");
       return NULL;
     }
 
   if (!g_file_test (path, G_FILE_TEST_IS_REGULAR))
     {
-      note_attempt (attempts, path, "not a regular file");
+      lp_module_note_attempt (attempts, path, "not a regular file");
       return NULL;
     }
 
   module = g_module_open (path, G_MODULE_BIND_LOCAL);
   if (module == NULL)
     {
-      note_attempt (attempts, path, g_module_error ());
+      lp_module_note_attempt (attempts, path, g_module_error ());
       return NULL;
     }
 
   if (!g_module_symbol (module, LP_MODULE_REGISTER_SYMBOL, &symbol) || symbol == NULL)
     {
-      note_attempt (attempts, path, "it does not export " LP_MODULE_REGISTER_SYMBOL "()");
+      lp_module_note_attempt (attempts, path, "it does not export " LP_MODULE_REGISTER_SYMBOL "()");
       g_module_close (module);
       return NULL;
     }
@@ -79,7 +79,7 @@ search_directory (const char *directory,
 
   if (!g_path_is_absolute (directory))
     {
-      note_attempt (attempts, directory, "not an absolute directory, ignored");
+      lp_module_note_attempt (attempts, directory, "not an absolute directory, ignored");
       return NULL;
     }
 
@@ -94,19 +94,32 @@ search_directory (const char *directory,
   return func;
 }
 
+char **
+lp_module_dup_directories (void)
+{
+  const char *variable = g_getenv ("LP_MODULE_PATH");
+  g_auto(GStrv) parts = g_strsplit (variable != NULL ? variable : "", G_SEARCHPATH_SEPARATOR_S, -1);
+  g_autoptr(GStrvBuilder) builder = g_strv_builder_new ();
+
+  for (gsize i = 0; parts[i] != NULL; i++)
+    if (parts[i][0] != '\0')
+      g_strv_builder_add (builder, parts[i]);
+  g_strv_builder_add (builder, LP_MODULE_DIR);
+
+  return g_strv_builder_end (builder);
+}
+
 static LpModuleRegisterFunc
 search_module (const char *name,
                GString    *attempts)
 {
-  const char *variable = g_getenv ("LP_MODULE_PATH");
-  g_auto(GStrv) directories = g_strsplit (variable != NULL ? variable : "", G_SEARCHPATH_SEPARATOR_S, -1);
+  g_auto(GStrv) directories = lp_module_dup_directories ();
   LpModuleRegisterFunc func = NULL;
 
   for (gsize i = 0; func == NULL && directories[i] != NULL; i++)
-    if (directories[i][0] != '\0')
-      func = search_directory (directories[i], name, attempts);
+    func = search_directory (directories[i], name, attempts);
 
-  return func != NULL ? func : search_directory (LP_MODULE_DIR, name, attempts);
+  return func;
 }
 
 static LpModuleRegisterFunc
@@ -114,11 +127,11 @@ find_module (const char *name_or_path,
              GString    *attempts)
 {
   if (name_or_path[0] == '\0')
-    note_attempt (attempts, "the name", "it is empty");
+    lp_module_note_attempt (attempts, "the name", "it is empty");
   else if (g_path_is_absolute (name_or_path))
     return open_module (name_or_path, attempts);
   else if (strchr (name_or_path, G_DIR_SEPARATOR) != NULL)
-    note_attempt (attempts, name_or_path, "a relative path is not accepted, give an absolute one or a plain name");
+    lp_module_note_attempt (attempts, name_or_path, "a relative path is not accepted, give an absolute one or a plain name");
   else
     return search_module (name_or_path, attempts);
 
