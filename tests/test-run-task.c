@@ -1,151 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * Copyright 2026 The leasepool authors */
 
+/* lp_lease_run_task() is what g_task_run_in_thread() is, but for the thread. How a
+ * task is cancelled is in test-run-task-cancel.c. A task function needs threads. */
+
 #include "config.h"
 
-#include "lp-test.h"
+#include "lp-test-task.h"
 
-#define PATIENCE_SECONDS 30.0
-#define SHORT_SECONDS 0.05
-
-/* lp_lease_run_task() is what g_task_run_in_thread() is, but for the thread. */
-
-/* --- What most cases do --- */
-
-typedef struct
-{
-  LpManager *manager;
-  LpLease *lease;
-  LpTestGate *gate;
-} Fixture;
-
-static void
-start (Fixture *self, double lease_seconds, double cancel_grace_seconds)
-{
-  self->manager = lp_test_start (1,
-                                 "workers-per-pool", 1,
-                                 "max-queued-jobs", 2,
-                                 "default-lease-seconds", lease_seconds,
-                                 "lease-grace-seconds", 0.0,
-                                 "cancel-grace-seconds", cancel_grace_seconds,
-                                 NULL);
-  self->lease = lp_test_acquire (self->manager, "task");
-  self->gate = lp_test_gate_new ();
-}
-
-static void
-set_up (Fixture *self, gconstpointer data)
-{
-  start (self, 300.0, PATIENCE_SECONDS);
-}
-
-static void
-set_up_short (Fixture *self, gconstpointer data)
-{
-  start (self, 300.0, SHORT_SECONDS);
-}
-
-/* The lease is revoked before long. */
-static void
-set_up_revoked (Fixture *self, gconstpointer data)
-{
-  start (self, 0.3, SHORT_SECONDS);
-}
-
-static void
-tear_down (Fixture *self, gconstpointer data)
-{
-  lp_test_gate_open (self->gate);
-  lp_lease_release (self->lease);
-  lp_test_wait_stat (self->manager, "quarantined", 0);
-  lp_test_finish (self->manager);
-  g_assert_finalize_object (self->lease);
-  lp_test_gate_unref (self->gate);
-}
-
-/* What a task function is given as the data of its task. */
-typedef struct
-{
-  int entered;                  /* (atomic) */
-  int open;                     /* (atomic) */
-  gboolean polite;              /* returns when it is cancelled */
-  GThread *thread;              /* it ran on, NULL if it did not */
-  gpointer source_object;       /* it was given */
-  GCancellable *cancellable;    /* (owned) it was given */
-} Work;
-
-static void
-work_func (GTask *task, gpointer source_object, gpointer task_data, GCancellable *cancellable)
-{
-  Work *work = task_data;
-
-  work->thread = g_thread_self ();
-  work->source_object = source_object;
-  work->cancellable = g_object_ref (cancellable);
-  g_atomic_int_set (&work->entered, TRUE);
-  while (!g_atomic_int_get (&work->open) && !(work->polite && g_cancellable_is_cancelled (cancellable)))
-    g_thread_yield ();
-
-  if (work->polite && g_cancellable_is_cancelled (cancellable))
-    g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_PARTIAL_INPUT, "given up");
-  else
-    g_task_return_int (task, 7);
-}
-
-static void
-work_clear (Work *work)
-{
-  g_clear_object (&work->cancellable);
-}
-
-static gboolean
-is_set (gpointer flag)
-{
-  return g_atomic_int_get ((int *) flag) != 0;
-}
-
-static GTask *
-run_work (Fixture *self, Work *work, GCancellable *cancellable, GAsyncResult **result)
-{
-  GTask *task = g_task_new (self->manager, cancellable, lp_test_result_cb, result);
-
-  g_task_set_task_data (task, work, NULL);
-  lp_lease_run_task (self->lease, task, work_func);
-
-  return task;
-}
-
-static void
-assert_returns_7 (GAsyncResult **result)
-{
-  g_autoptr (GError) error = NULL;
-
-  g_assert_cmpint (g_task_propagate_int (G_TASK (lp_test_wait_result (result)), &error), ==, 7);
-  g_assert_no_error (error);
-}
-
-static void
-assert_returns_error (GAsyncResult **result, GQuark domain, int code)
-{
-  g_autoptr (GError) error = NULL;
-
-  g_assert_cmpint (g_task_propagate_int (G_TASK (lp_test_wait_result (result)), &error), ==, -1);
-  g_assert_error (error, domain, code);
-}
-
-/* Nothing keeps the task when it has returned. */
-static void
-assert_freed (GTask *task, GAsyncResult **result)
-{
-  GTask *watched = task;
-
-  g_object_add_weak_pointer (G_OBJECT (task), (gpointer *) &watched);
-  g_assert_true (G_ASYNC_RESULT (task) == *result);
-  g_clear_object (result);
-  g_object_unref (task);
-  while (watched != NULL)
-    g_main_context_iteration (NULL, FALSE);
-}
+#include "lp-test-conform.h"
 
 /* --- As its model --- */
 
@@ -259,221 +122,6 @@ test_runs_as_a_job (Fixture *self, gconstpointer data)
   work_clear (&second);
 }
 
-/* --- Cancelling: the cancellable is the task's own --- */
-
-static void
-test_cancel_while_running (Fixture *self, gconstpointer data)
-{
-  Work work = { .polite = TRUE };
-  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
-  GAsyncResult *result = NULL;
-  GTask *task = run_work (self, &work, cancellable, &result);
-
-  /* The function sees its cancellable fire; what the task returns is what it
-   * returns for any cancelled task. */
-  lp_test_block_for (is_set, &work.entered, "the function to enter");
-  g_cancellable_cancel (cancellable);
-  assert_returns_error (&result, G_IO_ERROR, G_IO_ERROR_CANCELLED);
-  g_assert_true (g_cancellable_is_cancelled (work.cancellable));
-
-  assert_freed (task, &result);
-  work_clear (&work);
-}
-
-/* What it does with that is its own affair. */
-static void
-test_cancel_unheeded (Fixture *self, gconstpointer data)
-{
-  Work work = { .polite = FALSE };
-  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
-  GAsyncResult *result = NULL;
-  GTask *task = g_task_new (NULL, cancellable, lp_test_result_cb, &result);
-
-  g_task_set_task_data (task, &work, NULL);
-  g_task_set_check_cancellable (task, FALSE);
-  lp_lease_run_task (self->lease, task, work_func);
-  lp_test_block_for (is_set, &work.entered, "the function to enter");
-  g_cancellable_cancel (cancellable);
-  g_atomic_int_set (&work.open, TRUE);
-  assert_returns_7 (&result);
-
-  assert_freed (task, &result);
-  work_clear (&work);
-}
-
-static void
-test_cancel_while_queued (Fixture *self, gconstpointer data)
-{
-  g_autoptr (LpJob) blocker = lp_test_gate_job (self->gate);
-  Work work = { .open = TRUE };
-  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
-  GAsyncResult *result = NULL;
-  GTask *task;
-
-  lp_test_submit (self->lease, blocker);
-  lp_test_gate_wait_entered (self->gate, 1);
-  task = g_task_new (NULL, cancellable, lp_test_result_cb, &result);
-  g_task_set_task_data (task, &work, NULL);
-  g_task_set_check_cancellable (task, FALSE);
-  lp_lease_run_task (self->lease, task, work_func);
-  g_cancellable_cancel (cancellable);
-
-  /* While the worker is busy. */
-  assert_returns_error (&result, G_IO_ERROR, G_IO_ERROR_CANCELLED);
-  g_assert_cmpuint (lp_lease_get_pending_jobs (self->lease), ==, 1);
-  assert_freed (task, &result);
-  lp_test_gate_open (self->gate);
-  g_variant_unref (lp_job_wait (blocker, PATIENCE_SECONDS, NULL, NULL));
-  g_assert_false (is_set (&work.entered));
-}
-
-static void
-test_cancelled_before (Fixture *self, gconstpointer data)
-{
-  Work work = { .open = TRUE };
-  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
-  GAsyncResult *result = NULL;
-  GTask *task;
-
-  g_cancellable_cancel (cancellable);
-  task = run_work (self, &work, cancellable, &result);
-  g_assert_null (result);
-  assert_returns_error (&result, G_IO_ERROR, G_IO_ERROR_CANCELLED);
-  g_assert_false (is_set (&work.entered));
-  g_assert_cmpuint (lp_lease_get_pending_jobs (self->lease), ==, 0);
-  assert_freed (task, &result);
-}
-
-/* --- Return-on-cancel --- */
-
-/* What a function that heeds it does, with what it is told. */
-typedef struct
-{
-  Work work;
-  gboolean may_go_on;           /* it was told that nobody is told before it returns */
-} Heeding;
-
-static void
-heeding_func (GTask *task, gpointer source_object, gpointer task_data, GCancellable *cancellable)
-{
-  Heeding *heeding = task_data;
-
-  g_atomic_int_set (&heeding->work.entered, TRUE);
-  while (!g_atomic_int_get (&heeding->work.open))
-    g_thread_yield ();
-  heeding->may_go_on = g_task_set_return_on_cancel (task, FALSE);
-  if (heeding->may_go_on)
-    g_task_return_int (task, 7);
-}
-
-/* GIO can return a task over the head of its function only if it runs that on a
- * thread of its own. Here the function comes first, and what it is told when it
- * wants to go on undisturbed is true. */
-static void
-test_return_on_cancel_while_running (Fixture *self, gconstpointer data)
-{
-  Heeding heeding = { .work = { .open = FALSE } };
-  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
-  GAsyncResult *result = NULL;
-  GTask *task = g_task_new (NULL, cancellable, lp_test_result_cb, &result);
-
-  g_task_set_task_data (task, &heeding, NULL);
-  g_assert_true (g_task_set_return_on_cancel (task, TRUE));
-  lp_lease_run_task (self->lease, task, heeding_func);
-  lp_test_block_for (is_set, &heeding.work.entered, "the function to enter");
-  g_cancellable_cancel (cancellable);
-  while (g_main_context_iteration (NULL, FALSE))
-    ;
-  g_assert_null (result);
-
-  g_atomic_int_set (&heeding.work.open, TRUE);
-  assert_returns_error (&result, G_IO_ERROR, G_IO_ERROR_CANCELLED);
-  g_assert_true (heeding.may_go_on);
-  assert_freed (task, &result);
-}
-
-static void
-test_return_on_cancel_uncancelled (Fixture *self, gconstpointer data)
-{
-  Heeding heeding = { .work = { .open = TRUE } };
-  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
-  GAsyncResult *result = NULL;
-  GTask *task = g_task_new (NULL, cancellable, lp_test_result_cb, &result);
-
-  g_task_set_task_data (task, &heeding, NULL);
-  g_task_set_return_on_cancel (task, TRUE);
-  lp_lease_run_task (self->lease, task, heeding_func);
-  assert_returns_7 (&result);
-  assert_freed (task, &result);
-}
-
-static void
-test_return_on_cancel_while_queued (Fixture *self, gconstpointer data)
-{
-  g_autoptr (LpJob) blocker = lp_test_gate_job (self->gate);
-  Heeding heeding = { .work = { .open = TRUE } };
-  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
-  GAsyncResult *result = NULL;
-  GTask *task = g_task_new (NULL, cancellable, lp_test_result_cb, &result);
-
-  lp_test_submit (self->lease, blocker);
-  lp_test_gate_wait_entered (self->gate, 1);
-  g_task_set_task_data (task, &heeding, NULL);
-  g_task_set_return_on_cancel (task, TRUE);
-  lp_lease_run_task (self->lease, task, heeding_func);
-  g_cancellable_cancel (cancellable);
-  assert_returns_error (&result, G_IO_ERROR, G_IO_ERROR_CANCELLED);
-  assert_freed (task, &result);
-
-  lp_test_gate_open (self->gate);
-  g_variant_unref (lp_job_wait (blocker, PATIENCE_SECONDS, NULL, NULL));
-  g_assert_false (is_set (&heeding.work.entered));
-}
-
-static void
-test_return_on_cancel_before (Fixture *self, gconstpointer data)
-{
-  Heeding heeding = { .work = { .open = TRUE } };
-  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
-  GAsyncResult *result = NULL;
-  GTask *task = g_task_new (NULL, cancellable, lp_test_result_cb, &result);
-
-  g_cancellable_cancel (cancellable);
-  g_task_set_task_data (task, &heeding, NULL);
-  g_task_set_return_on_cancel (task, TRUE);
-  lp_lease_run_task (self->lease, task, heeding_func);
-  g_assert_null (result);
-  assert_returns_error (&result, G_IO_ERROR, G_IO_ERROR_CANCELLED);
-  g_assert_false (is_set (&heeding.work.entered));
-  assert_freed (task, &result);
-}
-
-/* After the grace the job has ended; the task has not before its function. */
-static void
-test_stuck_returns_late (Fixture *self, gconstpointer data)
-{
-  Work work = { .polite = FALSE };
-  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
-  GAsyncResult *result = NULL;
-  GTask *task = g_task_new (NULL, cancellable, lp_test_result_cb, &result);
-
-  g_task_set_task_data (task, &work, NULL);
-  g_task_set_check_cancellable (task, FALSE);
-  lp_lease_run_task (self->lease, task, work_func);
-  lp_test_block_for (is_set, &work.entered, "the function to enter");
-  g_cancellable_cancel (cancellable);
-  lp_lease_release (self->lease);
-  lp_test_wait_stat (self->manager, "quarantined", 1);
-  while (g_main_context_iteration (NULL, FALSE))
-    ;
-  g_assert_null (result);
-
-  g_atomic_int_set (&work.open, TRUE);
-  assert_returns_7 (&result);
-  assert_freed (task, &result);
-  work_clear (&work);
-}
-
 /* --- Refusals come through the task --- */
 
 static void
@@ -529,6 +177,25 @@ test_refused_by_a_stopped_manager (Fixture *self, gconstpointer data)
   assert_returns_error (&result, LP_ERROR, LP_ERROR_EXPIRED);
   g_assert_false (is_set (&work.entered));
   assert_freed (task, &result);
+}
+
+/* The function of a task is a closure: on processes it cannot run. */
+static void
+test_refused_by_processes (void)
+{
+  Fixture fixture = { NULL };
+  Work work = { .open = TRUE };
+  GAsyncResult *result = NULL;
+  GTask *task;
+
+  start (&fixture, 300.0, PATIENCE_SECONDS);
+  task = run_work (&fixture, &work, NULL, &result);
+  g_assert_null (result);
+  assert_returns_error (&result, LP_ERROR, LP_ERROR_NOT_SUPPORTED);
+  g_assert_false (is_set (&work.entered));
+  g_assert_cmpuint (lp_lease_get_pending_jobs (fixture.lease), ==, 0);
+  assert_freed (task, &result);
+  tear_down (&fixture, NULL);
 }
 
 /* --- A lease that ends before its tasks --- */
@@ -684,15 +351,6 @@ main (int argc, char *argv[])
   add ("without-a-callback", set_up, test_without_a_callback);
   add ("returns-in-its-context", set_up, test_returns_in_its_context);
   add ("runs-as-a-job", set_up, test_runs_as_a_job);
-  add ("cancel/while-running", set_up, test_cancel_while_running);
-  add ("cancel/unheeded", set_up, test_cancel_unheeded);
-  add ("cancel/while-queued-never-runs", set_up, test_cancel_while_queued);
-  add ("cancel/before", set_up, test_cancelled_before);
-  add ("cancel/stuck-returns-late", set_up_short, test_stuck_returns_late);
-  add ("return-on-cancel/uncancelled", set_up, test_return_on_cancel_uncancelled);
-  add ("return-on-cancel/while-running", set_up, test_return_on_cancel_while_running);
-  add ("return-on-cancel/while-queued", set_up, test_return_on_cancel_while_queued);
-  add ("return-on-cancel/before", set_up, test_return_on_cancel_before);
   add ("refused/by-a-released-lease", set_up, test_refused_by_a_released_lease);
   add ("refused/by-a-full-queue", set_up, test_refused_by_a_full_queue);
   add ("refused/by-a-stopped-manager", set_up, test_refused_by_a_stopped_manager);
@@ -701,6 +359,7 @@ main (int argc, char *argv[])
   add ("lease/draining", set_up, test_draining);
   add ("from-a-thread-without-a-loop", set_up, test_from_a_thread_without_a_loop);
 #undef add
+  lp_test_conform_add_only (LP_BACKEND_PROCESS, "/run-task/refused", test_refused_by_processes);
 
   return g_test_run ();
 }
