@@ -5,7 +5,8 @@
 
 /* What the tests of settings share; for one program at a time. */
 
-#include <leasepool.h>
+#include "lp-test.h"
+#include "lp-test-conform.h"
 
 #include "lp-manager-settings-private.h"
 #include "lp-settings-private.h"
@@ -13,12 +14,24 @@
 #include <math.h>
 #include <string.h>
 
+/* Of the backend of the case. */
+static inline LpManager *
+create_valid_manager (void)
+{
+  return lp_manager_new (lp_test_get_backend () != NULL ? lp_test_get_backend () : LP_BACKEND_THREAD, 2);
+}
+
 static inline LpSettings *
 create_valid_settings (void)
 {
   LpSettings *settings = lp_settings_new ();
 
   settings->max_pools = 2;
+  if (lp_test_get_backend () != NULL)
+    {
+      g_free (settings->backend);
+      settings->backend = g_strdup (lp_test_get_backend ());
+    }
 
   return settings;
 }
@@ -67,7 +80,7 @@ check_value (LpSettingId   id,
              const char   *message)
 {
   g_autoptr(LpSettings) settings = create_valid_settings ();
-  LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, 2);
+  LpManager *manager = create_valid_manager ();
 
   lp_settings_set_value (settings, id, value);
   assert_settings (settings, message);

@@ -2,6 +2,9 @@
  * Copyright 2026 The leasepool authors
  */
 
+/* LpLeaseInfo and LpLeaseList alone: they know of no backend. What a manager puts into them is in test-owner-list.c, on
+ * each. */
+
 #include "lp-enum-types.h"
 #include "lp-lease-info-private.h"
 #include "lp-lease-list-private.h"

@@ -2,6 +2,9 @@
  * Copyright 2026 The leasepool authors
  */
 
+/* An LpRequest alone: it knows of no backend. What an acquire makes of one is in test-acquire*.c and test-waiters.c, on
+ * each. */
+
 #include "lp-request-private.h"
 
 #include <leasepool.h>

@@ -2,7 +2,7 @@
  * Copyright 2026 The leasepool authors */
 
 /* The settings together: executor types and backends, the defaults, and the properties
- * of the manager. */
+ * of the manager. What is said of a backend, and of none, has no case for each. */
 
 #include "config.h"
 
@@ -107,6 +107,7 @@ test_executor_type_wins (void)
                    "forward-process-logs is TRUE, but the executor type \"TestExecutor\" has no processes");
 }
 
+/* The functions of a process may be those of its own program. */
 static void
 test_init_function_needs_functions (void)
 {
@@ -114,8 +115,10 @@ test_init_function_needs_functions (void)
   const char *argv[] = { "program", NULL };
 
   settings->worker_init_function = g_strdup ("warm-up");
-  settings->worker_argv = g_strdupv ((char **) argv);
   g_assert_false (lp_settings_validate (settings, NULL));
+  settings->worker_argv = g_strdupv ((char **) argv);
+  g_assert_true (lp_settings_validate (settings, NULL) == lp_test_has_processes ());
+  g_clear_pointer (&settings->worker_argv, g_strfreev);
 
   settings->functions = lp_functions_new ();
   assert_settings (settings, NULL);
@@ -125,33 +128,30 @@ test_init_function_needs_functions (void)
   assert_settings (settings, NULL);
 }
 
+/* LpSettings itself */
+
 static void
-test_processes (void)
+count_cb (GObject    *object,
+          GParamSpec *pspec,
+          gpointer    user_data)
 {
-  g_autoptr(LpSettings) settings = create_valid_settings ();
-  const char *argv[] = { "program", NULL };
+  guint *count = user_data;
 
-  if (!lp_backend_is_available (LP_BACKEND_PROCESS))
-    {
-      g_test_skip ("there is no process backend");
-      return;
-    }
-
-  g_free (settings->backend);
-  settings->backend = g_strdup ("Process");
-  settings->forward_process_logs = TRUE;
-  assert_settings (settings, NULL);
-  g_assert_cmpfloat (lp_settings_idle_linger (settings), ==, 5);
-
-  settings->worker_init_function = g_strdup ("warm-up");
-  assert_settings (settings,
-                   "worker-init-function is \"warm-up\", but needs functions or function-module or worker-argv");
-
-  settings->worker_argv = g_strdupv ((char **) argv);
-  assert_settings (settings, NULL);
+  (*count)++;
 }
 
-/* LpSettings itself */
+static void
+test_no_backend_is_thread (void)
+{
+  LpManager *manager = lp_manager_new (NULL, 2);
+  guint count = 0;
+
+  g_assert_cmpstr (lp_manager_get_backend (manager), ==, "thread");
+  g_signal_connect (manager, "notify", G_CALLBACK (count_cb), &count);
+  lp_manager_set_backend (manager, NULL);
+  g_assert_cmpuint (count, ==, 0);
+  g_assert_finalize_object (manager);
+}
 
 static void
 test_defaults (void)
@@ -199,7 +199,7 @@ test_resolved_values (void)
 {
   g_autoptr(LpSettings) settings = create_valid_settings ();
 
-  g_assert_cmpfloat (lp_settings_idle_linger (settings), ==, 0);
+  g_assert_cmpfloat (lp_settings_idle_linger (settings), ==, lp_test_has_processes () ? 5 : 0);
   settings->idle_linger_seconds = 2.5;
   g_assert_cmpfloat (lp_settings_idle_linger (settings), ==, 2.5);
 
@@ -228,8 +228,9 @@ test_copy_is_independent (void)
   g_clear_pointer (&settings->name_prefix, g_free);
   lp_settings_unref (settings);
 
-  g_assert_true (lp_settings_resolve_executor_type (copy, NULL) == LP_TYPE_THREAD_EXECUTOR);
-  g_assert_cmpfloat (lp_settings_idle_linger (copy), ==, 0);
+  g_assert_true (lp_settings_resolve_executor_type (copy, NULL)
+                 == (lp_test_has_processes () ? LP_TYPE_PROCESS_EXECUTOR : LP_TYPE_THREAD_EXECUTOR));
+  g_assert_cmpfloat (lp_settings_idle_linger (copy), ==, lp_test_has_processes () ? 5 : 0);
 
   same = lp_settings_ref (copy);
   lp_settings_unref (copy);
@@ -271,7 +272,8 @@ test_properties_at_construction (void)
 static void
 test_odd_numbers_reach_validate (void)
 {
-  LpManager *manager = g_object_new (LP_TYPE_MANAGER, "max-pools", 2, "check-interval", NAN, NULL);
+  LpManager *manager = g_object_new (LP_TYPE_MANAGER, "backend", lp_test_get_backend (), "max-pools", 2,
+                                     "check-interval", NAN, NULL);
 
   assert_manager (manager, "check-interval is nan, but must be finite and > 0");
   g_object_set (manager, "check-interval", INFINITY, NULL);
@@ -287,26 +289,15 @@ test_odd_numbers_reach_validate (void)
 }
 
 static void
-count_cb (GObject    *object,
-          GParamSpec *pspec,
-          gpointer    user_data)
-{
-  guint *count = user_data;
-
-  (*count)++;
-}
-
-static void
 test_notify_only_on_change (void)
 {
-  LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, 2);
+  LpManager *manager = create_valid_manager ();
   const char *argv[] = { "program", NULL };
   guint count = 0;
 
   g_signal_connect (manager, "notify", G_CALLBACK (count_cb), &count);
 
-  g_object_set (manager, "max-pools", 2, "backend", "thread", NULL);
-  lp_manager_set_backend (manager, NULL);
+  g_object_set (manager, "max-pools", 2, "backend", lp_test_get_backend (), NULL);
   lp_manager_set_worker_argv (manager, NULL);
   g_assert_cmpuint (count, ==, 0);
 
@@ -328,12 +319,12 @@ test_notify_only_on_change (void)
 static void
 test_typed_accessors (void)
 {
-  LpManager *manager = lp_manager_new (NULL, 2);
+  LpManager *manager = create_valid_manager ();
   LpFunctions *functions = lp_functions_new ();
   const char *argv[] = { "program", "argument", NULL };
   g_autoptr(GVariant) options = g_variant_ref_sink (g_variant_new ("a{sv}", NULL));
 
-  g_assert_cmpstr (lp_manager_get_backend (manager), ==, "thread");
+  g_assert_cmpstr (lp_manager_get_backend (manager), ==, lp_test_get_backend ());
 
   lp_manager_set_forward_process_logs (manager, 5);
   g_assert_true (lp_manager_get_forward_process_logs (manager));
@@ -361,7 +352,7 @@ test_typed_accessors (void)
 static void
 test_frozen_while_running (void)
 {
-  LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, 2);
+  LpManager *manager = lp_test_new (2);
   g_autoptr(GError) error = NULL;
   guint count = 0;
 
@@ -400,16 +391,16 @@ main (int    argc,
   g_test_add_func ("/settings/executor-type/must-be-concrete", test_executor_type_must_be_concrete);
   g_test_add_func ("/settings/executor-type/wins-over-backend", test_executor_type_wins);
   g_test_add_func ("/settings/backend/unknown", test_unknown_backend);
-  g_test_add_func ("/settings/worker-init-function/needs-functions", test_init_function_needs_functions);
-  g_test_add_func ("/settings/processes", test_processes);
+  lp_test_conform_add_func ("/settings/worker-init-function/needs-functions", test_init_function_needs_functions);
+  g_test_add_func ("/settings/backend/none-is-thread", test_no_backend_is_thread);
   g_test_add_func ("/settings/defaults", test_defaults);
-  g_test_add_func ("/settings/resolved-values", test_resolved_values);
-  g_test_add_func ("/settings/copy-is-independent", test_copy_is_independent);
+  lp_test_conform_add_func ("/settings/resolved-values", test_resolved_values);
+  lp_test_conform_add_func ("/settings/copy-is-independent", test_copy_is_independent);
   g_test_add_func ("/settings/properties/at-construction", test_properties_at_construction);
-  g_test_add_func ("/settings/properties/odd-numbers-reach-validate", test_odd_numbers_reach_validate);
-  g_test_add_func ("/settings/properties/notify-only-on-change", test_notify_only_on_change);
-  g_test_add_func ("/settings/properties/typed-accessors", test_typed_accessors);
-  g_test_add_func ("/settings/properties/frozen-while-running", test_frozen_while_running);
+  lp_test_conform_add_func ("/settings/properties/odd-numbers-reach-validate", test_odd_numbers_reach_validate);
+  lp_test_conform_add_func ("/settings/properties/notify-only-on-change", test_notify_only_on_change);
+  lp_test_conform_add_func ("/settings/properties/typed-accessors", test_typed_accessors);
+  lp_test_conform_add_func ("/settings/properties/frozen-while-running", test_frozen_while_running);
 
   return g_test_run ();
 }

@@ -3,7 +3,7 @@
 
 /* The rules of each setting, as rows of tables: a value is put into otherwise valid
  * settings, and validation must judge it the same way whether it was stored directly
- * or as a property of a manager. */
+ * or as a property of a manager, and whatever the backend. */
 
 #include "config.h"
 
@@ -119,8 +119,6 @@ static const NumberCase number_cases[] = {
   { "process-log-level/most-severe", LP_SETTING_PROCESS_LOG_LEVEL, G_LOG_LEVEL_ERROR, NULL },
   { "process-log-level/least-severe", LP_SETTING_PROCESS_LOG_LEVEL, G_LOG_LEVEL_DEBUG, NULL },
 
-  { "forward-process-logs/on-threads", LP_SETTING_FORWARD_PROCESS_LOGS, TRUE,
-    "forward-process-logs is TRUE, but the backend \"thread\" has no processes" },
   { "forward-process-logs/off", LP_SETTING_FORWARD_PROCESS_LOGS, FALSE, NULL },
   { "clear-process-log-handlers/off", LP_SETTING_CLEAR_PROCESS_LOG_HANDLERS, FALSE, NULL },
 };
@@ -184,8 +182,6 @@ static const TextCase text_cases[] = {
   { "worker-directory/path", LP_SETTING_WORKER_DIRECTORY, "/", NULL },
   { "worker-init-function/empty", LP_SETTING_WORKER_INIT_FUNCTION, "",
     "worker-init-function is \"\", but must be NULL or non-empty" },
-  { "worker-init-function/without-functions", LP_SETTING_WORKER_INIT_FUNCTION, "warm-up",
-    "worker-init-function is \"warm-up\", but needs functions or function-module" },
 };
 
 static void
@@ -260,11 +256,38 @@ test_options_must_be_a_dictionary (void)
   check_options ("'a'", "executor-options is of type \"s\", but must be of type \"a{sv}\"");
 }
 
+/* What depends on the backend */
+
+static void
+test_forward_process_logs (void)
+{
+  g_auto(GValue) value = G_VALUE_INIT;
+
+  g_value_init (&value, G_TYPE_BOOLEAN);
+  g_value_set_boolean (&value, TRUE);
+  check_value (LP_SETTING_FORWARD_PROCESS_LOGS, &value,
+               lp_test_has_processes () ? NULL
+                                        : "forward-process-logs is TRUE, but the backend \"thread\" has no processes");
+}
+
+static void
+test_init_function_without_functions (void)
+{
+  g_auto(GValue) value = G_VALUE_INIT;
+
+  g_value_init (&value, G_TYPE_STRING);
+  g_value_set_static_string (&value, "warm-up");
+  check_value (LP_SETTING_WORKER_INIT_FUNCTION, &value,
+               lp_test_has_processes ()
+               ? "worker-init-function is \"warm-up\", but needs functions or function-module or worker-argv"
+               : "worker-init-function is \"warm-up\", but needs functions or function-module");
+}
+
 #define ADD_ROWS(rows, func) \
   for (gsize i = 0; i < G_N_ELEMENTS (rows); i++) \
     { \
       g_autofree char *path = g_strconcat ("/settings/", rows[i].name, NULL); \
-      g_test_add_data_func (path, &rows[i], func); \
+      lp_test_conform_add_data_func (path, &rows[i], func); \
     }
 
 int
@@ -276,7 +299,9 @@ main (int    argc,
   ADD_ROWS (number_cases, test_number)
   ADD_ROWS (text_cases, test_text)
   ADD_ROWS (strv_cases, test_strv)
-  g_test_add_func ("/settings/executor-options/must-be-a-dictionary", test_options_must_be_a_dictionary);
+  lp_test_conform_add_func ("/settings/executor-options/must-be-a-dictionary", test_options_must_be_a_dictionary);
+  lp_test_conform_add_func ("/settings/forward-process-logs/on", test_forward_process_logs);
+  lp_test_conform_add_func ("/settings/worker-init-function/without-functions", test_init_function_without_functions);
 
   return g_test_run ();
 }
