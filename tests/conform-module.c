@@ -33,6 +33,7 @@
  *                              if there are more than the file "limit" says; also when it was called before
  * initialised () -> (i)        the number
  * worn () -> (i)               how often it was called in this worker
+ * wait-itself (d) -> ()        waits so long for its own end
  */
 
 #include <errno.h>
@@ -402,6 +403,17 @@ worn_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
   *result = g_variant_new ("(i)", n);
 }
 
+/* --- Waits --- */
+
+static void
+wait_itself_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  double timeout_seconds;
+
+  g_variant_get (lp_job_get_parameters (job), "(d)", &timeout_seconds);
+  *result = lp_job_wait (job, timeout_seconds, NULL, error);
+}
+
 /* --- The table --- */
 
 static const struct
@@ -441,6 +453,7 @@ static const struct
   { "init", "(iay)", "()", init_func },
   { "worn", "()", "(i)", worn_func },
   { "initialised", "()", "(i)", initialised_func },
+  { "wait-itself", "(d)", "()", wait_itself_func },
 };
 
 void

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * Copyright 2026 The leasepool authors */
 
-/* What a job waits for inside a worker. */
+/* What a job waits for inside a worker. The jobs here are closures, which need threads: a function in another process
+ * has no other job of its executor to wait for than its own. That one it can ask for; such cases run on each backend,
+ * and those of a closure that waits for a job of another manager. */
 
 #include "config.h"
 
 #include "lp-test-nested.h"
+
+#include "lp-test-conform.h"
 
 /* --- In place --- */
 
@@ -293,6 +297,31 @@ test_on_another_executor_is_waited_for (Fixture *self, gconstpointer data)
   g_assert_finalize_object (other);
 }
 
+/* So it is on another manager, whatever that one runs its jobs on. */
+static void
+test_of_another_manager_is_waited_for (Fixture *self, gconstpointer data)
+{
+  LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, 1);
+  g_autoptr (LpJob) blocker = lp_test_gate_job (self->gate);
+  g_autoptr (LpJob) inner = lp_test_value_job (5);
+  Wait wait = { inner, NULL };
+  g_autoptr (LpJob) outer = lp_job_new_for_func (wait_func, &wait, NULL);
+  LpLease *lease;
+
+  g_assert_true (lp_manager_start (manager, NULL, NULL));
+  lease = lp_test_acquire (manager, "outer");
+  lp_test_submit (self->lease, blocker);
+  lp_test_gate_wait_entered (self->gate, 1);
+  lp_test_submit (self->lease, inner);
+  lp_test_submit (lease, outer);
+  lp_test_gate_open (self->gate);
+  assert_value (outer, 5);
+
+  lp_lease_release (lease);
+  g_assert_finalize_object (lease);
+  lp_test_finish (manager);
+}
+
 /* --- Would deadlock --- */
 
 static void
@@ -312,6 +341,39 @@ test_waiting_for_itself (Fixture *self, gconstpointer data)
 
   lp_test_submit (self->lease, job);
   assert_fails (job, LP_ERROR, LP_ERROR_WOULD_DEADLOCK);
+}
+
+static LpJob *
+submit_waits_for_itself (Fixture *self, double timeout_seconds)
+{
+  LpJob *job = lp_job_new_for_call ("wait-itself", g_variant_new ("(d)", timeout_seconds));
+
+  lp_test_submit (self->lease, job);
+  return job;
+}
+
+/* However long it would wait, and whether the executor has nothing else to do or a queue. */
+static void
+test_function_waiting_for_itself (Fixture *self, gconstpointer data)
+{
+  static const double timeouts[] = { -1, 0, SHORT_SECONDS, PATIENCE_SECONDS };
+  g_autoptr (LpJob) blocker = lp_test_gate_job (self->gate);
+  g_autoptr (GPtrArray) jobs = g_ptr_array_new_with_free_func (g_object_unref);
+
+  for (guint i = 0; i < G_N_ELEMENTS (timeouts); i++)
+    {
+      g_autoptr (LpJob) job = submit_waits_for_itself (self, timeouts[i]);
+
+      assert_fails (job, LP_ERROR, LP_ERROR_WOULD_DEADLOCK);
+    }
+
+  lp_test_submit (self->lease, blocker);
+  lp_test_gate_wait_entered (self->gate, 1);
+  for (guint i = 0; i < 40; i++)
+    g_ptr_array_add (jobs, submit_waits_for_itself (self, timeouts[i % G_N_ELEMENTS (timeouts)]));
+  lp_test_gate_open (self->gate);
+  for (guint i = 0; i < jobs->len; i++)
+    assert_fails (jobs->pdata[i], LP_ERROR, LP_ERROR_WOULD_DEADLOCK);
 }
 
 /* A job can hold its own waiter only after both were made. */
@@ -399,6 +461,12 @@ main (int argc, char *argv[])
   add ("would-deadlock/itself", 1, test_waiting_for_itself);
   add ("would-deadlock/its-waiter", 1, test_waiting_for_its_waiter);
   add ("would-deadlock/its-waiter-on-another-worker", 2, test_waiting_for_its_waiter_on_another_worker);
+#undef add
+
+#define add(name, workers, func) \
+  lp_test_conform_add ("/job-nested/" name, Fixture, GINT_TO_POINTER (workers), set_up, func, tear_down)
+  add ("elsewhere/of-another-manager", 1, test_of_another_manager_is_waited_for);
+  add ("would-deadlock/function-itself", 1, test_function_waiting_for_itself);
 #undef add
 
   return g_test_run ();
