@@ -2,11 +2,13 @@
  * Copyright 2026 The leasepool authors */
 
 /* User data is destroyed in the owner context, never on a worker, whatever has
- * become of what it belongs to; and once. */
+ * become of what it belongs to; and once. That of jobs belongs to closures, which
+ * need threads: on processes they are refused, and the data stays with the caller. */
 
 #include "config.h"
 
 #include "lp-test.h"
+#include "lp-test-conform.h"
 
 /* User data that knows where it must be destroyed. */
 typedef struct
@@ -308,6 +310,41 @@ test_job_that_was_refused (void)
   tear_down (&fixture);
 }
 
+/* Its data does not go to another process, nor anywhere else. */
+static void
+test_job_that_processes_refuse (void)
+{
+  LpManager *manager = lp_test_start (1, NULL);
+  LpLease *lease = lp_test_acquire (manager, "tester");
+  Data data[2] = { { g_thread_self () }, { g_thread_self () } };
+  LpJob *submitted = lp_job_new_for_func (data_func, &data[0], data_destroy);
+  LpJob *run = lp_job_new_for_func (data_func, &data[1], data_destroy);
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (lp_lease_submit (lease, submitted, &error));
+  g_assert_error (error, LP_ERROR, LP_ERROR_NOT_SUPPORTED);
+  g_clear_error (&error);
+  g_assert_cmpint (lp_job_get_state (submitted), ==, LP_JOB_STATE_NEW);
+  lp_lease_release (lease);
+
+  lp_manager_run_async (manager, run, NULL, NULL, lp_test_result_cb, &result);
+  g_assert_null (lp_manager_run_finish (manager, lp_test_wait_result (&result), &error));
+  g_assert_error (error, LP_ERROR, LP_ERROR_NOT_SUPPORTED);
+  g_assert_cmpint (lp_job_get_state (run), ==, LP_JOB_STATE_NEW);
+  g_clear_object (&result);
+
+  iterate ();
+  g_assert_cmpint (data[0].n_destroyed + data[1].n_destroyed, ==, 0);
+  g_assert_finalize_object (submitted);
+  g_object_unref (run);
+  assert_destroyed (&data[0]);
+  assert_destroyed (&data[1]);
+
+  g_assert_finalize_object (lease);
+  lp_test_finish (manager);
+}
+
 static void
 test_job_in_an_owner_context_of_its_own (void)
 {
@@ -352,7 +389,7 @@ test_size_provider_replaced (void)
 {
   Data first = { g_thread_self () };
   Data second = { g_thread_self () };
-  LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, 1);
+  LpManager *manager = lp_test_new (1);
 
   lp_manager_set_size_provider (manager, size_func, &first, data_destroy);
   g_assert_true (lp_manager_start (manager, NULL, NULL));
@@ -369,7 +406,7 @@ static void
 test_size_provider_of_a_manager_dropped_elsewhere (void)
 {
   Data data = { g_thread_self () };
-  LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, 1);
+  LpManager *manager = lp_test_new (1);
 
   lp_manager_set_size_provider (manager, size_func, &data, data_destroy);
   g_assert_true (lp_manager_start (manager, NULL, NULL));
@@ -378,14 +415,14 @@ test_size_provider_of_a_manager_dropped_elsewhere (void)
   assert_destroyed (&data);
 }
 
-/* A table that only the manager holds. */
+/* A table that only the manager holds; processes have another one of their own. */
 static void
 test_functions_of_a_manager_dropped_elsewhere (void)
 {
   Data data = { g_thread_self () };
-  LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, 1);
+  LpManager *manager = lp_test_new (1);
   LpFunctions *functions = lp_functions_new ();
-  g_autoptr (LpJob) job = lp_job_new_for_call ("function", NULL);
+  g_autoptr (LpJob) job = lp_test_has_processes () ? lp_test_value_job (1) : lp_job_new_for_call ("function", NULL);
   g_autoptr (GVariant) value = NULL;
   LpLease *lease;
 
@@ -500,14 +537,15 @@ main (int argc, char **argv)
   g_test_add_func ("/user-data/job/of-an-expired-lease", test_job_of_an_expired_lease);
   g_test_add_func ("/user-data/job/of-another-thread", test_job_of_another_thread);
   g_test_add_func ("/user-data/job/that-was-refused", test_job_that_was_refused);
+  lp_test_conform_add_only (LP_BACKEND_PROCESS, "/user-data/job/refused", test_job_that_processes_refuse);
   g_test_add_func ("/user-data/job/in-an-owner-context-of-its-own", test_job_in_an_owner_context_of_its_own);
 
   g_test_add_func ("/user-data/job/many", test_many_jobs);
-  g_test_add_func ("/user-data/size-provider/replaced", test_size_provider_replaced);
-  g_test_add_func ("/user-data/size-provider/of-a-manager-dropped-elsewhere",
-                   test_size_provider_of_a_manager_dropped_elsewhere);
-  g_test_add_func ("/user-data/functions/of-a-manager-dropped-elsewhere",
-                   test_functions_of_a_manager_dropped_elsewhere);
+  lp_test_conform_add_func ("/user-data/size-provider/replaced", test_size_provider_replaced);
+  lp_test_conform_add_func ("/user-data/size-provider/of-a-manager-dropped-elsewhere",
+                            test_size_provider_of_a_manager_dropped_elsewhere);
+  lp_test_conform_add_func ("/user-data/functions/of-a-manager-dropped-elsewhere",
+                            test_functions_of_a_manager_dropped_elsewhere);
   g_test_add_func ("/user-data/functions/of-a-job-that-ends-last", test_functions_of_a_job_that_ends_last);
 
   return g_test_run ();
