@@ -127,6 +127,12 @@ lp_test_conform_add_only (const char *only, const char *path, GTestFunc func)
   add_case (path, &(Case) { .backend = only, .func = func });
 }
 
+void
+lp_test_conform_add_only_data (const char *only, const char *path, gconstpointer data, GTestDataFunc func)
+{
+  add_case (path, &(Case) { .backend = only, .data_func = func, .data = data });
+}
+
 /* --- Gates --- */
 
 struct _LpTestRemoteGate
@@ -263,6 +269,7 @@ lp_test_remote_gate_wait_entered (LpTestRemoteGate *self, guint n)
       g_assert_cmpint (poll (&poll_fd, 1, PATIENCE_MSEC), ==, 1);
     }
 
+  /* Nothing says when but a notification in the owner context, which must not be iterated here. */
   for (guint i = 0; !all_heard (self, n); i++)
     {
       g_assert_cmpuint (i, <, PATIENCE_MSEC);

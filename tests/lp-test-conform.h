@@ -24,6 +24,8 @@ void        lp_test_conform_add_fixture    (const char *path, gsize size, gconst
                                             GTestFixtureFunc func, GTestFixtureFunc tear_down);
 /* For one backend, for what only that one can do; with the same jobs. */
 void        lp_test_conform_add_only       (const char *backend, const char *path, GTestFunc func);
+void        lp_test_conform_add_only_data  (const char *backend, const char *path, gconstpointer data,
+                                            GTestDataFunc func);
 
 #define lp_test_conform_add(path, Fixture, data, set_up, func, tear_down) \
   G_STMT_START { \

@@ -189,6 +189,47 @@ test_recycle_leased (void)
   finish (manager, lease);
 }
 
+static gboolean
+has_two_children (gpointer data)
+{
+  return lp_test_count_children () == 2;
+}
+
+/* The replacement of a worker that has its last job is started while that one runs, so that the next job need not
+ * wait for a start. */
+static void
+test_worn_out_is_replaced_before_it_ends (gconstpointer data)
+{
+  int max_jobs = GPOINTER_TO_INT (data);
+  LpManager *manager = lp_test_start (1, "workers-per-pool", 1, "max-jobs-per-worker", max_jobs, NULL);
+  LpLease *lease = lp_test_acquire (manager, "worn");
+  LpTestGate *gate = lp_test_gate_new ();
+  g_autoptr (LpJob) last = lp_test_gate_job (gate);
+  int old = lp_test_get_child (0);
+  int first, replacement;
+
+  for (int i = 1; i < max_jobs; i++)
+    g_assert_cmpint (call_int (lease, "pid"), ==, old);
+  g_assert_cmpuint (lp_test_count_children (), ==, 1);
+
+  lp_test_submit (lease, last);
+  lp_test_gate_wait_entered (gate, 1);
+  lp_test_block_for (has_two_children, NULL, "the replacement");
+  g_assert_cmpint (lp_job_get_state (last), ==, LP_JOB_STATE_RUNNING);
+  first = lp_test_get_child (0);
+  replacement = first == old ? lp_test_get_child (1) : first;
+  g_assert_cmpint (replacement, !=, old);
+
+  /* It takes over when the old one has ended its job. */
+  lp_test_gate_open (gate);
+  g_variant_unref (get_value (last));
+  g_assert_cmpint (call_int (lease, "pid"), ==, replacement);
+  g_assert_cmpuint (lp_test_counter (manager, "executors_created"), ==, 1);
+
+  finish (manager, lease);
+  lp_test_gate_unref (gate);
+}
+
 /* A job that is killed takes its worker with it, and nothing else. */
 static void
 test_killed_is_replaced (void)
@@ -252,6 +293,10 @@ main (int argc, char *argv[])
   add ("/queue/cancelled-in-the-middle", test_cancelled_in_the_middle);
   add ("/replaced/recycle-idle", test_recycle_idle);
   add ("/replaced/recycle-leased", test_recycle_leased);
+  lp_test_conform_add_only_data (LP_BACKEND_PROCESS, "/replaced/worn-out-before-it-ends/by-its-only-job",
+                                 GINT_TO_POINTER (1), test_worn_out_is_replaced_before_it_ends);
+  lp_test_conform_add_only_data (LP_BACKEND_PROCESS, "/replaced/worn-out-before-it-ends/by-its-third-job",
+                                 GINT_TO_POINTER (3), test_worn_out_is_replaced_before_it_ends);
   add ("/replaced/killed", test_killed_is_replaced);
   add ("/replaced/nothing-grows", test_nothing_grows);
 
