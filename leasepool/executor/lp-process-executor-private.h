@@ -5,10 +5,34 @@
 
 #include "lp-executor-private.h"
 #include "lp-process-executor.h"
+#include "lp-remote-functions-private.h"
 
 G_BEGIN_DECLS
 
-/* On the service thread, for the children. */
+/* All but `remote` is of the service thread. */
+struct _LpProcessExecutor
+{
+  LpExecutor parent_instance;
+
+  GPtrArray *children;          /* of LpChild, owned */
+  guint last_number;            /* of a child */
+  gboolean ready;               /* its start has succeeded */
+  gboolean closing;
+  gboolean doomed;              /* a worker did what breaks it, and is being killed for that */
+  gboolean pumping;             /* or handling frames, and will */
+  gboolean was_posted;          /* by somebody, before the batch of frames */
+  GSource *overdue_source;      /* (owned) (nullable) */
+  LpRemoteFunctions *remote;    /* (queue lock) (nullable) what the workers said they have; constant once set */
+};
+
+/* On the service thread. */
+gboolean lp_process_executor_is_dead        (LpProcessExecutor *self);
+/* Begins what can begin. */
+void     lp_process_executor_pump           (LpExecutor *executor);
+/* Starts as many children as are missing; dies if that cannot be. */
+void     lp_process_executor_fill_up        (LpProcessExecutor *self);
+
+/* For the children. */
 void     lp_process_executor_begin_batch    (LpProcessExecutor *self);
 void     lp_process_executor_end_batch      (LpProcessExecutor *self);
 char    *lp_process_executor_take_functions (LpProcessExecutor *self, GVariant *hello);

@@ -6,7 +6,6 @@
 #include "lp-process-executor-private.h"
 
 #include "lp-child-private.h"
-#include "lp-clock-private.h"
 #include "lp-executor-queue-private.h"
 #include "lp-functions-private.h"
 #include "lp-pool-private.h"
@@ -35,39 +34,12 @@
  * runs for each and, where jobs are short, some more that wait in the process,
  * so that it need not wait for this one. Until it says that it runs a job, the
  * job is "sent": it can be called back, and is, when it waits too long behind
- * another one or a process has nothing to do.
+ * another one or a process has nothing to do. That is `lp-process-pump.c`.
  *
  * Who is in `children` has not been reaped. One that is killed, or has done its
  * number of jobs, gets its replacement at once. */
 
-/* How long a job may wait behind another one before it is called back. */
-#define OVERDUE_USEC 5000
-
-struct _LpProcessExecutor
-{
-  LpExecutor parent_instance;
-
-  GPtrArray *children;          /* of LpChild, owned */
-  guint last_number;            /* of a child */
-  gboolean ready;               /* its start has succeeded */
-  gboolean closing;
-  gboolean doomed;              /* a worker did what breaks it, and is being killed for that */
-  gboolean pumping;             /* or handling frames, and will */
-  gboolean was_posted;          /* by somebody, before the batch of frames */
-  GSource *overdue_source;      /* (owned) (nullable) */
-  LpRemoteFunctions *remote;    /* (queue lock) (nullable) what the workers said they have; constant once set */
-};
-
 G_DEFINE_FINAL_TYPE (LpProcessExecutor, lp_process_executor, LP_TYPE_EXECUTOR)
-
-static void pump (LpExecutor *executor);
-
-/* Or soon: what it does after a worker's fault is known would end with it. */
-static gboolean
-is_dead (LpProcessExecutor *self)
-{
-  return self->doomed || g_atomic_int_get (&lp_executor_get_private (LP_EXECUTOR (self))->dead);
-}
 
 /* --- What functions there are --- */
 
@@ -165,7 +137,7 @@ count_staying (LpProcessExecutor *self)
 static gboolean
 fill_up (LpProcessExecutor *self, GError **error)
 {
-  while (!self->closing && !is_dead (self)
+  while (!self->closing && !lp_process_executor_is_dead (self)
          && count_staying (self) < (guint) lp_executor_get_workers (LP_EXECUTOR (self)))
     {
       LpChild *child = lp_child_new (LP_EXECUTOR (self), ++self->last_number, &child_events);
@@ -181,8 +153,8 @@ fill_up (LpProcessExecutor *self, GError **error)
   return TRUE;
 }
 
-static void
-fill_up_or_die (LpProcessExecutor *self)
+void
+lp_process_executor_fill_up (LpProcessExecutor *self)
 {
   g_autoptr (GError) error = NULL;
 
@@ -212,7 +184,7 @@ child_ready (LpExecutor *executor, LpChild *child)
       lp_executor_report_ready (executor);
     }
 
-  pump (executor);
+  lp_process_executor_pump (executor);
 }
 
 /* One that has done its number of jobs goes once it is idle. */
@@ -232,8 +204,8 @@ child_moved (LpExecutor *executor, LpChild *child)
   self->doomed |= child->cause != NULL || (child->over && !child->asked);
   dismiss_worn_out (self, child);
   if (self->ready)
-    fill_up_or_die (self);
-  pump (executor);
+    lp_process_executor_fill_up (self);
+  lp_process_executor_pump (executor);
 }
 
 /* The job that ran in a process that is no more. */
@@ -274,186 +246,7 @@ child_ended (LpExecutor *executor, LpChild *child)
     child_moved (executor, child);
 }
 
-/* --- Jobs --- */
-
-static LpChild *
-find_free (LpProcessExecutor *self)
-{
-  for (guint i = 0; i < self->children->len; i++)
-    if (lp_child_is_free (self->children->pdata[i]))
-      return self->children->pdata[i];
-
-  return NULL;
-}
-
-/* The one with the most room for jobs sent ahead. */
-static LpChild *
-find_room (LpProcessExecutor *self)
-{
-  LpChild *best = NULL;
-  guint best_room = 0;
-
-  for (guint i = 0; i < self->children->len; i++)
-    {
-      guint room = lp_child_get_room (self->children->pdata[i]);
-
-      if (room > best_room)
-        {
-          best = self->children->pdata[i];
-          best_room = room;
-        }
-    }
-
-  return best;
-}
-
-/* Whether a command may begin: it takes the place of a process's job. */
-static gboolean
-has_slot_locked (LpProcessExecutor *self)
-{
-  LpExecutorPrivate *priv = lp_executor_get_private (LP_EXECUTOR (self));
-  guint n_taken = priv->running.length + priv->stuck.length;
-
-  for (guint i = 0; i < self->children->len; i++)
-    {
-      LpChild *child = self->children->pdata[i];
-
-      n_taken += child->running == NULL && child->sent.length > 0;
-    }
-
-  return n_taken < (guint) priv->workers;
-}
-
-/* Begins one job. FALSE: there is none, or no place for it. */
-static gboolean
-begin_one (LpProcessExecutor *self)
-{
-  LpExecutorPrivate *priv = lp_executor_get_private (LP_EXECUTOR (self));
-  LpChild *child = find_free (self);
-  gboolean slot, command;
-  LpJob *job;
-
-  g_mutex_lock (&priv->lock);
-  job = g_queue_peek_head (&priv->queued);
-  slot = has_slot_locked (self);
-  command = job != NULL && job->kind == LP_JOB_COMMAND;
-  if (job != NULL && !command && (child == NULL || !slot))
-    child = find_room (self);
-  if (job != NULL && command)
-    job = slot ? lp_executor_claim_locked (LP_EXECUTOR (self)) : NULL;
-  else if (job != NULL)
-    job = child != NULL ? lp_executor_send_locked (LP_EXECUTOR (self)) : NULL;
-  if (job != NULL)
-    g_object_ref (job);
-  g_mutex_unlock (&priv->lock);
-
-  if (job == NULL)
-    return FALSE;
-
-  if (command)
-    lp_executor_begin_claimed (LP_EXECUTOR (self), job);
-  else
-    lp_child_send_job (child, job);
-  g_object_unref (job);
-
-  return TRUE;
-}
-
-static gboolean
-overdue_cb (gpointer user_data)
-{
-  LpProcessExecutor *self = user_data;
-
-  g_clear_pointer (&self->overdue_source, g_source_unref);
-  pump (LP_EXECUTOR (self));
-
-  return G_SOURCE_REMOVE;
-}
-
-static void
-look_again_later (LpProcessExecutor *self)
-{
-  if (self->overdue_source != NULL)
-    return;
-
-  self->overdue_source = g_timeout_source_new (OVERDUE_USEC / 1000);
-  g_source_set_static_name (self->overdue_source, "[leasepool] jobs sent ahead");
-  g_source_set_callback (self->overdue_source, overdue_cb, g_object_ref (self), g_object_unref);
-  g_source_attach (self->overdue_source, g_main_context_get_thread_default ());
-}
-
-/* Jobs that wait in a process behind one that takes its time come back, so that
- * they begin elsewhere, in their turn. */
-static void
-recall_overdue (LpProcessExecutor *self)
-{
-  gint64 now = lp_clock_now ();
-  gboolean waiting = FALSE;
-
-  for (guint i = 0; i < self->children->len; i++)
-    {
-      LpChild *child = self->children->pdata[i];
-
-      if (child->running == NULL || child->sent.length == 0 || child->recalled)
-        continue;
-      if (now - child->started_at >= OVERDUE_USEC)
-        lp_child_recall (child);
-      else
-        waiting = TRUE;
-    }
-
-  if (waiting && self->children->len > 1)
-    look_again_later (self);
-}
-
-/* Begins what can begin. */
-static void
-pump (LpExecutor *executor)
-{
-  LpProcessExecutor *self = LP_PROCESS_EXECUTOR (executor);
-
-  if (self->pumping || !self->ready || self->closing || is_dead (self))
-    return;
-
-  self->pumping = TRUE;
-  recall_overdue (self);
-  while (begin_one (self))
-    ;
-  for (guint i = 0; i < self->children->len; i++)
-    lp_child_flush (self->children->pdata[i]);
-  self->pumping = FALSE;
-
-  if (lp_executor_get_settings (executor)->max_jobs_per_worker > 0)
-    fill_up_or_die (self);
-}
-
-/* Several frames are handled at once, and what they make possible after them. */
-void
-lp_process_executor_begin_batch (LpProcessExecutor *self)
-{
-  LpExecutorPrivate *priv = lp_executor_get_private (LP_EXECUTOR (self));
-
-  self->pumping = TRUE;
-
-  /* Nor need anybody wake this thread meanwhile. */
-  g_mutex_lock (&priv->lock);
-  self->was_posted = priv->pump_posted;
-  priv->pump_posted = TRUE;
-  g_mutex_unlock (&priv->lock);
-}
-
-void
-lp_process_executor_end_batch (LpProcessExecutor *self)
-{
-  LpExecutorPrivate *priv = lp_executor_get_private (LP_EXECUTOR (self));
-
-  g_mutex_lock (&priv->lock);
-  priv->pump_posted = self->was_posted;
-  g_mutex_unlock (&priv->lock);
-
-  self->pumping = FALSE;
-  pump (LP_EXECUTOR (self));
-}
+/* --- Jobs that are to end --- */
 
 static LpChild *
 find_child (LpProcessExecutor *self, LpJob *job)
@@ -524,7 +317,7 @@ recall (LpExecutor *executor)
 static const LpExecutorOps process_ops = {
   .kick_locked = lp_executor_default_kick_locked,
   .wake = lp_executor_default_wake,
-  .pump = pump,
+  .pump = lp_process_executor_pump,
   .abandoned = abandoned,
   .recall = recall,
   .check_job = check_job,
@@ -574,7 +367,7 @@ lp_process_executor_has_died (LpExecutor *executor)
         return TRUE;
     }
 
-  return is_dead (self);
+  return lp_process_executor_is_dead (self);
 }
 
 static void
