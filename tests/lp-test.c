@@ -205,6 +205,22 @@ lp_test_error_job (void)
 }
 
 void
+lp_test_assert_same_bytes (GVariant *value, GVariant *expected)
+{
+  g_autoptr (GVariant) bytes = NULL;
+  g_autoptr (GVariant) expected_bytes = NULL;
+  gconstpointer data, expected_data;
+  gsize size, expected_size;
+
+  g_assert_cmpstr (g_variant_get_type_string (value), ==, "(ay)");
+  bytes = g_variant_get_child_value (value, 0);
+  expected_bytes = g_variant_get_child_value (expected, 0);
+  data = g_variant_get_fixed_array (bytes, &size, 1);
+  expected_data = g_variant_get_fixed_array (expected_bytes, &expected_size, 1);
+  g_assert_cmpmem (data, size, expected_data, expected_size);
+}
+
+void
 lp_test_result_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   GAsyncResult **out = user_data;

@@ -62,7 +62,7 @@ check_outcome (Storm *self, guint i)
   lp_test_wait_outcome (outcome);
   if (outcome->result != NULL)
     {
-      g_assert_true (g_variant_equal (outcome->result, self->sent[i]));
+      lp_test_assert_same_bytes (outcome->result, self->sent[i]);
       self->n_succeeded++;
     }
   else if (g_error_matches (outcome->error, LP_ERROR, LP_ERROR_BROKEN_EXECUTOR))

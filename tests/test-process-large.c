@@ -32,23 +32,6 @@ start_behind (const char * const *launcher, int workers)
   return lp_test_start (1, "workers-per-pool", workers, "worker-launcher", launcher, "cancel-grace-seconds", 0.1, NULL);
 }
 
-/* What g_variant_equal() looks at as text, a thousand times as slowly, since the value is not one of this process. */
-static void
-assert_same_bytes (GVariant *value, GVariant *expected)
-{
-  g_autoptr (GVariant) bytes = NULL;
-  g_autoptr (GVariant) expected_bytes = NULL;
-  gconstpointer data, expected_data;
-  gsize size, expected_size;
-
-  g_assert_cmpstr (g_variant_get_type_string (value), ==, "(ay)");
-  bytes = g_variant_get_child_value (value, 0);
-  expected_bytes = g_variant_get_child_value (expected, 0);
-  data = g_variant_get_fixed_array (bytes, &size, 1);
-  expected_data = g_variant_get_fixed_array (expected_bytes, &expected_size, 1);
-  g_assert_cmpmem (data, size, expected_data, expected_size);
-}
-
 /* There and back, and the same. */
 static void
 check_echo (LpLease *lease, gsize size)
@@ -56,7 +39,7 @@ check_echo (LpLease *lease, gsize size)
   g_autoptr (GVariant) parameters = g_variant_ref_sink (new_bytes (size));
   g_autoptr (GVariant) value = call (lease, "echo", parameters);
 
-  assert_same_bytes (value, parameters);
+  lp_test_assert_same_bytes (value, parameters);
 }
 
 static void
@@ -109,7 +92,7 @@ check_many (const char * const *launcher)
     {
       g_autoptr (GVariant) value = get_value (jobs[i]);
 
-      assert_same_bytes (value, parameters);
+      lp_test_assert_same_bytes (value, parameters);
       g_object_unref (jobs[i]);
     }
 
