@@ -56,51 +56,52 @@ test_launcher_nested (void)
   finish (manager, lease);
 }
 
-#define BWRAP "bwrap", "--die-with-parent", "--unshare-net", "--dev-bind", "/", "/"
-
-/* Not everywhere may namespaces be made. */
+/* Whether LAUNCHER can run a program here; else the test is skipped, loudly. Not everywhere may namespaces be made, and
+ * not everywhere does systemd run. */
 static gboolean
-has_bwrap (void)
+can_launch (const char * const *launcher)
 {
-  const char * const argv[] = { BWRAP, "true", NULL };
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  g_auto (GStrv) argv = NULL;
   g_autoptr (GError) error = NULL;
   g_autofree char *output = NULL;
+  g_autofree char *why = NULL;
   int status;
 
-  if (!g_spawn_sync (NULL, (char **) argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, &output, &status, &error)
-      || !g_spawn_check_wait_status (status, &error))
-    {
-      g_autofree char *why = g_strdup_printf ("NOT TESTED: bwrap cannot be used here: %s: %s", error->message,
-                                              output != NULL ? output : "");
+  g_strv_builder_addv (builder, (const char **) launcher);
+  g_strv_builder_add (builder, "true");
+  argv = g_strv_builder_end (builder);
+  if (g_spawn_sync (NULL, argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, &output, &status, &error)
+      && g_spawn_check_wait_status (status, &error))
+    return TRUE;
 
-      g_printerr ("%s\n", why);
-      g_test_skip (why);
-      return FALSE;
-    }
+  why = g_strdup_printf ("NOT TESTED: %s cannot be used here: %s: %s", launcher[0], error->message,
+                         output != NULL ? output : "");
+  g_printerr ("%s\n", why);
+  g_test_skip (why);
 
-  return TRUE;
+  return FALSE;
 }
 
+/* It runs jobs, and one that is killed there is gone. */
 static void
-test_launcher_bwrap (void)
+check_launcher (const char * const *launcher)
 {
-  const char * const launcher[] = { BWRAP, NULL };
   LpManager *manager;
   LpLease *lease;
   LpTestGate *gate;
   g_autoptr (LpJob) stuck = NULL;
   g_autoptr (GError) error = NULL;
 
-  if (!has_bwrap ())
+  if (!can_launch (launcher))
     return;
 
   manager = lp_test_start (1, "worker-launcher", launcher, "workers-per-pool", 1, "cancel-grace-seconds", 0.1, NULL);
-  lease = lp_test_acquire (manager, "bwrap");
+  lease = lp_test_acquire (manager, launcher[0]);
   gate = lp_test_gate_new ();
   stuck = lp_test_gate_job (gate);
   g_variant_unref (call (lease, "value", g_variant_new ("(i)", 1)));
 
-  /* A job that is killed there is gone. */
   lp_test_submit (lease, stuck);
   lp_test_gate_wait_entered (gate, 1);
   lp_job_cancel (stuck);
@@ -110,6 +111,28 @@ test_launcher_bwrap (void)
 
   finish (manager, lease);
   lp_test_gate_unref (gate);
+}
+
+static void
+test_launcher_bwrap (void)
+{
+  check_launcher ((const char * const[]) { "bwrap", "--die-with-parent", "--unshare-net", "--dev-bind", "/", "/",
+                                           NULL });
+}
+
+/* A service of the user's systemd, which has its own environment. */
+static void
+test_launcher_systemd_run (void)
+{
+  check_launcher ((const char * const[]) { "systemd-run", "--user", "--pipe", "--quiet", "--collect",
+                                           "--setenv=LP_MODULE_PATH", NULL });
+}
+
+/* The launcher becomes the worker, in a scope of its own. */
+static void
+test_launcher_systemd_scope (void)
+{
+  check_launcher ((const char * const[]) { "systemd-run", "--user", "--scope", "--quiet", "--collect", NULL });
 }
 
 static void
@@ -223,6 +246,8 @@ main (int argc, char *argv[])
   add ("/launch/launcher/env", test_launcher_env);
   add ("/launch/launcher/nested", test_launcher_nested);
   add ("/launch/launcher/bwrap", test_launcher_bwrap);
+  add ("/launch/launcher/systemd-run", test_launcher_systemd_run);
+  add ("/launch/launcher/systemd-scope", test_launcher_systemd_scope);
   add ("/launch/launcher/missing", test_launcher_missing);
   add ("/launch/environment/is-added", test_environment);
   add ("/launch/environment/wins", test_environment_wins);
