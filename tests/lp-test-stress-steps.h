@@ -8,6 +8,7 @@
 #include "lp-test-stress.h"
 
 #include <errno.h>
+#include <signal.h>
 
 static inline int
 pick (int n)
@@ -122,6 +123,16 @@ new_command (void)
   return lp_job_new_for_command (argv, NULL);
 }
 
+/* Processes have named functions only. */
+static inline LpJob *
+new_value_job (Kind kind)
+{
+  if (!lp_test_has_processes ())
+    return lp_job_new_for_func (kind == KIND_DEFERRED ? deferred_func : value_func, payload_new (4711), payload_free);
+
+  return lp_job_new_for_call (kind == KIND_DEFERRED ? "defer" : "value", g_variant_new ("(i)", 4711));
+}
+
 static inline Work *
 work_new (void)
 {
@@ -138,10 +149,10 @@ work_new (void)
     case KIND_ERROR: self->job = lp_test_error_job (); break;
     case KIND_POLITE: self->job = lp_test_gate_polite_job (self->gate); break;
     case KIND_GATE: self->job = lp_test_gate_job (self->gate); break;
-    case KIND_DEFERRED: self->job = lp_job_new_for_func (deferred_func, payload_new (4711), payload_free); break;
     case KIND_COMMAND: self->job = new_command (); break;
+    case KIND_DEFERRED:
     case KIND_VALUE:
-    default: self->job = lp_job_new_for_func (value_func, payload_new (4711), payload_free); break;
+    default: self->job = new_value_job (self->kind); break;
     }
   if (pick (5) == 0)
     lp_job_set_timeout_seconds (self->job, 0.002 * (1 + pick (20)));
@@ -363,6 +374,18 @@ step_kill_executor (Run *run)
   g_clear_object (&executor);
 }
 
+/* A child: a worker that starts, works, idles or ends, or a command. Nobody but this library reaps it, so at worst it
+ * is gone. */
+static inline void
+step_kill_child (Run *run)
+{
+  guint n_children = lp_test_count_children ();
+  int pid = n_children > 0 ? lp_test_get_child (pick (n_children)) : 0;
+
+  if (pid > 0)
+    kill (pid, pick (3) == 0 ? SIGTERM : SIGKILL);
+}
+
 static inline void
 stopped_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -404,19 +427,21 @@ step_restart (Run *run)
                    || g_error_matches (error, LP_ERROR, LP_ERROR_UNAVAILABLE));
 }
 
+typedef enum { EACH, FLAKY, PROCESSES } Where;
+
 static const struct
 {
   int weight;
   void (*func) (Run *run);
-  gboolean flaky;
+  Where where;
 } steps[] = {
-  { 16, step_acquire_async, FALSE }, { 4, step_acquire_blocking, FALSE }, { 6, step_try_acquire, FALSE },
-  { 5, step_cancel_acquire, FALSE }, { 30, step_submit, FALSE }, { 12, step_run, FALSE },
-  { 8, step_cancel_job, FALSE },
-  { 8, step_open_gate, FALSE }, { 6, step_return_deferred, FALSE }, { 4, step_renew, FALSE },
-  { 14, step_release, FALSE }, { 3, step_units, FALSE }, { 1, step_recycle, FALSE }, { 2, step_look, FALSE },
-  { 10, step_iterate, FALSE }, { 3, step_sleep, FALSE }, { 2, step_stop, FALSE }, { 8, step_restart, FALSE },
-  { 2, step_kill_executor, TRUE },
+  { 16, step_acquire_async, EACH }, { 4, step_acquire_blocking, EACH }, { 6, step_try_acquire, EACH },
+  { 5, step_cancel_acquire, EACH }, { 30, step_submit, EACH }, { 12, step_run, EACH },
+  { 8, step_cancel_job, EACH },
+  { 8, step_open_gate, EACH }, { 6, step_return_deferred, EACH }, { 4, step_renew, EACH },
+  { 14, step_release, EACH }, { 3, step_units, EACH }, { 1, step_recycle, EACH }, { 2, step_look, EACH },
+  { 10, step_iterate, EACH }, { 3, step_sleep, EACH }, { 2, step_stop, EACH }, { 8, step_restart, EACH },
+  { 2, step_kill_executor, FLAKY }, { 2, step_kill_child, PROCESSES },
 };
 
 static inline void
@@ -432,6 +457,7 @@ random_step (Run *run)
   dice = pick (total);
   while (dice >= steps[i].weight)
     dice -= steps[i++].weight;
-  if (!steps[i].flaky || run->flaky)
+  if (steps[i].where == EACH || (steps[i].where == FLAKY && run->flaky)
+      || (steps[i].where == PROCESSES && lp_test_has_processes ()))
     steps[i].func (run);
 }

@@ -9,6 +9,8 @@
 #include "lp-test-flaky.h"
 
 #include "lp-manager-private.h"
+#include "lp-test-conform.h"
+#include "lp-test-proc.h"
 
 #define PREFIX "stress"
 

@@ -4,7 +4,8 @@
 /* Random schedules: a driver does one random thing after the other with managers
  * of random settings and short leases, and looks after each step at what must
  * always be true. --seed repeats the driver's decisions; the threads' own timing
- * it cannot repeat. LP_TEST_THOROUGH=1 runs for minutes. */
+ * it cannot repeat. LP_TEST_THOROUGH=1 runs for minutes. Threads run closures, with
+ * user data, processes named functions; and processes are killed now and then. */
 
 #include "config.h"
 
@@ -24,8 +25,8 @@ typedef struct
 static LpJob *
 helper_submit (Helper *self, LpLease *lease)
 {
-  Payload *payload = payload_new (4711);
-  LpJob *job = lp_job_new_for_func (value_func, payload, payload_free);
+  Payload *payload = lp_test_has_processes () ? NULL : payload_new (4711);
+  LpJob *job = payload == NULL ? lp_test_value_job (4711) : lp_job_new_for_func (value_func, payload, payload_free);
 
   if (lp_lease_submit (lease, job, NULL))
     {
@@ -33,7 +34,8 @@ helper_submit (Helper *self, LpLease *lease)
       return job;
     }
 
-  g_atomic_int_set (&payload->refused, TRUE);
+  if (payload != NULL)
+    g_atomic_int_set (&payload->refused, TRUE);
   g_object_unref (job);
   return NULL;
 }
@@ -110,25 +112,30 @@ random_seconds (double most)
   return most * pick (20) / 20;
 }
 
+/* A process takes some 20 ms of a processor to start, and as long to end. */
 static LpManager *
 random_manager (Run *run)
 {
   static const int quarantines[] = { -1, -1, 0, 1, 3 };
+  gboolean processes = lp_test_has_processes ();
 
-  run->max_pools = 1 + pick (4);
-  run->workers = 1 + pick (3);
+  run->max_pools = 1 + pick (processes ? 3 : 4);
+  run->workers = 1 + pick (processes ? 2 : 3);
 
   return g_object_new (LP_TYPE_MANAGER,
+                       "backend", processes ? LP_BACKEND_PROCESS : LP_BACKEND_THREAD,
+                       "function-module", processes ? "conform-module" : NULL,
+                       "max-jobs-per-worker", processes && pick (2) == 0 ? 1 + pick (10) : 0,
                        "max-pools", run->max_pools,
                        "min-pools", 1 + pick (run->max_pools),
                        "units-per-pool", 1,
                        "workers-per-pool", run->workers,
                        "executor-type", run->flaky ? flaky_executor_get_type () : G_TYPE_NONE,
                        "name-prefix", PREFIX,
-                       "default-lease-seconds", 0.01 + random_seconds (0.2),
+                       "default-lease-seconds", 0.01 + random_seconds (processes ? 1 : 0.2),
                        "lease-grace-seconds", random_seconds (0.05),
                        "cancel-grace-seconds", random_seconds (0.03),
-                       "start-timeout-seconds", 0.05,
+                       "start-timeout-seconds", processes && pick (6) != 0 ? 30.0 : 0.05,
                        "check-interval", pick (2) == 0 ? 0.01 : 1.0,
                        "idle-linger-seconds", pick (2) == 0 ? -1.0 : random_seconds (0.05),
                        "max-waiters", pick (2) == 0 ? 0 : 1 + pick (6),
@@ -338,6 +345,8 @@ one_round (gboolean with_flaky, gboolean with_helpers)
   int n_steps = 100 + pick (400);
   Run run;
 
+  if (lp_test_has_processes ())
+    n_steps /= 2;
   run_init (&run, with_flaky);
   step_restart (&run);
   if (with_helpers)
@@ -400,6 +409,18 @@ test_stress (gconstpointer data)
   g_test_message ("%u rounds", n_rounds);
 }
 
+static void
+test_stress_processes (void)
+{
+  test_stress (GUINT_TO_POINTER (0));
+}
+
+static void
+test_stress_processes_with_helpers (void)
+{
+  test_stress (GUINT_TO_POINTER (WITH_HELPERS));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -409,6 +430,8 @@ main (int argc, char **argv)
   g_test_add_data_func ("/stress/threads-with-helpers", GUINT_TO_POINTER (WITH_HELPERS), test_stress);
   g_test_add_data_func ("/stress/flaky", GUINT_TO_POINTER (WITH_FLAKY), test_stress);
   g_test_add_data_func ("/stress/flaky-with-helpers", GUINT_TO_POINTER (WITH_FLAKY | WITH_HELPERS), test_stress);
+  lp_test_conform_add_only (LP_BACKEND_PROCESS, "/stress/random", test_stress_processes);
+  lp_test_conform_add_only (LP_BACKEND_PROCESS, "/stress/random-with-helpers", test_stress_processes_with_helpers);
 
   return g_test_run ();
 }
