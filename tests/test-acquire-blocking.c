@@ -65,7 +65,7 @@ call (Call *call, LpManager *manager, LpRequest *request, LpLease *lease)
 static void
 refuse_where_it_deadlocks (gboolean in_job, int code)
 {
-  LpManager *manager = lp_test_start (2, NULL);
+  LpManager *manager = lp_test_start (2, "min-pools", 2, NULL);
   LpLease *held = lp_test_acquire (manager, "holder");
   LpLease *where = in_job ? held : NULL;
   g_autoptr (LpRequest) request = new_request ("blocker", -1);
@@ -197,7 +197,7 @@ main (int argc, char *argv[])
 {
   g_test_init (&argc, &argv, NULL);
 
-  g_test_add_func ("/acquire/blocking/in-the-owners-loop", test_blocking_in_the_owners_loop);
+  lp_test_conform_add_func ("/acquire/blocking/in-the-owners-loop", test_blocking_in_the_owners_loop);
   g_test_add_func ("/acquire/blocking/in-a-job", test_blocking_in_a_job);
   g_test_add_func ("/acquire/blocking/in-a-job-of-another-manager", test_blocking_in_a_job_of_another_manager);
   lp_test_conform_add_func ("/acquire/blocking/program-without-a-loop", test_program_without_a_loop_may_block);

@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "lp-test.h"
+#include "lp-test-conform.h"
 
 #include <string.h>
 
@@ -151,7 +152,7 @@ test_job_begins_and_ends (void)
   wait_ended (value);
 
   /* Told before whoever waits; one who asks after the end may be earlier. */
-  ended = assert_text ("job-ended", 0, "The job * (a function) of “index\\x0aer” on the executor 1 has succeeded after * s");
+  ended = assert_text ("job-ended", 0, "The job * (value) of “index\\x0aer” on the executor 1 has succeeded after * s");
   begun = assert_text ("job-begun", 0, "The job * of “index\\x0aer” on the executor 1 has begun after * s in the queue");
   g_assert_nonnull (begun);
   g_assert_cmpstr (begun, ==, ended);
@@ -329,10 +330,10 @@ main (int argc, char *argv[])
 
   g_test_init (&argc, &argv, NULL);
 
-  g_test_add_func ("/log-debug/job/begins-and-ends", test_job_begins_and_ends);
-  g_test_add_func ("/log-debug/job/ends-once", test_job_ends_once);
-  g_test_add_func ("/log-debug/job/command-is-named", test_command_is_named);
-  g_test_add_func ("/log-debug/sizing/desired-number-changes", test_desired_number_changes);
+  lp_test_conform_add_func ("/log-debug/job/begins-and-ends", test_job_begins_and_ends);
+  lp_test_conform_add_func ("/log-debug/job/ends-once", test_job_ends_once);
+  lp_test_conform_add_func ("/log-debug/job/command-is-named", test_command_is_named);
+  lp_test_conform_add_func ("/log-debug/sizing/desired-number-changes", test_desired_number_changes);
   g_test_add_func ("/log-debug/delivery/late-results", test_late_results);
   g_test_add_func ("/log-debug/nothing-unasked", test_nothing_unasked);
 
