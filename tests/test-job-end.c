@@ -355,13 +355,14 @@ static void
 test_revoke_own_result_stands (void)
 {
   LpManager *manager = lp_test_start (1, "workers-per-pool", 1, "lease-grace-seconds", 0.0,
-                                      "default-lease-seconds", 0.3, "cancel-grace-seconds", PATIENCE_SECONDS, NULL);
+                                      "cancel-grace-seconds", PATIENCE_SECONDS, NULL);
   Fixture self = { manager, lp_test_acquire (manager, "revoked"), lp_test_gate_new () };
   g_autoptr (LpJob) job = submit_function (&self, "tolerant", 0);
   g_autoptr (LpJob) queued = lp_test_value_job (1);
 
-  if (lp_lease_submit (self.lease, queued, NULL))
-    assert_cancelled (queued);
+  lp_test_submit (self.lease, queued);
+  g_assert_true (lp_lease_renew (self.lease, SHORT_SECONDS, NULL));
+  assert_cancelled (queued);
   g_assert_cmpint (lp_job_get_started_at (queued), ==, 0);
   assert_was_cancelled (job);
   g_assert_cmpint (lp_lease_get_state (self.lease), ==, LP_LEASE_STATE_EXPIRED);

@@ -110,6 +110,7 @@ test_hanging_loop (void)
 typedef struct
 {
   LpManager *manager;
+  LpLease *lease;
   LpTestGate *gate;
   LpJob *timed;
   LpJob *stuck;
@@ -132,6 +133,7 @@ hang_with_jobs_cb (gpointer data)
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   g_clear_error (&error);
 
+  g_assert_true (lp_lease_renew (self->lease, 0.05, NULL));
   g_assert_null (lp_job_wait (self->other, 30, NULL, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   g_clear_error (&error);
@@ -152,19 +154,18 @@ static void
 test_hanging_loop_and_jobs (void)
 {
   HangingJobs hang;
-  g_autoptr (LpLease) lease = NULL;
 
   hang.manager = lp_test_start (1, "check-interval", 3600.0, "cancel-grace-seconds", 0.05, "workers-per-pool", 3,
-                                "default-lease-seconds", 0.3, "lease-grace-seconds", 0.1, NULL);
+                                "lease-grace-seconds", 0.1, NULL);
   hang.gate = lp_test_gate_new ();
   hang.timed = lp_test_gate_job (hang.gate);
   hang.stuck = lp_test_gate_job (hang.gate);
   hang.other = lp_test_gate_job (hang.gate);
   lp_job_set_timeout_seconds (hang.timed, 0.05);
-  lease = lp_test_acquire (hang.manager, "careless");
-  lp_test_submit (lease, hang.timed);
-  lp_test_submit (lease, hang.stuck);
-  lp_test_submit (lease, hang.other);
+  hang.lease = lp_test_acquire (hang.manager, "careless");
+  lp_test_submit (hang.lease, hang.timed);
+  lp_test_submit (hang.lease, hang.stuck);
+  lp_test_submit (hang.lease, hang.other);
   g_idle_add (hang_with_jobs_cb, &hang);
   lp_test_wait_for (is_not_running, hang.manager, "the callback to stop the manager");
 
@@ -172,7 +173,7 @@ test_hanging_loop_and_jobs (void)
   g_object_unref (hang.timed);
   g_object_unref (hang.stuck);
   g_object_unref (hang.other);
-  g_clear_object (&lease);
+  g_clear_object (&hang.lease);
   lp_test_finish (hang.manager);
   lp_test_gate_unref (hang.gate);
 }

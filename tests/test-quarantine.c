@@ -289,14 +289,13 @@ static void
 test_begins_when_revoked (void)
 {
   LpManager *manager = start (1, -1, 1);
-  g_autoptr (LpRequest) request = lp_request_new ();
   LpTestGate *gate = lp_test_gate_new ();
   g_autoptr (LpJob) job = lp_test_gate_job (gate);
-  LpLease *lease;
+  LpLease *lease = lp_test_acquire (manager, "stuck");
 
-  lp_request_set_lease_seconds (request, 0.2);
-  lease = lp_manager_acquire (manager, request, NULL, NULL);
   lp_test_submit (lease, job);
+  lp_test_gate_wait_entered (gate, 1);
+  g_assert_true (lp_lease_renew (lease, 0.05, NULL));
   lp_test_block_for (has_expired, lease, "the hard expiry");
   assert_ends (job, G_IO_ERROR_CANCELLED, LP_JOB_STATE_CANCELLED);
   lp_test_wait_stat (manager, "quarantined", 1);
