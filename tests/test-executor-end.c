@@ -294,11 +294,13 @@ test_stuck_expired (void)
 
   begin (START_READY, SUBMIT_HOLD);
   manager = lp_test_start (1, "executor-type", TEST_TYPE_EXECUTOR, "workers-per-pool", 1, "cancel-grace-seconds", 0.05,
-                           "default-lease-seconds", 0.05, "lease-grace-seconds", 0.0, NULL);
+                           "lease-grace-seconds", 0.0, NULL);
   g_signal_connect (manager, "executor-retired", G_CALLBACK (retired_cb), &retired);
   lease = lp_test_acquire (manager, "test");
   stuck = submit_new (lease);
   queued = submit_new (lease);
+  wait_count (&world.n_submits, 1);
+  g_assert_true (lp_lease_renew (lease, 0.05, NULL));
   assert_failed (queued, LP_JOB_STATE_CANCELLED, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   assert_failed (stuck, LP_JOB_STATE_CANCELLED, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_EXPIRED);
