@@ -13,7 +13,7 @@ G_BEGIN_DECLS
 /* Durations above this many seconds do not fit in 64-bit microseconds. */
 #define LP_SETTING_MAX_SECONDS ((double) (G_MAXINT64 / G_USEC_PER_SEC))
 
-/* What the table in lp-settings.c knows of a setting, and the rules that one
+/* What the table in lp-settings.c, or another one, knows of a setting, and the rules that one
  * setting can break on its own. */
 
 typedef enum
@@ -62,5 +62,14 @@ gboolean lp_setting_check_environment        (const LpSetting *setting, gconstpo
 gboolean lp_setting_check_options            (const LpSetting *setting, gconstpointer member, GError **error);
 gboolean lp_setting_check_level              (const LpSetting *setting, gconstpointer member, GError **error);
 gboolean lp_setting_check_executor_type      (const LpSetting *setting, gconstpointer member, GError **error);
+
+/* lp-setting-values.c: one member of a struct that such a table describes. */
+GParamSpec *lp_setting_create_pspec (const LpSetting *setting);
+void        lp_setting_get_value    (const LpSetting *setting, gconstpointer settings, GValue *value);
+gboolean    lp_setting_set_value    (const LpSetting *setting, gpointer settings, const GValue *value);
+void        lp_setting_reset        (const LpSetting *setting, gpointer settings);
+void        lp_setting_copy         (const LpSetting *setting, gconstpointer from, gpointer to);
+void        lp_setting_clear        (const LpSetting *setting, gpointer settings);
+gboolean    lp_setting_check        (const LpSetting *setting, gconstpointer settings, GError **error);
 
 G_END_DECLS
