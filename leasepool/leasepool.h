@@ -12,6 +12,7 @@
 #include "lp-error.h"
 #include "lp-executor.h"
 #include "lp-functions.h"
+#include "lp-grinder.h"
 #include "lp-job.h"
 #include "lp-lease-info.h"
 #include "lp-lease.h"

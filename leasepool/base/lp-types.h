@@ -17,6 +17,7 @@ G_BEGIN_DECLS
 
 typedef struct _LpExecutor   LpExecutor;
 typedef struct _LpFunctions  LpFunctions;
+typedef struct _LpGrinder    LpGrinder;
 typedef struct _LpJob        LpJob;
 typedef struct _LpLease      LpLease;
 typedef struct _LpLeaseInfo  LpLeaseInfo;

@@ -145,6 +145,17 @@ lp_executor_interrupt_all (LpExecutor *self, LpInterrupt reason)
     lp_executor_interrupt_job (self, jobs->pdata[i], reason);
 }
 
+/* Interrupts JOB, which runs or is with a process, and ends its grace. */
+void
+lp_executor_kill_job (LpExecutor *self, LpJob *job, LpInterrupt reason)
+{
+  lp_executor_interrupt_job (self, job, reason);
+  if (job->kind == LP_JOB_COMMAND)
+    lp_command_job_signal (job, SIGKILL);
+  else
+    lp_executor_abandon_job (self, job);
+}
+
 /* Ends the grace of all jobs that run. */
 void
 lp_executor_abandon_all (LpExecutor *self)
@@ -152,15 +163,7 @@ lp_executor_abandon_all (LpExecutor *self)
   g_autoptr (GPtrArray) jobs = dup_running (self);
 
   for (guint i = 0; i < jobs->len; i++)
-    {
-      LpJob *job = jobs->pdata[i];
-
-      lp_executor_interrupt_job (self, job, LP_INTERRUPT_STOP);
-      if (job->kind == LP_JOB_COMMAND)
-        lp_command_job_signal (job, SIGKILL);
-      else
-        lp_executor_abandon_job (self, job);
-    }
+    lp_executor_kill_job (self, jobs->pdata[i], LP_INTERRUPT_STOP);
 }
 
 static LpJob *

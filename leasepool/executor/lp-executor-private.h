@@ -140,6 +140,7 @@ void        lp_executor_default_wake     (LpExecutor *self);
 void        lp_executor_job_begins       (LpExecutor *self, LpJob *job);
 void        lp_executor_begin_claimed    (LpExecutor *self, LpJob *job);
 void        lp_executor_vacate_all       (LpExecutor *self);
+void        lp_executor_kill_job         (LpExecutor *self, LpJob *job, LpInterrupt reason);
 void        lp_executor_interrupt_job    (LpExecutor *self, LpJob *job, LpInterrupt reason);
 
 /* Commands. */

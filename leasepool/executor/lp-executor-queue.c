@@ -284,7 +284,8 @@ lp_executor_enqueue (LpExecutor *self, LpGrant *grant, LpJob *job, GError **erro
   accepted = accept_locked (priv, grant, job, now, error);
   if (accepted)
     {
-      job->queued_at = now;
+      if (job->queued_at == 0)  /* else it was held */
+        job->queued_at = now;
       job->number = ++priv->last_number;
       lp_executor_move_locked (priv, job, LP_PLACE_QUEUED);
       wake = priv->ops->kick_locked (self);

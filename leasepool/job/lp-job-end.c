@@ -329,7 +329,7 @@ end_nested_wait (LpJob *current)
 static gboolean
 run_in_place (LpJob *current, LpJob *self, GError **error)
 {
-  if (!is_unfinished (self) || current->executor != self->executor)
+  if (!is_unfinished (self) || lp_job_is_held (self) || current->executor != self->executor)
     return TRUE;
 
   if (!lp_executor_get_ops (self->executor)->holds_threads)
@@ -344,6 +344,20 @@ run_in_place (LpJob *current, LpJob *self, GError **error)
     lp_executor_begin_claimed (self->executor, self);
 
   return TRUE;
+}
+
+/* The executor that a held job waits for may be that of the job that would wait
+ * for it. */
+static gboolean
+check_held (LpJob *self, GError **error)
+{
+  if (!is_unfinished (self) || !lp_job_is_held (self) || !lp_job_stack_has_pool (self->pool))
+    return TRUE;
+
+  g_set_error_literal (error, LP_ERROR, LP_ERROR_WOULD_DEADLOCK,
+                       "A job cannot wait without a time-out for one that a grinder of the same manager has no "
+                       "executor for yet: it may need that of the job that waits; return, or set a time-out");
+  return FALSE;
 }
 
 /* Before it is submitted nobody knows whose thread this is. */
@@ -390,6 +404,9 @@ wait_in_job (LpJob *current, LpJob *self, double timeout_seconds, GCancellable *
   gboolean for_ever = timeout_seconds < 0;
   GVariant *result = NULL;
 
+  if (for_ever && !check_held (self, error))
+    return NULL;
+
   if (lp_job_is_on_stack (self) || for_ever)
     {
       if (!begin_nested_wait (current, self, error))
@@ -423,8 +440,9 @@ wait_in_job (LpJob *current, LpJob *self, double timeout_seconds, GCancellable *
  *
  * Fails with the error of the job; with %G_IO_ERROR_TIMED_OUT after
  * @timeout_seconds; with %G_IO_ERROR_CANCELLED if the wait was cancelled; with
- * %LP_ERROR_WOULD_DEADLOCK inside a job that the wait is a part of, or for another
- * job of its own executor unless that is one of threads; with
+ * %LP_ERROR_WOULD_DEADLOCK inside a job that the wait is a part of, for another
+ * job of its own executor unless that is one of threads, or, without a time-out,
+ * for one that a grinder of the same manager has no executor for yet; with
  * %LP_ERROR_INVALID_ARGUMENT if @timeout_seconds is neither -1 nor finite and
  * >= 0; with %LP_ERROR_NOT_STARTED in a process forked since it was submitted.
  *

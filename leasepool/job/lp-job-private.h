@@ -88,7 +88,7 @@ struct _LpJob
 
   int submitted;                /* (atomic) a submit has claimed it */
   int entered;                  /* (atomic) its function has been called by lp_job_run() */
-  gint64 queued_at;             /* (executor) */
+  gint64 queued_at;             /* (executor) (lock) while it is held */
   gint64 started_at;            /* (executor) */
   gint64 ended_at;              /* (lock) */
 
@@ -96,6 +96,7 @@ struct _LpJob
   LpInterrupt interrupt;        /* (lock) */
   gboolean deferred;            /* (lock) */
   GCancellable *cancellable;    /* (lock) made on demand, constant then */
+  gboolean held;                /* (lock) queued, and has no executor: see lp-job-hold.c */
   GQueue waiters;               /* (lock) of LpCompletion */
   GVariant *result;             /* (lock) */
   GError *error;                /* (lock) */
@@ -107,6 +108,9 @@ struct _LpJob
 gboolean    lp_job_claim_for_submit     (LpJob *self, GError **error);
 void        lp_job_unclaim              (LpJob *self);
 gboolean    lp_job_set_queued           (LpJob *self);
+gboolean    lp_job_hold                 (LpJob *self, LpPool *pool, gint64 now);
+gboolean    lp_job_is_held              (LpJob *self);
+void        lp_job_end_held             (LpJob *self, GError *error);
 LpJob      *lp_job_new_for_task         (GTask *task, GTaskThreadFunc func);
 gboolean    lp_job_state_is_end         (LpJobState state);
 gboolean    lp_job_end                  (LpJob *self, LpOutcome *outcome, gboolean by_function, GQueue *waiters);

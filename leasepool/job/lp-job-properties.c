@@ -144,7 +144,7 @@ lp_job_get_owner (LpJob *self)
 {
   g_return_val_if_fail (LP_IS_JOB (self), NULL);
 
-  return lp_job_peek_state (self) != LP_JOB_STATE_NEW ? self->owner : NULL;
+  return lp_job_peek_state (self) != LP_JOB_STATE_NEW && !lp_job_is_held (self) ? self->owner : NULL;
 }
 
 /**
@@ -222,6 +222,8 @@ get_executor_time (LpJob *self, gint64 *time)
 
   if (self->worker != NULL)
     return *time; /* as it was when the job was made */
+  if (lp_job_is_held (self))
+    return *time; /* constant meanwhile */
   if (lp_job_peek_state (self) == LP_JOB_STATE_NEW || self->executor == NULL || lp_pool_is_forked (self->pool))
     return 0;
 

@@ -185,7 +185,7 @@ give_outcome (LpJob *self, LpOutcome *outcome)
       check_outcome (self, outcome);
       lp_worker_job_given (self->worker, self, outcome);
     }
-  else if (lp_job_peek_state (self) == LP_JOB_STATE_NEW || self->executor == NULL)
+  else if (lp_job_peek_state (self) == LP_JOB_STATE_NEW || lp_job_is_held (self) || self->executor == NULL)
     g_critical ("lp_job_return_value() or lp_job_return_error() was called for a job that no executor has begun");
   else
     {

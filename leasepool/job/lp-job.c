@@ -460,11 +460,23 @@ lp_job_unclaim (LpJob *self)
   g_atomic_int_set (&self->submitted, FALSE);
 }
 
-/* FALSE: it was cancelled meanwhile. */
+/* FALSE: it was cancelled meanwhile. A held job is one of the executor's from
+ * here on; only who holds it submits it, so this looks without the lock. */
 gboolean
 lp_job_set_queued (LpJob *self)
 {
-  return g_atomic_int_compare_and_exchange (&self->state, LP_JOB_STATE_NEW, LP_JOB_STATE_QUEUED);
+  gboolean queued;
+
+  if (!self->held)
+    return g_atomic_int_compare_and_exchange (&self->state, LP_JOB_STATE_NEW, LP_JOB_STATE_QUEUED);
+
+  g_mutex_lock (&self->lock);
+  queued = lp_job_peek_state (self) == LP_JOB_STATE_QUEUED;
+  if (queued)
+    self->held = FALSE;
+  g_mutex_unlock (&self->lock);
+
+  return queued;
 }
 
 /* Sets the deadline of a job that runs, the time-out or the end of its grace;
@@ -496,23 +508,37 @@ lp_job_disarm (LpJob *self)
   g_mutex_unlock (&self->pool->lock);
 }
 
+/* Of a held job only who submits it may read the owner. */
+static GError *
+no_executor_error (void)
+{
+  return g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED,
+                              "The job was cancelled while it waited for an executor");
+}
+
+/* Ends a job that is in no executor. */
 static gboolean
 cancel_new (LpJob *self)
 {
   GQueue waiters = G_QUEUE_INIT;
   gboolean ended;
+  gboolean held;
 
   g_mutex_lock (&self->lock);
-  ended = g_atomic_int_compare_and_exchange (&self->state, LP_JOB_STATE_NEW, LP_JOB_STATE_CANCELLED);
+  held = self->held;
+  ended = g_atomic_int_compare_and_exchange (&self->state, held ? LP_JOB_STATE_QUEUED : LP_JOB_STATE_NEW,
+                                             LP_JOB_STATE_CANCELLED);
   if (ended)
     {
-      self->error = lp_job_interrupt_error (self, LP_INTERRUPT_CANCEL);
+      self->error = held ? no_executor_error () : lp_job_interrupt_error (self, LP_INTERRUPT_CANCEL);
       self->ended_at = lp_clock_now ();
       waiters = self->waiters;
       g_queue_init (&self->waiters);
     }
   g_mutex_unlock (&self->lock);
 
+  if (ended && held)
+    lp_job_drop_user_data (self);
   lp_job_tell (self, &waiters);
   return ended;
 }

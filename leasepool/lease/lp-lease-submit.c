@@ -41,7 +41,8 @@ enqueue (LpGrant *lease_grant, LpJob *job, GError **error)
   GError *local_error = NULL;
 
   job->executor = g_object_ref (grant->executor);
-  job->pool = lp_pool_ref (grant->pool);
+  if (job->pool == NULL)        /* else it is held for this pool */
+    job->pool = lp_pool_ref (grant->pool);
   job->owner = grant->owner != NULL ? g_ref_string_acquire (grant->owner) : NULL;
 
   if (lp_executor_enqueue (grant->executor, grant, job, &local_error))

@@ -145,11 +145,46 @@ lp_pool_fail_waiters_locked (LpPool *self, LpActions *actions)
 {
   LpWaiter *waiter;
 
+  lp_actions_settle_all (actions, &self->stop_watches, NULL);
   while ((waiter = lp_waiters_peek (&self->waiters)) != NULL)
     fail_waiter_locked (self, waiter,
                         g_error_new_literal (LP_ERROR, LP_ERROR_NOT_STARTED,
                                              "The manager was stopped while the acquire waited"),
                         actions);
+}
+
+/* Has COMPLETION, whose reference is taken, told as soon as the pool, which runs
+ * now, takes no more acquires. FALSE with an error if it takes none already. */
+gboolean
+lp_pool_watch_stop (LpPool *self, LpCompletion *completion, GError **error)
+{
+  gboolean running;
+
+  g_mutex_lock (&self->lock);
+  running = check_running_locked (self, error);
+  if (running)
+    g_queue_push_tail_link (&self->stop_watches, lp_completion_get_link (completion));
+  g_mutex_unlock (&self->lock);
+
+  return running;
+}
+
+/* Unless it is being told. */
+void
+lp_pool_unwatch_stop (LpPool *self, LpCompletion *completion)
+{
+  GList *link = lp_completion_get_link (completion);
+  gboolean found;
+
+  g_mutex_lock (&self->lock);
+  found = link->prev != NULL || link->next != NULL || self->stop_watches.head == link;
+  if (found)
+    g_queue_unlink (&self->stop_watches, link);
+  g_mutex_unlock (&self->lock);
+
+  if (found && lp_completion_settle_error (completion, g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED,
+                                                                            "Nobody watches any more")))
+    lp_completion_deliver (completion);
 }
 
 static void

@@ -160,6 +160,7 @@ struct _LpPool
   GError *start_error;          /* why the start is being undone */
   LpStopMode stop_mode;
   GQueue stop_waiters;          /* of LpCompletion */
+  GQueue stop_watches;          /* of LpCompletion: who wants to know that no more acquires are taken */
   gint64 cancel_at;             /* when a DRAIN becomes CANCEL */
   gint64 kill_at;               /* when a CANCEL becomes KILL */
   gboolean orphaned;            /* the manager is gone */
@@ -268,6 +269,8 @@ void      lp_pool_acquire            (LpPool *self, const LpAsk *ask, LpCompleti
 gboolean  lp_pool_may_block          (LpPool *self, GError **error);
 void      lp_pool_grant_locked       (LpPool *self, LpSlot *slot, LpWaiter *waiter, gint64 now, LpActions *actions);
 void      lp_pool_fail_waiters_locked (LpPool *self, LpActions *actions);
+gboolean  lp_pool_watch_stop         (LpPool *self, LpCompletion *completion, GError **error);
+void      lp_pool_unwatch_stop       (LpPool *self, LpCompletion *completion);
 char     *lp_pool_describe_locked    (LpPool *self, gint64 now);
 
 /* lp-grant.c */
@@ -292,6 +295,7 @@ void      lp_pool_block              (LpPool *self);
 void      lp_pool_wait               (LpPool *self, LpCompletion *completion);
 gboolean  lp_pool_check_owner        (LpPool *self, const char *what, GError **error);
 void      lp_pool_orphan             (LpPool *self);
+int       lp_stop_mode_hardness      (LpStopMode mode);
 void      lp_pool_abort_start        (LpPool *self, GError *error);
 void      lp_pool_stop               (LpPool *self, LpStopMode mode, double timeout, LpCompletion *completion);
 void      lp_pool_started_locked     (LpPool *self, gint64 now, LpActions *actions);

@@ -341,8 +341,8 @@ lp_pool_abort_start (LpPool *self, GError *error)
 }
 
 /* DRAIN, CANCEL, KILL: from the softest to the hardest. */
-static int
-hardness (LpStopMode mode)
+int
+lp_stop_mode_hardness (LpStopMode mode)
 {
   return mode == LP_STOP_MODE_KILL ? 2 : mode == LP_STOP_MODE_CANCEL ? 1 : 0;
 }
@@ -350,7 +350,7 @@ hardness (LpStopMode mode)
 static void
 harden_locked (LpPool *self, LpStopMode mode, gint64 now, LpActions *actions)
 {
-  if (self->stop_mode != 0 && hardness (mode) <= hardness (self->stop_mode))
+  if (self->stop_mode != 0 && lp_stop_mode_hardness (mode) <= lp_stop_mode_hardness (self->stop_mode))
     return;
 
   self->stop_mode = mode;

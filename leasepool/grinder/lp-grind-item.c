@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+/* An item of a grinder, from its acceptance to its end. */
+
+#include "config.h"
+
+#include "lp-grind-private.h"
+
+#include "lp-job-private.h"
+
+LpGrindItem *
+lp_grind_item_ref (LpGrindItem *self)
+{
+  return g_atomic_rc_box_acquire (self);
+}
+
+static void
+item_clear (gpointer data)
+{
+  LpGrindItem *self = data;
+
+  g_clear_object (&self->ended);
+  g_clear_object (&self->job);
+  lp_grind_unref (self->grind);
+}
+
+/* Not under a lock. */
+void
+lp_grind_item_unref (LpGrindItem *self)
+{
+  g_atomic_rc_box_release_full (self, item_clear);
+}
+
+/* The oldest items that have waited long enough are due. */
+void
+lp_grind_mark_due_locked (LpGrind *self, gint64 now)
+{
+  while (self->first_young != NULL)
+    {
+      LpGrindItem *item = self->first_young->data;
+
+      if (lp_clock_add (item->since, self->settings->max_wait_seconds) > now)
+        break;
+
+      item->due = TRUE;
+      self->n_due++;
+      self->first_young = self->first_young->next;
+    }
+}
+
+static void
+leave_pending_locked (LpGrind *self, LpGrindItem *item)
+{
+  if (self->first_young == &item->link)
+    self->first_young = item->link.next;
+  if (item->due)
+    self->n_due--;
+  g_queue_unlink (&self->pending, &item->link);
+  item->place = LP_ITEM_LEFT;
+}
+
+/* Moves the oldest items, up to MAX_ITEMS, to PLACE; ITEMS gets a reference to
+ * each. */
+void
+lp_grind_take_locked (LpGrind *self, guint max_items, LpItemPlace place, GPtrArray *items)
+{
+  guint n_items = MIN (self->pending.length, max_items);
+
+  for (guint i = 0; i < n_items; i++)
+    {
+      LpGrindItem *item = g_queue_peek_head (&self->pending);
+
+      leave_pending_locked (self, item);
+      item->place = place;
+      if (place == LP_ITEM_FLYING)
+        g_queue_push_tail_link (&self->flying, &item->link);
+      g_ptr_array_add (items, lp_grind_item_ref (item));
+    }
+
+  if (n_items > 0)
+    lp_grind_pending_changed_locked (self);
+}
+
+/* Ends ITEMS, which no executor has, unless they were cancelled meanwhile. */
+void
+lp_grind_end_items (GPtrArray *items, const GError *error)
+{
+  for (guint i = 0; i < items->len; i++)
+    {
+      LpGrindItem *item = items->pdata[i];
+
+      lp_job_end_held (item->job, g_error_copy (error));
+    }
+}
+
+static void
+count_end_locked (LpGrind *self, LpJob *job)
+{
+  LpJobState state = lp_job_peek_state (job);
+
+  self->n_items--;
+  self->counters.succeeded += state == LP_JOB_STATE_SUCCEEDED;
+  self->counters.failed += state == LP_JOB_STATE_FAILED;
+  self->counters.cancelled += state == LP_JOB_STATE_CANCELLED;
+}
+
+static void
+ended_cb (LpCompletion *completion, gpointer data)
+{
+  LpGrindItem *item = data;
+  LpGrind *self = item->grind;
+  gboolean rebalance;
+
+  g_mutex_lock (&self->lock);
+  count_end_locked (self, item->job);
+  rebalance = item->place == LP_ITEM_PENDING || self->n_items == 0;
+  if (item->place == LP_ITEM_PENDING)
+    {
+      leave_pending_locked (self, item);
+      lp_grind_pending_changed_locked (self);
+    }
+  else if (item->place == LP_ITEM_FLYING)
+    g_queue_unlink (&self->flying, &item->link);
+  item->place = LP_ITEM_LEFT;
+  g_mutex_unlock (&self->lock);
+
+  if (rebalance)
+    lp_grind_rebalance (self);
+  lp_grind_item_unref (item);
+}
+
+/* Two references: one is its step's. */
+static LpGrindItem *
+item_new (LpGrind *grind, LpJob *job, gint64 now)
+{
+  LpGrindItem *self = g_atomic_rc_box_new0 (LpGrindItem);
+
+  self->grind = lp_grind_ref (grind);
+  self->job = g_object_ref (job);
+  self->since = now;
+  self->link.data = self;
+  self->ended = lp_completion_new_step (ended_cb, lp_grind_item_ref (self));
+
+  return self;
+}
+
+static gboolean
+check_running_locked (LpGrind *self, GError **error)
+{
+  if (self->state == LP_GRIND_RUNNING)
+    return TRUE;
+
+  g_set_error_literal (error, LP_ERROR, LP_ERROR_NOT_STARTED,
+                       self->state == LP_GRIND_STOPPING ? "The grinder is stopping"
+                       : "The grinder is not running; start it first");
+  return FALSE;
+}
+
+static gboolean
+has_room_locked (LpGrind *self, GError **error)
+{
+  int max_pending = self->settings->max_pending;
+
+  if (max_pending == 0 || self->pending.length < (guint) max_pending)
+    return TRUE;
+
+  self->counters.refused++;
+  g_set_error (error, LP_ERROR, LP_ERROR_QUEUE_FULL,
+               "max-pending (%d) items already wait; the signal drained tells when there is room", max_pending);
+  return FALSE;
+}
+
+/* From here on the job is accepted, and waits. A job's lock comes after ours. */
+static gboolean
+push_locked (LpGrind *self, LpGrindItem *item, GError **error)
+{
+  if (!check_running_locked (self, error) || !has_room_locked (self, error))
+    return FALSE;
+
+  if (!lp_job_hold (item->job, self->pool, item->since))
+    {
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "The job was cancelled before it was submitted");
+      return FALSE;
+    }
+
+  g_queue_push_tail_link (&self->pending, &item->link);
+  if (self->first_young == NULL)
+    self->first_young = &item->link;
+  self->n_items++;
+  self->counters.accepted++;
+  lp_grind_pending_changed_locked (self);
+
+  return TRUE;
+}
+
+/* Whether there is anything for lp_grind_rebalance() to do after a push. */
+static gboolean
+concerns_locked (LpGrind *self)
+{
+  return !self->timer_set || lp_grind_wants_batch_locked (self);
+}
+
+/* Accepts a job; refused, it is as new. Its end may come on any thread before
+ * this returns. */
+gboolean
+lp_grind_accept (LpGrind *self, LpJob *job, GError **error)
+{
+  LpGrindItem *item;
+  gboolean accepted;
+  gboolean rebalance;
+
+  if ((self->pool != NULL && !lp_pool_check_fork (self->pool, error)) || !lp_job_claim_for_submit (job, error))
+    return FALSE;
+
+  item = item_new (self, job, lp_clock_now ());
+  g_mutex_lock (&self->lock);
+  accepted = push_locked (self, item, error);
+  rebalance = accepted && concerns_locked (self);
+  g_mutex_unlock (&self->lock);
+
+  if (accepted)
+    lp_job_add_waiter (job, g_object_ref (item->ended));
+  else
+    {
+      lp_job_unclaim (job);
+      lp_grind_item_unref (item); /* its step's: it is never told */
+    }
+  if (rebalance)
+    lp_grind_rebalance (self);
+
+  lp_grind_item_unref (item);
+  return accepted;
+}
