@@ -96,9 +96,36 @@ test_batch_is_what_waits_at_the_grant (Fixture *self, gconstpointer data)
   for (int i = 0; i < 10; i++)
     jobs[i] = enqueued (self->grinder, lp_test_value_job (i));
   lp_lease_release (first);
+  lp_lease_release (second);
   for (int i = 0; i < 10; i++)
     assert_job_value (jobs[i], i);
   g_assert_cmpuint (grinder_counter (self->grinder, "batches"), ==, 1);
+  g_object_unref (first);
+  g_object_unref (second);
+}
+
+static void
+set_up_wide (Fixture *self, gconstpointer data)
+{
+  set_up_with (self, 2, 3, "max-batches-in-flight", 5, NULL);
+}
+
+/* Items that an acquire under way is going to take do not start another one. */
+static void
+test_items_that_are_provided_for (Fixture *self, gconstpointer data)
+{
+  LpLease *first = lp_test_acquire (self->manager, "holder");
+  LpLease *second = lp_test_acquire (self->manager, "holder");
+  LpJob *jobs[10];
+
+  for (int i = 0; i < 10; i++)
+    jobs[i] = enqueued (self->grinder, lp_test_value_job (i));
+  g_assert_cmpuint (lp_test_stat (self->manager, "waiting"), ==, 1);
+  g_assert_cmpuint (grinder_stat (self->grinder, "batches_in_flight"), ==, 1);
+  lp_lease_release (first);
+  lp_lease_release (second);
+  for (int i = 0; i < 10; i++)
+    assert_job_value (jobs[i], i);
   g_object_unref (first);
   g_object_unref (second);
 }
@@ -149,6 +176,8 @@ test_numbers_are_not_used_again (Fixture *self, gconstpointer data)
   g_assert_cmpuint (grinder_counter (self->grinder, "batches"), ==, 0);
 
   lp_lease_release (first);
+  lp_lease_release (second);
+  lp_lease_release (third);
   job = enqueued (self->grinder, lp_test_value_job (2));
   assert_job_value (g_object_ref (job), 2);
   g_assert_cmpstr (lp_job_get_owner (job), ==, "work-grinder-batch-2");
@@ -454,6 +483,7 @@ main (int argc, char **argv)
   ADD ("/batch/age", set_up_short, test_age_starts_a_batch);
   ADD ("/batch/cap", set_up_capped, test_cap);
   ADD ("/batch/decided-at-the-grant", set_up, test_batch_is_what_waits_at_the_grant);
+  ADD ("/batch/provided-for", set_up_wide, test_items_that_are_provided_for);
   ADD ("/batch/in-flight", set_up_two_in_flight, test_batches_in_flight);
   ADD ("/batch/numbers-are-not-used-again", set_up_two_in_flight, test_numbers_are_not_used_again);
   ADD ("/item/ends-on-its-own", set_up, test_items_end_on_their_own);
