@@ -264,6 +264,38 @@ test_producer (Fixture *self, gconstpointer data)
   g_signal_handlers_disconnect_by_data (self->grinder, &feed);
 }
 
+/* --- An acquire that fails --- */
+
+static void
+set_up_few_waiters (Fixture *self, gconstpointer data)
+{
+  self->manager = lp_test_start (1, "max-waiters", 1, NULL);
+  self->gate = lp_test_gate_new ();
+  self->grinder = lp_grinder_new (self->manager);
+  g_object_set (self->grinder, "max-wait-seconds", LONG_SECONDS, "batch-size-threshold", 1, NULL);
+  assert_grinder_starts (self->grinder);
+}
+
+/* The items of the batch end with its error, and the next batch is another one. */
+static void
+test_acquire_is_refused (Fixture *self, gconstpointer data)
+{
+  LpLease *lease = lp_test_acquire (self->manager, "holder");
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (LpLease) other = NULL;
+
+  lp_manager_acquire_async (self->manager, NULL, NULL, lp_test_result_cb, &result);
+  assert_job_error (enqueued (self->grinder, lp_test_value_job (1)), LP_JOB_STATE_FAILED, LP_ERROR,
+                    LP_ERROR_QUEUE_FULL);
+  g_assert_cmpuint (grinder_stat (self->grinder, "batches_in_flight"), ==, 0);
+
+  lp_lease_release (lease);
+  other = lp_manager_acquire_finish (self->manager, lp_test_wait_result (&result), NULL);
+  lp_lease_release (other);
+  assert_job_value (enqueued (self->grinder, lp_test_value_job (2)), 2);
+  g_object_unref (lease);
+}
+
 /* --- Notifications --- */
 
 static void
@@ -307,6 +339,7 @@ main (int argc, char **argv)
   ADD ("/drained/each-time", set_up_bounded, test_drained_each_time);
   ADD ("/drained/by-a-cancel", set_up_bounded, test_drained_by_a_cancel);
   ADD ("/drained/producer", set_up_bounded, test_producer);
+  ADD ("/acquire-is-refused", set_up_few_waiters, test_acquire_is_refused);
   ADD ("/notify", set_up, test_notifications);
 
   return g_test_run ();
