@@ -72,6 +72,8 @@ lp_process_executor_take_functions (LpProcessExecutor *self, GVariant *hello)
   g_mutex_lock (lp_executor_get_lock (LP_EXECUTOR (self)));
   self->remote = remote;
   g_mutex_unlock (lp_executor_get_lock (LP_EXECUTOR (self)));
+  if (remote != NULL)
+    lp_pool_take_remote_functions (lp_executor_get_private (LP_EXECUTOR (self))->pool, remote);
 
   return wrong;
 }
@@ -376,7 +378,7 @@ lp_process_executor_finalize (GObject *object)
   LpProcessExecutor *self = LP_PROCESS_EXECUTOR (object);
 
   g_ptr_array_unref (self->children);
-  g_clear_pointer (&self->remote, lp_remote_functions_free);
+  g_clear_pointer (&self->remote, lp_remote_functions_unref);
   if (self->overdue_source != NULL)
     {
       g_source_destroy (self->overdue_source);

@@ -9,6 +9,7 @@
 
 struct _LpRemoteFunctions
 {
+  gatomicrefcount ref_count;    /* (atomic) */
   GHashTable *entries;          /* (construct-only) name -> RemoteFunction */
 };
 
@@ -76,16 +77,27 @@ lp_remote_functions_new (GVariant *list, char **wrong)
 {
   LpRemoteFunctions *self = g_new0 (LpRemoteFunctions, 1);
 
+  g_atomic_ref_count_init (&self->ref_count);
   self->entries = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, remote_function_free);
   if (!add_all (self, list, wrong))
-    g_clear_pointer (&self, lp_remote_functions_free);
+    g_clear_pointer (&self, lp_remote_functions_unref);
 
   return self;
 }
 
-void
-lp_remote_functions_free (LpRemoteFunctions *self)
+LpRemoteFunctions *
+lp_remote_functions_ref (LpRemoteFunctions *self)
 {
+  g_atomic_ref_count_inc (&self->ref_count);
+  return self;
+}
+
+void
+lp_remote_functions_unref (LpRemoteFunctions *self)
+{
+  if (!g_atomic_ref_count_dec (&self->ref_count))
+    return;
+
   g_hash_table_unref (self->entries);
   g_free (self);
 }
@@ -117,4 +129,16 @@ lp_remote_functions_get_result_type (LpRemoteFunctions *self, const char *name)
   RemoteFunction *function = g_hash_table_lookup (self->entries, name);
 
   return function != NULL ? type_or_null (function->result_type) : NULL;
+}
+
+/* The types are NULL where it did not say, or has no such function. */
+gboolean
+lp_remote_functions_lookup (LpRemoteFunctions *self, const char *name, const GVariantType **parameter_type,
+                            const GVariantType **result_type)
+{
+  RemoteFunction *function = g_hash_table_lookup (self->entries, name);
+
+  *parameter_type = function != NULL ? type_or_null (function->parameter_type) : NULL;
+  *result_type = function != NULL ? type_or_null (function->result_type) : NULL;
+  return function != NULL;
 }

@@ -137,6 +137,11 @@ guint     lp_manager_get_desired_executor_count (LpManager *self);
 LP_AVAILABLE_IN_1_0
 void      lp_manager_recycle                    (LpManager *self);
 LP_AVAILABLE_IN_1_0
+gboolean  lp_manager_lookup_function            (LpManager     *self,
+                                                 const char    *name,
+                                                 GVariantType **parameter_type,
+                                                 GVariantType **result_type);
+LP_AVAILABLE_IN_1_0
 GVariant *lp_manager_dup_stats                  (LpManager *self) G_GNUC_WARN_UNUSED_RESULT;
 
 LP_AVAILABLE_IN_1_0

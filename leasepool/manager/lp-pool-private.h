@@ -11,6 +11,7 @@
 #include "lp-deadlines-private.h"
 #include "lp-executor-private.h"
 #include "lp-histogram-private.h"
+#include "lp-remote-functions-private.h"
 #include "lp-service-private.h"
 #include "lp-settings-private.h"
 #include "lp-waiters-private.h"
@@ -127,6 +128,7 @@ struct _LpPool
   LpSettings *settings;         /* (owned) of this run; constant while it lasts */
   GType executor_type;          /* of this run */
   LpFunctions *functions;       /* (owned) (nullable) of this run: the table and the module */
+  LpRemoteFunctions *remote_functions; /* (owned) (nullable) what the workers of this run said they have */
   LpService *service;           /* (owned) while it runs */
   LpDelivery *owner;            /* (owned) the owner context of this or the last run */
   GThread *owner_thread;        /* the one that started it; only compared */
@@ -206,6 +208,7 @@ void      lp_pool_destroy_later      (LpPool *self, GDestroyNotify destroy, gpoi
 void      lp_pool_drop_settings      (LpPool *self, LpSettings *settings);
 void      lp_pool_drop_service       (LpPool *self);
 LpPoolState lp_pool_get_state        (LpPool *self);
+void      lp_pool_take_remote_functions (LpPool *self, LpRemoteFunctions *functions);
 void      lp_pool_preview            (LpPool *self, LpSettings *settings, gint64 units);
 
 /* lp-rebalance.c */

@@ -58,6 +58,7 @@ lp_pool_unref (LpPool *self)
 
   if (self->functions != NULL)
     lp_pool_destroy_in_owner (self, g_object_unref, self->functions);
+  g_clear_pointer (&self->remote_functions, lp_remote_functions_unref);
   if (self->settings != NULL)
     lp_pool_drop_settings (self, self->settings);
   g_clear_pointer (&self->owner, lp_delivery_unref);
@@ -299,4 +300,17 @@ lp_pool_destroy_in_owner (LpPool *self, GDestroyNotify destroy, gpointer data)
     lp_delivery_post_destroy (owner, destroy, data);
 
   g_clear_pointer (&owner, lp_delivery_unref);
+}
+
+/* What the executor that started last says: its program may be another one than the first one's, if it was replaced
+ * meanwhile. */
+void
+lp_pool_take_remote_functions (LpPool *self, LpRemoteFunctions *functions)
+{
+  g_autoptr (LpRemoteFunctions) former = NULL;
+
+  g_mutex_lock (&self->lock);
+  former = self->remote_functions;
+  self->remote_functions = lp_remote_functions_ref (functions);
+  g_mutex_unlock (&self->lock);
 }
