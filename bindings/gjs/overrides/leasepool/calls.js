@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright 2026 The leasepool authors
+
+/* What managers, leases and jobs share: promises, options, and the parameters of named functions. */
+
+/* exported checkCancellable, extend, readCall, readRequest */
+
+const {Gio} = imports.gi;
+const {describe, invalid} = imports.overrides.leasepool.errors;
+const {checkType, toParameters} = imports.overrides.leasepool.values;
+
+function extend(Lp) {
+    for (const [cls, ...names] of [
+        [Lp.Manager, 'start', 'stop', 'acquire', 'run', 'call'],
+        [Lp.Lease, 'submit', 'call', 'drain'],
+        [Lp.Job, 'wait'],
+    ]) {
+        for (const name of names)
+            Gio._promisify(cls.prototype, `${name}_async`, `${name}_finish`);
+    }
+    // LpGrinder, once it is there.
+    for (const name of ['start', 'stop', 'submit']) {
+        if (Lp.Grinder)
+            Gio._promisify(Lp.Grinder.prototype, `${name}_async`, `${name}_finish`);
+    }
+    // The job that runs, in a worker program of worker.js.
+    Lp.currentJob = null;
+}
+
+function checkCancellable(cancellable) {
+    if (cancellable !== null && !(cancellable instanceof Gio.Cancellable))
+        throw invalid(`The cancellable must be a Gio.Cancellable, not ${describe(cancellable)}`);
+    return cancellable;
+}
+
+/** The request and the cancellable of {owner: 'me', timeout: 2, cancellable}, of an Lp.Request, or of nothing. */
+function readRequest(options, cancellable = null) {
+    const {Lp} = imports.gi;
+    if (options instanceof Lp.Request || options === null || options === undefined)
+        return {request: options ?? null, cancellable: checkCancellable(cancellable)};
+    if (typeof options !== 'object')
+        throw invalid(`What is asked for must be an object or an Lp.Request, not ${describe(options)}`);
+    const {cancellable: own = null, ...properties} = options;
+    return {request: new Lp.Request(properties), cancellable: checkCancellable(own ?? cancellable)};
+}
+
+/** The parameters and the options of call(name, values, options) or call(name, type, values, options). */
+function readCall(manager, name, rest) {
+    if (typeof name !== 'string' || name === '')
+        throw invalid(`The name of a function must be a string, not ${describe(name)}`);
+    const isTyped = typeof rest[0] === 'string';
+    const [type, values, options] = isTyped ? rest : [undefined, ...rest];
+    const declared = isTyped ? checkType(type, `The type of the arguments of “${name}”`) : lookUp(manager, name);
+    return {parameters: toParameters(name, declared, values ?? []), options};
+}
+
+/** The declared type of the parameters; null if it is not known, or any. */
+function lookUp(manager, name) {
+    const [, parameters] = manager?.lookup_function(name) ?? [false, null];
+    return parameters?.dup_string() ?? null;
+}

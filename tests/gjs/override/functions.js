@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright 2026 The leasepool authors
+
+/* A module whose functions a worker runs. */
+
+import Gio from 'gi://Gio';
+import GLib from 'gi://GLib';
+import Lp from 'gi://Lp?version=1';
+import System from 'system';
+
+export const VERSION = 5;
+
+export class Counter {}
+
+export default function unnamed() {
+    return 'never called';
+}
+
+export function countPrimes(n) {
+    let primes = 0;
+    for (let number = 2; number <= n; number++) {
+        let divisor = 2;
+        while (divisor * divisor <= number && number % divisor !== 0)
+            divisor++;
+        primes += divisor * divisor > number;
+    }
+    return primes;
+}
+
+export const echo = (...values) => {
+    System.gc();
+    return values;
+};
+
+export function kind(value) {
+    return value instanceof Uint8Array ? 'Uint8Array' : value === null ? 'null' : Number.isInteger(value) ? 'integer' : typeof value;
+}
+
+export function nothing() {}
+
+export function twice(number) {
+    return 2 * number;
+}
+twice.parameters = '(u)';
+twice.result = '(u)';
+
+export function wrongResult() {
+    return 'x';
+}
+wrongResult.result = 'u';
+
+export function strange() {
+    return new Map();
+}
+
+export function fail(text) {
+    throw new RangeError(text);
+}
+
+export function failGio(text) {
+    throw new GLib.Error(Gio.IOErrorEnum, Gio.IOErrorEnum.EXISTS, text);
+}
+
+export function failOdd() {
+    // eslint-disable-next-line no-throw-literal
+    throw 'a string';
+}
+
+export function pid() {
+    return new Gio.Credentials().get_unix_pid();
+}
+
+function pause(milliseconds) {
+    return new Promise(resolve => GLib.timeout_add(GLib.PRIORITY_DEFAULT, milliseconds, () => {
+        resolve();
+        return GLib.SOURCE_REMOVE;
+    }));
+}
+
+export async function later(value) {
+    await pause(5);
+    System.gc();
+    return {value, name: Lp.currentJob.name};
+}
+
+export async function rejectLater() {
+    await pause(1);
+    throw new TypeError('later');
+}
+
+export async function steps(n) {
+    for (let step = 1; step <= n; step++) {
+        Lp.currentJob.set_progress(step / n, `step ${step}`);
+        await pause(15);
+    }
+    return n;
+}
+
+export function untilCancelled() {
+    const cancellable = Lp.currentJob.get_cancellable();
+    Lp.currentJob.set_progress(0.5, null);
+    for (;;) {
+        cancellable.set_error_if_cancelled();
+        GLib.usleep(1000);
+    }
+}
+
+export async function untilCancelledLater() {
+    const cancellable = Lp.currentJob.get_cancellable();
+    Lp.currentJob.set_progress(0.5, null);
+    while (!cancellable.is_cancelled())
+        await pause(2);
+    cancellable.set_error_if_cancelled();
+}
+
+export function spin() {
+    for (;;)
+        GLib.usleep(1000);
+}
+
+export function hasJob() {
+    return Lp.currentJob !== null;
+}
+
+export function talk() {
+    console.log('of console');
+    print('of print');
+    console.debug('of debug');
+}
+
+let prepared = null;
+
+export function prepare(value) {
+    prepared = value;
+}
+
+export function getPrepared() {
+    return prepared;
+}
