@@ -175,6 +175,8 @@ class Block:
         self.language = language
         self.text = text
         self.output = None
+        # Those of the page that begin with "// NAME.js": modules that others import.
+        self.modules = {}
 
 
 def blocks_of(name, text):
@@ -195,6 +197,10 @@ def blocks_of(name, text):
             lines.append(line)
     if language is not None:
         raise ValueError(f"{name}:{start}: the block is not closed")
+    modules = {block.text.split("\n")[0][3:]: block.text for block in found
+               if re.match(r"// [\w-]+\.js\n", block.text)}
+    for block in found:
+        block.modules = modules
     return found
 
 
@@ -286,8 +292,11 @@ def need_introspection():
         raise Skip("an interpreter cannot load a library with sanitizers")
 
 
-def run_script(command, suffix, text):
+def run_script(command, suffix, text, modules=None):
     with tempfile.TemporaryDirectory() as scratch:
+        for name, source in (modules or {}).items():
+            with open(os.path.join(scratch, name), "w", encoding="utf-8") as handle:
+                handle.write(source)
         path = os.path.join(scratch, "block" + suffix)
         with open(path, "w", encoding="utf-8") as handle:
             handle.write(text)
@@ -307,7 +316,7 @@ def check_js(block):
     text = block.text
     if "'gi://Lp" not in text:
         text = JS_BEFORE + text + JS_AFTER
-    return run_script(["/usr/bin/gjs", "-m"], ".js", text)
+    return run_script(["/usr/bin/gjs", "-m"], ".js", text, block.modules)
 
 
 def check_vala(block):
@@ -322,7 +331,7 @@ def check_vala(block):
         with open(os.path.join(scratch, "block.c"), encoding="utf-8") as handle:
             # The warnings for C are not for what valac writes.
             build_c(handle.read(), program, "-w", "-Wno-error")
-        return drive(program)
+        return drive(program) if "Lp.Worker" in block.text else run([program])
 
 
 CHECKS = {"c": check_c, "python": check_python, "js": check_js, "vala": check_vala}
@@ -435,6 +444,12 @@ def check_events():
     check_listed("debugging.md", fields, "fields")
 
 
+def check_vala_hello():
+    """It is the program of the page, but for the licence."""
+    example = read("docs", "examples", "hello.vala").split("\n\n", 1)[1]
+    assert example in [block.text for block in blocks_of("docs/vala.md", read("docs", "vala.md"))]
+
+
 def check_headers(names):
     """Every page begins with the licence and the copyright."""
     for name in names:
@@ -454,6 +469,7 @@ def collect():
     cases += [(f"{name} links", check_links, name, text) for name, text in linked_pages().items()]
     cases += [(f"README.md has hello{suffix}", check_hello, suffix, language)
               for suffix, language in ((".c", "c"), (".py", "python"), (".js", "js"))]
+    cases += [("docs/vala.md has hello.vala", check_vala_hello)]
     cases += [("licence", check_headers, list(linked_pages())),
               ("README.md packages", check_packages),
               ("README.md options", check_options),
