@@ -132,6 +132,26 @@ lease.release();
 manager.stop(Lp.StopMode.DRAIN, -1, null);
 """
 
+GJS_MODULE = """
+export function answer(number) {
+    return 2 * number;
+}
+"""
+
+GJS_OVERRIDES_PROGRAM = """
+import GLib from 'gi://GLib';
+import Lp from 'gi://Lp?version=1';
+
+const manager = new Lp.Manager({
+    worker_module: GLib.Uri.resolve_relative(import.meta.url, './answers.js', GLib.UriFlags.NONE),
+    max_pools: 1, workers_per_pool: 1, start_timeout_seconds: 60,
+});
+await manager.start();
+print(await manager.withLease({owner: 'x'}, lease => lease.call('answer', [21])));
+print(manager.worker_argv[4]);
+await manager.stop(Lp.StopMode.DRAIN, 5);
+"""
+
 VALA_PROGRAM = """
 int main () {
     var manager = new Lp.Manager ("thread", 2) { min_pools = 2, function_module = "answer" };
@@ -155,7 +175,7 @@ int main () {
 def clean_environment():
     """Without what leads to the build that this test belongs to."""
     drop = ("LD_LIBRARY_PATH", "GI_TYPELIB_PATH", "LP_MODULE_PATH", "LP_WORKER_PROGRAM", "PKG_CONFIG_PATH", "XDG_DATA_DIRS",
-            "MESON_TESTTHREADS", "DESTDIR", "G_DEBUG", "PYTHONPATH")
+            "MESON_TESTTHREADS", "DESTDIR", "G_DEBUG", "PYTHONPATH", "GJS_PATH")
     return {key: value for key, value in os.environ.items() if key not in drop}
 
 
@@ -395,6 +415,46 @@ class Install(unittest.TestCase):
         self.install_module()
         self.installed(os.path.join(self.libdir, "girepository-1.0/Lp-1.typelib"))
         self.assertEqual(self.in_prefix("gjs", "-m", self.write("program.js", GJS_PROGRAM)), "42\n")
+
+    # The overrides for GJS; the case above is without them
+
+    def write_gjs_program(self):
+        need("gjs")
+        self.installed(os.path.join(self.libdir, "girepository-1.0/Lp-1.typelib"))
+        self.write("answers.js", GJS_MODULE)
+        return self.write("overrides.js", GJS_OVERRIDES_PROGRAM)
+
+    def check_gjs_overrides(self, directory, run_program):
+        answer, worker = run_program("gjs", "-m", self.write_gjs_program()).splitlines()[-2:]
+        self.assertEqual((answer, worker), ("42", os.path.join(directory, "overrides/leasepool/worker.js")))
+
+    def test_gjs_overrides_of_the_prefix_are_found_by_the_data_directory(self):
+        data = os.path.join(self.prefix, "share")
+        self.check_gjs_overrides(os.path.join(data, "gjs-1.0"), lambda *argv: self.in_prefix(
+            *argv, XDG_DATA_DIRS=f"{data}:/usr/local/share:/usr/share"))
+
+    def test_gjs_overrides_of_the_prefix_are_found_by_gjs_path(self):
+        directory = os.path.join(self.prefix, "share/gjs-1.0")
+        self.check_gjs_overrides(directory, lambda *argv: self.in_prefix(*argv, GJS_PATH=directory))
+
+    def test_gjs_overrides_without_installing(self):
+        self.check_gjs_overrides(os.path.join(SOURCE, "bindings/gjs"), self.devenv)
+
+    def test_gjs_overrides_are_all_installed(self):
+        installed = os.path.join(self.prefix, "share/gjs-1.0")
+        names = {path: glob.glob("overrides/**/*.js", root_dir=path, recursive=True)
+                 for path in (installed, os.path.join(SOURCE, "bindings/gjs"))}
+        self.assertEqual(*(sorted(found) for found in names.values()))
+
+    # And Vala
+
+    def test_hello_in_vala(self):
+        need("valac")
+        vapidir = os.path.dirname(self.installed("share/vala/vapi/leasepool-1.vapi"))
+        program = os.path.join(self.top, "hello-vala")
+        self.in_prefix("valac", f"--vapidir={vapidir}", "--pkg=leasepool-1", "--fatal-warnings", "-X", "-w", "-o", program,
+                       os.path.join(EXAMPLES, "hello.vala"))
+        self.assertEqual(self.in_prefix(program), HELLO)
 
     def test_vala_with_the_vapi(self):
         need("valac")
