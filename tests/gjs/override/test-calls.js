@@ -207,6 +207,8 @@ for (const backend of ['thread', 'process']) {
     testEach('progress is an asynchronous iteration', async () => {
         const manager = await start();
         const lease = await manager.acquire();
+        // In its way, so that the iteration begins before the job does.
+        lease.submit(Lp.Job.new_for_command(['sleep', '0.2'], null));
         const job = lease.begin('count-to', [100]);
         const seen = [];
         for await (const {progress, status} of job.updates()) {
