@@ -46,6 +46,12 @@ lp_test_has_processes (void)
   return g_strcmp0 (backend, LP_BACKEND_PROCESS) == 0;
 }
 
+gboolean
+lp_test_starts_at_once (void)
+{
+  return backend == NULL || g_strcmp0 (backend, LP_BACKEND_THREAD) == 0;
+}
+
 /* Zombies are children. */
 static gboolean
 has_no_child (gpointer data)
@@ -91,9 +97,23 @@ add_case (const char *path, const Case *template)
   g_test_add_data_func_full (full, g_memdup2 (template, sizeof *template), run_case, g_free);
 }
 
+/* The backend of a module, on which all these cases run instead. */
+static const char *
+get_outside (void)
+{
+  return g_getenv ("LP_TEST_BACKEND");
+}
+
 static void
 add_for_all (const char *path, Case template)
 {
+  template.backend = get_outside ();
+  if (template.backend != NULL)
+    {
+      add_case (path, &template);
+      return;
+    }
+
   for (guint i = 0; i < G_N_ELEMENTS (backends); i++)
     {
       template.backend = backends[i];
@@ -122,15 +142,24 @@ lp_test_conform_add_fixture (const char *path, gsize size, gconstpointer data, G
 }
 
 void
+lp_test_conform_add_own_func (const char *path, GTestFunc func)
+{
+  if (get_outside () == NULL)
+    add_for_all (path, (Case) { .func = func });
+}
+
+void
 lp_test_conform_add_only (const char *only, const char *path, GTestFunc func)
 {
-  add_case (path, &(Case) { .backend = only, .func = func });
+  if (get_outside () == NULL)
+    add_case (path, &(Case) { .backend = only, .func = func });
 }
 
 void
 lp_test_conform_add_only_data (const char *only, const char *path, gconstpointer data, GTestDataFunc func)
 {
-  add_case (path, &(Case) { .backend = only, .data_func = func, .data = data });
+  if (get_outside () == NULL)
+    add_case (path, &(Case) { .backend = only, .data_func = func, .data = data });
 }
 
 /* --- Gates --- */

@@ -10,18 +10,23 @@ G_BEGIN_DECLS
 /* Cases that run on each backend: /lease/renew becomes /thread/lease/renew and
  * /process/lease/renew. In such a case lp_test_start() and lp_test_new() make managers
  * of that backend, and the jobs of lp-test.h are named functions of conform-module.c,
- * so that all that differs is one property. A case that needs a closure, a class of
+ * so that all that differs is one property. With LP_TEST_BACKEND in the environment they
+ * run on the backend of that name instead, see conformance. A case that needs a closure, a class of
  * executors of its own, or threads that cannot be killed is added with g_test_add(). */
 
 /* NULL in all other cases. */
 const char *lp_test_get_backend            (void);
 /* TRUE where jobs are in other processes. */
 gboolean    lp_test_has_processes          (void);
+/* TRUE where an executor that is started for an acquire that does not wait is there at once. */
+gboolean    lp_test_starts_at_once         (void);
 
 void        lp_test_conform_add_func       (const char *path, GTestFunc func);
 void        lp_test_conform_add_data_func  (const char *path, gconstpointer data, GTestDataFunc func);
 void        lp_test_conform_add_fixture    (const char *path, gsize size, gconstpointer data, GTestFixtureFunc set_up,
                                             GTestFixtureFunc func, GTestFixtureFunc tear_down);
+/* For those of the library, which have init functions; not for a backend of a module. */
+void        lp_test_conform_add_own_func   (const char *path, GTestFunc func);
 /* For one backend, for what only that one can do; with the same jobs. */
 void        lp_test_conform_add_only       (const char *backend, const char *path, GTestFunc func);
 void        lp_test_conform_add_only_data  (const char *backend, const char *path, gconstpointer data,

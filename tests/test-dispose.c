@@ -291,7 +291,7 @@ main (int argc, char **argv)
           lp_test_conform_add_data_func (path, GUINT_TO_POINTER (state * 10 + place), test_dispose);
       }
 
-  lp_test_conform_add_func ("/dispose/after-a-start-nobody-waits-for", test_dispose_after_a_start_nobody_waits_for);
+  lp_test_conform_add_own_func ("/dispose/after-a-start-nobody-waits-for", test_dispose_after_a_start_nobody_waits_for);
   g_test_add_func ("/dispose/after-a-failed-start-nobody-waits-for",
                    test_dispose_after_a_failed_start_nobody_waits_for);
   lp_test_conform_add_func ("/dispose/while-stopping", test_dispose_while_stopping);

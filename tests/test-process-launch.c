@@ -253,7 +253,7 @@ main (int argc, char *argv[])
   add ("/launch/environment/wins", test_environment_wins);
   add ("/launch/directory/is-the-workers", test_directory);
   add ("/launch/directory/missing", test_directory_missing);
-  lp_test_conform_add_func ("/launch/init-function/wrong-parameters", test_init_function_wrong_parameters);
+  lp_test_conform_add_own_func ("/launch/init-function/wrong-parameters", test_init_function_wrong_parameters);
 
   return g_test_run ();
 }

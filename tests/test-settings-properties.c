@@ -6,6 +6,7 @@
 
 #include "config.h"
 
+#include "lp-backend-private.h"
 #include "lp-test-settings.h"
 
 /* Executor types for LpManager:executor-type. */
@@ -228,8 +229,7 @@ test_copy_is_independent (void)
   g_clear_pointer (&settings->name_prefix, g_free);
   lp_settings_unref (settings);
 
-  g_assert_true (lp_settings_resolve_executor_type (copy, NULL)
-                 == (lp_test_has_processes () ? LP_TYPE_PROCESS_EXECUTOR : LP_TYPE_THREAD_EXECUTOR));
+  g_assert_true (lp_settings_resolve_executor_type (copy, NULL) == lp_backend_resolve (lp_test_get_backend (), NULL));
   g_assert_cmpfloat (lp_settings_idle_linger (copy), ==, lp_test_has_processes () ? 5 : 0);
 
   same = lp_settings_ref (copy);

@@ -262,12 +262,12 @@ static void
 test_forward_process_logs (void)
 {
   g_auto(GValue) value = G_VALUE_INIT;
+  g_autofree char *refusal = g_strdup_printf ("forward-process-logs is TRUE, but the backend \"%s\" has no processes",
+                                              lp_test_get_backend ());
 
   g_value_init (&value, G_TYPE_BOOLEAN);
   g_value_set_boolean (&value, TRUE);
-  check_value (LP_SETTING_FORWARD_PROCESS_LOGS, &value,
-               lp_test_has_processes () ? NULL
-                                        : "forward-process-logs is TRUE, but the backend \"thread\" has no processes");
+  check_value (LP_SETTING_FORWARD_PROCESS_LOGS, &value, lp_test_has_processes () ? NULL : refusal);
 }
 
 static void

@@ -490,7 +490,7 @@ main (int argc, char **argv)
 
   lp_test_conform_add_func ("/start/makes-the-desired-executors", test_start_makes_the_desired_executors);
   lp_test_conform_add_func ("/start/twice-does-nothing", test_start_twice_does_nothing);
-  lp_test_conform_add_func ("/start/concurrent-ones-complete-together", test_start_concurrent_ones_complete_together);
+  lp_test_conform_add_own_func ("/start/concurrent-ones-complete-together", test_start_concurrent_ones_complete_together);
   lp_test_conform_add_func ("/start/failure/invalid-settings", test_start_invalid_settings);
   g_test_add_data_func ("/start/failure/executor-fails", "fail", test_start_failing_executor);
   g_test_add_data_func ("/start/failure/executor-fails-silently", "fail-silently", test_start_failing_executor);
@@ -499,8 +499,8 @@ main (int argc, char **argv)
   g_test_add_func ("/start/failure/does-not-wait-for-one-that-hangs",
                    test_start_first_failure_does_not_wait_for_one_that_hangs);
   g_test_add_func ("/start/failure/never-ready-times-out", test_start_never_ready_times_out);
-  lp_test_conform_add_func ("/start/failure/init-function-fails", test_start_failing_init_function);
-  lp_test_conform_add_func ("/start/failure/init-function-unknown", test_start_unknown_init_function);
+  lp_test_conform_add_own_func ("/start/failure/init-function-fails", test_start_failing_init_function);
+  lp_test_conform_add_own_func ("/start/failure/init-function-unknown", test_start_unknown_init_function);
   lp_test_conform_add_func ("/start/failure/module-missing", test_start_missing_module);
   g_test_add_func ("/start/failure/then-success", test_start_after_a_failed_one);
   lp_test_conform_add_func ("/start/cancel/before", test_start_cancelled_before);

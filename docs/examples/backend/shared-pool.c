@@ -40,9 +40,9 @@ run_work (gpointer data, gpointer unused)
   Work *work = data;
 
   lp_job_execute (work->job);
+  g_object_unref (work->job);
   drop_user (work->executor);
 
-  g_object_unref (work->job);
   g_object_unref (work->executor);
   g_free (work);
 }
