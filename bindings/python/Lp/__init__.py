@@ -5,7 +5,51 @@
 It is installed as gi/overrides/Lp, next to PyGObject's own files or in another directory of sys.path.
 """
 
+from . import _errors
+from ._cells import current_job
+from ._executor import JobFuture, LeaseExecutor
+from ._job import Job, LeaseInfo
+from ._lease import Lease
 from ._logs import LogHandler
+from ._manager import Manager
+from ._settings import ExecutorBackend
 from ._worker import Functions, Worker
 
-__all__ = ["Functions", "LogHandler", "Worker"]
+BrokenExecutorError = _errors.BrokenExecutorError
+InvalidArgumentError = _errors.InvalidArgumentError
+LeaseExpiredError = _errors.LeaseExpiredError
+LeasePoolError = _errors.LeasePoolError
+LeasePoolNotStartedError = _errors.LeasePoolNotStartedError
+LeaseTimeoutError = _errors.LeaseTimeoutError
+LeaseUnavailableError = _errors.LeaseUnavailableError
+QueueFullError = _errors.QueueFullError
+UnsupportedBackendError = _errors.UnsupportedBackendError
+
+# The names of the page.
+ExecutorLease = Lease
+LeasedExecutorManager = Manager
+
+__all__ = [
+    "BrokenExecutorError",
+    "ExecutorBackend",
+    "ExecutorLease",
+    "Functions",
+    "InvalidArgumentError",
+    "Job",
+    "JobFuture",
+    "Lease",
+    "LeaseExecutor",
+    "LeaseExpiredError",
+    "LeaseInfo",
+    "LeasePoolError",
+    "LeasePoolNotStartedError",
+    "LeaseTimeoutError",
+    "LeaseUnavailableError",
+    "LeasedExecutorManager",
+    "LogHandler",
+    "Manager",
+    "QueueFullError",
+    "UnsupportedBackendError",
+    "Worker",
+    "current_job",
+]

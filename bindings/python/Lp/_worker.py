@@ -45,7 +45,7 @@ class Worker(Lp.Worker):
 # Functions
 
 
-def _to_error(error):
+def to_error(error):
     name = type(error).__name__
     text = f"{error}"
     return GLib.Error.new_literal(Lp.error_quark(), as_text(f"{name}: {text}" if text else name), Lp.Error.FAILED)
@@ -66,7 +66,7 @@ def _guarded(name, func):
         except BaseException as error:
             # Also SystemExit, which would end the process from within the closure.
             _logger.debug("The function “%s” raised an exception", name, exc_info=True)
-            raise _to_error(error) from error
+            raise to_error(error) from error
         finally:
             _flush()
 

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Copyright 2026 The leasepool authors
+"""What a job gives, in Python: its GVariant says only that it has ended.
+
+A cell knows nothing of its job: the job holds the closure, and the closure the cell.
+"""
+
+import contextvars
+import inspect
+
+from gi.repository import GLib
+
+from ._base import Lp
+from ._errors import without_own_frames
+from ._values import unpack_result
+from ._worker import to_error
+
+_UNIT = GLib.Variant("()", ())
+_job = contextvars.ContextVar("leasepool_job", default=None)
+
+
+def current_job():
+    """The Lp.Job that runs the calling function of lease.run() and the like, or None: it has a cancellable, and takes
+    progress. Threads only."""
+    return _job.get()
+
+
+class ThreadCell:
+    """A call of a function in a worker thread of this process; the very value, or the very exception."""
+
+    def __init__(self, func, args, kwargs):
+        self._work = (func, args, kwargs)
+        self._context = contextvars.copy_context()
+        self._value = self._error = None
+
+    def run(self, job, *_user_data):
+        context, self._context = self._context, None
+        try:
+            self._value = context.run(self._call, job)
+        except BaseException as error:
+            self._error = without_own_frames(error)
+            raise to_error(error) from None
+        return _UNIT
+
+    def _call(self, job):
+        _job.set(job)
+        func, args, kwargs = self._work
+        self._work = None
+        return func(*args, **kwargs)
+
+    def value(self, _variant):
+        value, self._value = self._value, None
+        return value
+
+    def error(self, error):
+        """What the function raised, if that is why the job failed."""
+        original, self._error = self._error, None
+        return original if (error.domain, error.code) == ("lp-error-quark", Lp.Error.FAILED) else None
+
+
+class ProcessCell:
+    """A call of a function in a worker process of Python's."""
+
+    def value(self, variant):
+        from . import _pickle
+
+        return _pickle.result(variant)
+
+    def error(self, error):
+        from . import _pickle
+
+        return _pickle.error(error)
+
+
+class PlainCell:
+    """A named function or a command."""
+
+    def value(self, variant):
+        return unpack_result(variant)
+
+    def error(self, _error):
+        return None
+
+
+PLAIN = PlainCell()
+
+
+def runs_in_processes(manager):
+    return manager is not None and manager.get_backend().lower() == Lp.BACKEND_PROCESS
+
+
+def new_job(manager, func, args, kwargs):
+    """The job that calls the function on an executor of the manager, and its cell. A job is itself."""
+    if isinstance(func, Lp.Job):
+        if args or kwargs:
+            raise TypeError("an Lp.Job has its arguments already")
+        return func, getattr(func, "_cell", PLAIN)
+    if not callable(func):
+        raise TypeError(f"the function must be callable, not {type(func).__name__}")
+    if inspect.iscoroutinefunction(func):
+        raise TypeError(f"“{func.__name__}” is a coroutine function: await it in the event loop, or run a plain function")
+    if runs_in_processes(manager):
+        try:
+            from . import _pickle
+        except ImportError:
+            raise NotImplementedError("functions on worker processes") from None
+        return _pickle.new_job(manager, func, args, kwargs), ProcessCell()
+    cell = ThreadCell(func, args, kwargs)
+    return Lp.Job.new_for_func(cell.run), cell

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Copyright 2026 The leasepool authors
+"""The end of the interpreter: whatever runs is stopped, and nothing holds the exit up."""
+
+import atexit
+import os
+import time
+import weakref
+
+from gi.repository import GLib
+
+from . import _helper
+
+SECONDS = 2
+
+_started = weakref.WeakSet()
+
+
+def track(manager):
+    """The manager is about to start. Its wrapper has attributes, so it lives as long as the object does."""
+    _started.add(manager)
+
+
+def stop_all():
+    managers = [manager for manager in list(_started) if manager.is_running()]
+    for manager in managers:
+        try:
+            manager._stop_at_exit()
+        except GLib.Error:
+            pass
+    deadline = time.monotonic() + SECONDS
+    while any(manager.is_running() for manager in managers) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    for manager in managers:
+        # One that belongs to the context of another thread: this stops it from anywhere, and waits for nothing.
+        if manager.is_running():
+            manager.run_dispose()
+    helper = _helper.peek()
+    if helper is not None:
+        helper.end(SECONDS)
+
+
+def _forget():
+    """In a forked child nothing of the parent is touched."""
+    _started.clear()
+
+
+atexit.register(stop_all)
+os.register_at_fork(after_in_child=_forget)

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Copyright 2026 The leasepool authors
+"""The thread that serves a GLib main context for event loops that do not.
+
+There is one for all of them, started when it is first needed. Its context is its own: the default one belongs to the
+program, which may iterate it in another thread, before, after or meanwhile. The thread never waits for an event loop.
+"""
+
+import collections
+import concurrent.futures
+import logging
+import os
+import threading
+
+from gi.repository import GLib
+
+_logger = logging.getLogger("leasepool")
+
+
+class Helper:
+    def __init__(self):
+        self.context = GLib.MainContext.new()
+        self._posted = collections.deque()
+        self._ending = False
+        self._thread = threading.Thread(target=self._serve, name="leasepool-glib", daemon=True)
+        self._thread.start()
+
+    def _serve(self):
+        self.context.push_thread_default()
+        while not self._ending:
+            while self._posted:
+                func = self._posted.popleft()
+                try:
+                    func()
+                except BaseException:
+                    _logger.exception("A call in the thread of the main context failed")
+                # Neither the function nor what it holds lives until the next one comes.
+                del func
+            # What is posted from here on wakes it.
+            self.context.iteration(True)
+
+    def is_current(self):
+        return threading.current_thread() is self._thread
+
+    def post(self, func):
+        """Calls the function in the thread, in the order of posts; what it raises is logged."""
+        self._posted.append(func)
+        self.context.wakeup()
+
+    def call(self, func):
+        """Calls the function in the thread and returns what it does. It must not wait for an event loop."""
+        if self.is_current():
+            return func()
+        outcome = concurrent.futures.Future()
+
+        def run():
+            try:
+                outcome.set_result(func())
+            except BaseException as error:
+                outcome.set_exception(error)
+
+        self.post(run)
+        return outcome.result()
+
+    def end(self, seconds):
+        self._ending = True
+        self.context.wakeup()
+        self._thread.join(seconds)
+
+
+_lock = threading.Lock()
+_helper = None  # (_lock)
+
+
+def get():
+    global _helper
+    with _lock:
+        if _helper is None:
+            _helper = Helper()
+        return _helper
+
+
+def peek():
+    """The helper, if there is one."""
+    return _helper
+
+
+def _forget():
+    """In a forked child there is no such thread, and nothing of the parent is touched."""
+    global _helper, _lock
+    _helper = None
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget)

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Copyright 2026 The leasepool authors
+"""The initializer of worker threads, as a ThreadPoolExecutor has it."""
+
+import ctypes
+
+from gi.repository import GLib
+
+from ._worker import Functions
+
+_UNIT = GLib.Variant("()", ())
+NAME = "leasepool.python.initializer"
+
+
+def _keep_thread_state():
+    """Has Python keep the state of this thread, and with it what is in a threading.local.
+
+    The thread is one of C: Python makes a state when a function is called in it and drops that afterwards, unless it is
+    held once more.
+    """
+    ctypes.pythonapi.PyGILState_Ensure()
+
+
+def set_up(manager, initializer, initargs):
+    """Has every worker thread call initializer(*initargs) first. An exception fails the start of its executor."""
+    if not callable(initializer):
+        raise TypeError("initializer must be callable")
+    if manager.get_worker_init_function() is not None:
+        raise ValueError("initializer and worker_init_function exclude each other")
+    initargs = tuple(initargs)
+
+    def run(_job, *_user_data):
+        _keep_thread_state()
+        initializer(*initargs)
+        return _UNIT
+
+    functions = manager.get_functions() or Functions.new()
+    functions.add(NAME, None, None, run)
+    manager.set_functions(functions)
+    manager.set_worker_init_function(NAME)

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Copyright 2026 The leasepool authors
+"""How a job ended, as a value or an exception."""
+
+import asyncio
+import weakref
+
+from gi.repository import GLib
+
+from ._base import Lp
+from ._errors import LeaseExpiredError, LeasePoolError, LeasePoolNotStartedError, as_class, from_glib, is_cancelled
+
+_ENDED = {
+    Lp.LeaseState.EXPIRED: LeaseExpiredError,
+    Lp.LeaseState.BROKEN: LeasePoolError,
+    Lp.LeaseState.STOPPED: LeasePoolNotStartedError,
+}
+
+
+class JobCancelledError(asyncio.CancelledError):
+    """Somebody cancelled the job: not its function, and not the end of its lease."""
+
+
+class Outcome:
+    """Tells what the waiting for a job gives. It does not keep the lease: a dropped one is released, its jobs run."""
+
+    def __init__(self, cell, lease=None, manager=None):
+        self._cell = cell
+        self._lease = weakref.ref(lease) if lease is not None else lambda: None
+        self._manager = weakref.ref(manager) if manager is not None else lambda: None
+
+    def of(self, finish):
+        """What finish() gives, as Python has it."""
+        try:
+            variant = finish()
+        except GLib.Error as error:
+            problem = self._cell.error(error)
+            if problem is None:
+                problem = self._cancelled(error) if is_cancelled(error) else from_glib(error)
+        else:
+            return self._cell.value(variant)
+        try:
+            raise problem
+        finally:
+            del problem
+
+    def _cancelled(self, error):
+        """A job that was cancelled by the end of its lease has the error of that; else somebody cancelled it."""
+        lease, manager = self._lease(), self._manager()
+        if lease is not None:
+            cls = _ENDED.get(lease.get_state())
+        elif manager is not None:
+            cls = LeaseExpiredError if manager.is_running() else LeasePoolNotStartedError
+        else:
+            cls = None
+        return JobCancelledError(error.message) if cls is None else as_class(error, cls)
