@@ -3,6 +3,7 @@
 """The manager: settings, start and stop, leases, statistics."""
 
 import asyncio
+import threading
 import weakref
 
 from gi.overrides import override
@@ -40,6 +41,7 @@ class Manager(Lp.Manager):
     _provider = None
     _loop = staticmethod(_no_loop)  # a weak reference to the event loop that started it
     _is_served = False  # whether the owner context is that of the helper's thread
+    _owner_thread = None
     _logger = None
 
     def __init__(self, *, max_pools, size_provider=None, logger=None, **keywords):
@@ -94,6 +96,8 @@ class Manager(Lp.Manager):
         """A list of the Lp.LeaseInfo of the leases that there are; the list model itself is props.leases."""
         if self._is_served:
             return _helper.get().call(lambda: list(self.props.leases))
+        if self._owner_thread not in (None, threading.get_ident()):
+            raise RuntimeError("leases is for the thread that started the manager; elsewhere use stats()[\"leases\"]")
         return list(self.props.leases)
 
     def stats(self):
@@ -149,6 +153,7 @@ class Manager(Lp.Manager):
         track(self)
         self._loop = _no_loop if loop is None else weakref.ref(loop)
         self._is_served = loop is not None and context_of(loop) is None
+        self._owner_thread = threading.get_ident()
         if self._provider is not None:
             self._provider.bind(self, loop if self._is_served else None)
 
@@ -158,8 +163,14 @@ class Manager(Lp.Manager):
         if not self.is_running():
             self._own(loop)
         cancellable = Gio.Cancellable()
+
+        def begin(ready):
+            # The list is filled from the first question on: that is now.
+            self.get_leases()
+            super(Manager, self).start_async(cancellable, ready)
+
         await wait(
-            lambda ready: super(Manager, self).start_async(cancellable, ready),
+            begin,
             self.start_finish,
             cancel=cancellable.cancel,
         )
@@ -186,12 +197,14 @@ class Manager(Lp.Manager):
         """As in C."""
         if not self.is_running():
             self._own(None)
+        self.get_leases()
         super().start_async(cancellable, callback, *user_data)
 
     def start_sync(self, cancellable=None):
         """Blocks until the manager has started; the thread's main context becomes the owner context."""
         if not self.is_running():
             self._own(None)
+        self.get_leases()
         with translated():
             return super().start(cancellable)
 
