@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Copyright 2026 The leasepool authors
+"""The interpreter ends while managers run: at once, and without an error."""
+
+import lpcase
+import pytest
+
+ENDS = {
+    "idle": "pass",
+    "leased": "lease = await manager.acquire()",
+    "waiting": "lease = await manager.acquire(); task = asyncio.ensure_future(manager.acquire()); await asyncio.sleep(0.01)",
+    "job that sleeps": "started = threading.Event(); asyncio.ensure_future(manager.run("
+                       "lambda: (started.set(), time.sleep(1000)))); await asyncio.to_thread(started.wait)",
+    "job that computes": "started = threading.Event(); asyncio.ensure_future(manager.run("
+                         "lambda: (started.set(), any(False for _ in iter(lambda: 0, 1))))); "
+                         "await asyncio.to_thread(started.wait)",
+    "futures": "lease = await manager.acquire(); futures = [lease.submit(time.sleep, 1000) for _ in range(20)]",
+}
+
+PROGRAM = """
+manager = Lp.Manager(max_pools=1, size_provider=lambda: 5, initializer=int, %s)
+
+async def main():
+    await manager.start()
+    %s
+    globals().update(locals())
+
+%s
+print("end", flush=True)
+"""
+
+RUNNERS = {
+    "asyncio": "asyncio.run(main())",
+    "gbulb": "import gbulb; gbulb.install(); asyncio.get_event_loop().run_until_complete(main())",
+    "never closed": "loop = asyncio.new_event_loop(); loop.run_until_complete(main())",
+}
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+@pytest.mark.parametrize("what", ENDS)
+def test_exit_with_a_running_manager(what, runner):
+    assert lpcase.run_program(PROGRAM % ("", ENDS[what], RUNNERS[runner])) == "end\n"
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_exit_with_worker_processes(runner):
+    program = PROGRAM.replace("initializer=int, ", "") % (
+        "backend='process', workers_per_pool=1", "print(os.getpid(), flush=True)", RUNNERS[runner])
+    assert lpcase.run_program(program).endswith("end\n")
+
+
+def test_exit_of_a_manager_without_a_loop():
+    assert lpcase.run_program("""
+manager = Lp.Manager(max_pools=1)
+manager.start_sync()
+lease = manager.acquire_sync()
+lease.submit(time.sleep, 1000)
+print("end")
+""") == "end\n"
+
+
+def test_exit_of_a_manager_of_another_thread():
+    assert lpcase.run_program("""
+manager = Lp.Manager(max_pools=1)
+started = threading.Event()
+
+def run():
+    context = GLib.MainContext()
+    context.push_thread_default()
+    manager.start_sync()
+    started.set()
+    while True:
+        context.iteration(True)
+
+threading.Thread(target=run, daemon=True).start()
+started.wait()
+print("end")
+""") == "end\n"
+
+
+def test_exit_with_an_exception():
+    lpcase.run_program("""
+async def main():
+    await Lp.Manager(max_pools=1).start()
+    raise SystemExit(3)
+
+asyncio.run(main())
+""", returncode=3)
+
+
+def test_import_alone_starts_no_thread():
+    assert lpcase.run_program("""
+Lp.Manager
+print(threading.active_count(), len(os.listdir("/proc/self/task")))
+""") == "1 1\n"
+
+
+def test_forked_child_touches_nothing():
+    assert lpcase.run_program("""
+manager = Lp.Manager(max_pools=1)
+
+async def main():
+    await manager.start()
+    await manager.run(int)
+
+asyncio.run(main())
+pid = os.fork()
+if pid == 0:
+    try:
+        asyncio.run(manager.run(int))
+    except Lp.LeasePoolNotStartedError:
+        sys.exit(7)
+status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+print(status, asyncio.run(manager.run(int)))
+""") == "7 0\n"
