@@ -26,9 +26,9 @@ def start_and_stop(**settings):
     manager = Lp.Manager(backend=Lp.BACKEND_PROCESS, max_pools=1, workers_per_pool=1, start_timeout_seconds=60,
                          **settings)
     begin = time.monotonic()
-    manager.start()
+    manager.start_sync()
     seconds = time.monotonic() - begin
-    manager.stop(Lp.StopMode.CANCEL, -1)
+    manager.stop_sync(Lp.StopMode.CANCEL, -1)
     return seconds
 
 

@@ -123,12 +123,12 @@ gi.require_version("Lp", "1")
 from gi.repository import Gio, GLib, GObject, Lp
 
 manager = Lp.Manager.new("thread", 2)
-manager.start()
-lease = manager.acquire()
+manager.start_sync()
+lease = manager.acquire_sync()
 """
 PYTHON_AFTER = """
 lease.release()
-manager.stop(Lp.StopMode.CANCEL, -1)
+manager.stop_sync(Lp.StopMode.CANCEL, -1)
 """
 
 JS_BEFORE = """

@@ -90,8 +90,8 @@ def fail(*_):
 functions = Lp.Functions.new()
 functions.add("fail", None, None, fail)
 manager = Lp.Manager(backend="thread", max_pools=1, functions=functions)
-manager.start()
-lease = manager.acquire()
+manager.start_sync()
+lease = manager.acquire_sync()
 job = Lp.Job.new_for_call("fail", None)
 lease.submit(job)
 print(sys.modules[Lp.Worker.__module__].__file__)
@@ -100,22 +100,24 @@ try:
 except GLib.Error as error:
     print(error.message)
 lease.release()
-manager.stop(Lp.StopMode.DRAIN, -1)
+manager.stop_sync(Lp.StopMode.DRAIN, -1)
 """
 
+# With the overrides and without: blocking forms have other names there.
 PYTHON_PROGRAM = """
 import gi
 gi.require_version("Lp", "1")
 from gi.repository import GLib, Lp
 
 manager = Lp.Manager(max_pools=1, function_module=%s)
-manager.start()
-lease = manager.acquire()
+start, acquire, stop = [getattr(manager, f"{name}_sync", getattr(manager, name)) for name in ("start", "acquire", "stop")]
+start()
+lease = acquire()
 job = Lp.Job.new_for_call("answer", None)
 lease.submit(job)
 print(job.wait(-1).unpack()[0])
 lease.release()
-manager.stop(Lp.StopMode.DRAIN, -1)
+stop(Lp.StopMode.DRAIN, -1)
 """
 
 GJS_PROGRAM = """

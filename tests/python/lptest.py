@@ -31,6 +31,11 @@ def value(text):
     return GLib.Variant("(s)", (text,))
 
 
+def blocking(manager, name):
+    """The blocking method, which has another name with the overrides."""
+    return getattr(manager, f"{name}_sync", None) or getattr(manager, name)
+
+
 def until_cancelled(job, *_user_data):
     """A work function that stays until it is cancelled."""
     cancellable = job.get_cancellable()
@@ -94,7 +99,7 @@ class TestCase(unittest.TestCase):
     def start(self, max_pools=2, **properties):
         """A running manager; the clean-up stops it and sees that it is finalized."""
         manager = self.new(max_pools, **properties)
-        manager.start()
+        blocking(manager, "start")()
         return manager
 
     def new(self, max_pools=2, backend=Lp.BACKEND_THREAD, **properties):
@@ -108,7 +113,7 @@ class TestCase(unittest.TestCase):
     def stop_and_finalize(self, managers, finalized):
         manager = managers.pop()
         if manager.props.running:
-            manager.stop(Lp.StopMode.KILL, -1)
+            blocking(manager, "stop")(Lp.StopMode.KILL, -1)
         self.assertEqual(manager.props.total_count, 0)
         del manager
         # What a failed test held is in its traceback.
@@ -159,7 +164,7 @@ class TestCase(unittest.TestCase):
         return getattr(source, f"{name}_finish")(results[0])
 
     def acquire(self, manager, owner=None, **properties):
-        return manager.acquire(Lp.Request(owner=owner, **properties))
+        return blocking(manager, "acquire")(Lp.Request(owner=owner, **properties))
 
     def submitted(self, lease, job):
         self.assertTrue(lease.submit(job))

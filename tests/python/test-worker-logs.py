@@ -33,12 +33,12 @@ manager.props.start_timeout_seconds = 60
 records = []
 manager.connect("worker-record", lambda _manager, record: records.append(record.unpack()["message"]))
 manager.props.forward_process_logs = "forward" in sys.argv
-manager.start()
-lease = manager.acquire()
+manager.start_sync()
+lease = manager.acquire_sync()
 """
 STOP = """
 lease.release()
-manager.stop(Lp.StopMode.DRAIN, -1)
+manager.stop_sync(Lp.StopMode.DRAIN, -1)
 """
 
 
@@ -59,7 +59,7 @@ class Forwarded(TestCase):
                            worker_environment=[*QUIET, *environment], start_timeout_seconds=60,
                            forward_process_logs=True, process_log_level=int(level), **properties)
         manager.connect("worker-record", lambda _manager, record: self.records.append(record.unpack()))
-        manager.start()
+        manager.start_sync()
         return manager
 
     def call(self, manager, name, parameters=UNIT):

@@ -36,8 +36,8 @@ def run(worker_argv):
             manager = Lp.Manager(backend=Lp.BACKEND_PROCESS, max_pools=1, workers_per_pool=workers,
                                  worker_argv=worker_argv)
             managers.append(manager)
-            manager.start()
-        leases = [manager.acquire() for manager in managers]
+            manager.start_sync()
+        leases = [manager.acquire_sync() for manager in managers]
         # By turns, so that whatever else the computer does slows both down.
         seconds = [statistics.median(times) for times in
                    zip(*[[measure(lease) for lease in leases] for _ in range(RUNS)])]
@@ -48,7 +48,7 @@ def run(worker_argv):
         return 1
     finally:
         for manager in managers:
-            manager.stop(Lp.StopMode.CANCEL, -1)
+            manager.stop_sync(Lp.StopMode.CANCEL, -1)
     print(f"{JOBS} times count_primes ({LIMIT}) in Python, {GLib.get_num_processors()} CPUs (load before: {load:.1f}), "
           f"medians of {RUNS} runs:\n"
           f"  1 worker process    {seconds[0]:.3f} s\n"
