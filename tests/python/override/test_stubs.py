@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Copyright 2026 The leasepool authors
+"""The stubs for type checkers, found as an installed package is: good programs are accepted, wrong ones flagged."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+
+import pytest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+STUBS = os.path.join(os.environ["LP_PROJECT_SRCDIR"], "bindings/python/gi-stubs")
+
+
+@pytest.fixture
+def check(tmp_path):
+    packages = sysconfig.get_path("purelib", "posix_user", {"userbase": str(tmp_path)})
+    shutil.copytree(STUBS, os.path.join(packages, "gi-stubs"))
+
+    def run(name):
+        done = subprocess.run(
+            [sys.executable, "-m", "mypy", "--strict", "--allow-subclassing-any", "--cache-dir", os.devnull,
+             os.path.join(HERE, name)],
+            env={**os.environ, "PYTHONUSERBASE": str(tmp_path)}, capture_output=True, text=True, check=False)
+        assert done.returncode in (0, 1), done.stdout + done.stderr
+        return done.stdout
+
+    return run
+
+
+def test_good_program(check):
+    assert check("typed_good.py").startswith("Success")
+
+
+def test_wrong_program(check):
+    found = {(int(line), kind) for line, kind in re.findall(r":(\d+): error: .*  (\[[a-z-]+\])$", check("typed_wrong.py"), re.M)}
+    with open(os.path.join(HERE, "typed_wrong.py"), encoding="utf-8") as lines:
+        expected = {number: line.split("# wrong: ")[1].split() for number, line in enumerate(lines, 1) if "# wrong: " in line}
+    assert {number for number, _ in found} == set(expected)
+    assert [pair for pair in found if pair[1] not in expected[pair[0]]] == []
+
+
+def test_the_stubs_themselves(check):
+    """Every name of the overrides is there."""
+    from gi.overrides import Lp
+
+    with open(os.path.join(STUBS, "repository/Lp.pyi"), encoding="utf-8") as stub:
+        text = stub.read()
+    for name in Lp.__all__:
+        assert re.search(rf"^(class|def) {name}\b|^{name} =", text, re.M), name
