@@ -33,12 +33,12 @@ manager.props.start_timeout_seconds = 60
 records = []
 manager.connect("worker-record", lambda _manager, record: records.append(record.unpack()["message"]))
 manager.props.forward_process_logs = "forward" in sys.argv
-manager.start_sync()
-lease = manager.acquire_sync()
+blocking(manager, "start")()
+lease = blocking(manager, "acquire")()
 """
 STOP = """
 lease.release()
-manager.stop_sync(Lp.StopMode.DRAIN, -1)
+blocking(manager, "stop")(Lp.StopMode.DRAIN, -1)
 """
 
 

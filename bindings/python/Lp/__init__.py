@@ -17,6 +17,7 @@ from ._worker import Functions, Worker
 
 BrokenExecutorError = _errors.BrokenExecutorError
 InvalidArgumentError = _errors.InvalidArgumentError
+JobCancelledError = _errors.JobCancelledError
 LeaseExpiredError = _errors.LeaseExpiredError
 LeasePoolError = _errors.LeasePoolError
 LeasePoolNotStartedError = _errors.LeasePoolNotStartedError
@@ -36,6 +37,7 @@ __all__ = [
     "Functions",
     "InvalidArgumentError",
     "Job",
+    "JobCancelledError",
     "JobFuture",
     "Lease",
     "LeaseExecutor",

@@ -6,7 +6,6 @@ A cell knows nothing of its job: the job holds the closure, and the closure the 
 """
 
 import contextvars
-import inspect
 
 from gi.repository import GLib
 
@@ -97,6 +96,8 @@ def new_job(manager, func, args, kwargs):
         return func, getattr(func, "_cell", PLAIN)
     if not callable(func):
         raise TypeError(f"the function must be callable, not {type(func).__name__}")
+    import inspect
+
     if inspect.iscoroutinefunction(func):
         raise TypeError(f"“{func.__name__}” is a coroutine function: await it in the event loop, or run a plain function")
     if runs_in_processes(manager):

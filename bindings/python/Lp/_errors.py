@@ -59,6 +59,11 @@ class QueueFullError(LeasePoolError):
     """There are as many waiters, or as many queued jobs, as the manager allows."""
 
 
+class JobCancelledError(LeasePoolError):
+    """Somebody cancelled the job: not its function, and not the end of its lease. In a coroutine it is
+    asyncio.CancelledError."""
+
+
 class LeaseTimeoutError(LeasePoolError, TimeoutError):
     """The time-out of an acquire or of a job passed."""
 

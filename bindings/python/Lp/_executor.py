@@ -7,8 +7,7 @@ import threading
 
 from . import _helper
 from ._base import Lp
-from ._errors import without_own_frames
-from ._outcome import JobCancelledError
+from ._errors import JobCancelledError, without_own_frames
 
 
 class JobFuture(concurrent.futures.Future):

@@ -2,8 +2,6 @@
 # Copyright 2026 The leasepool authors
 """The initializer of worker threads, as a ThreadPoolExecutor has it."""
 
-import ctypes
-
 from gi.repository import GLib
 
 from ._worker import Functions
@@ -18,6 +16,8 @@ def _keep_thread_state():
     The thread is one of C: Python makes a state when a function is called in it and drops that afterwards, unless it is
     held once more.
     """
+    import ctypes
+
     ctypes.pythonapi.PyGILState_Ensure()
 
 

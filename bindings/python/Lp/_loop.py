@@ -4,15 +4,16 @@
 
 A loop that iterates a GLib main context (gbulb, gi.events, asyncio-glib) gets its results in that context. For any other
 the call is made in the thread of _helper.py, and its result hops into the loop.
+
+asyncio is imported where it is used: it is most of what a worker process would load, and needs not.
 """
 
-import asyncio
 import threading
 
 from gi.repository import GLib
 
 from . import _helper
-from ._errors import from_glib, without_own_frames
+from ._errors import JobCancelledError, from_glib, without_own_frames
 
 
 def context_of(loop):
@@ -56,6 +57,10 @@ class Parcel:
         self._value = self._error = self._give_back = None
         if error is None:
             return value
+        if isinstance(error, JobCancelledError):
+            import asyncio
+
+            error = asyncio.CancelledError(error.message)
         try:
             raise error
         finally:
@@ -128,6 +133,8 @@ async def wait(begin, finish, *, cancel=None, give_back=None):
 
     If the coroutine is cancelled or closed, cancel() is called, and a value that comes nevertheless goes to give_back().
     """
+    import asyncio
+
     loop = asyncio.get_running_loop()
     call = _Call(loop, begin, finish, give_back)
     context = context_of(loop)

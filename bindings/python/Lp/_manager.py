@@ -2,7 +2,6 @@
 # Copyright 2026 The leasepool authors
 """The manager: settings, start and stop, leases, statistics."""
 
-import asyncio
 import threading
 import weakref
 
@@ -144,6 +143,8 @@ class Manager(Lp.Manager):
     # Start and stop
 
     def _check_loop(self, name):
+        import asyncio
+
         loop, running = self._loop(), asyncio.get_running_loop()
         if loop is not None and loop is not running and not loop.is_closed():
             raise RuntimeError(f"{name}() belongs to the event loop that started the manager, and another one runs here")
@@ -189,6 +190,8 @@ class Manager(Lp.Manager):
         except GLib.Error as error:
             if not is_lp(error, Lp.Error.WRONG_CONTEXT):
                 raise
+            import asyncio
+
             # It was started without an event loop. A thread without a main context of its own counts as the owner of
             # the default one, whoever iterates that.
             await asyncio.to_thread(self.stop_sync, mode, seconds, cancellable)

@@ -2,23 +2,19 @@
 # Copyright 2026 The leasepool authors
 """How a job ended, as a value or an exception."""
 
-import asyncio
 import weakref
 
 from gi.repository import GLib
 
 from ._base import Lp
-from ._errors import LeaseExpiredError, LeasePoolError, LeasePoolNotStartedError, as_class, from_glib, is_cancelled
+from ._errors import (JobCancelledError, LeaseExpiredError, LeasePoolError, LeasePoolNotStartedError, as_class,
+                      from_glib, is_cancelled)
 
 _ENDED = {
     Lp.LeaseState.EXPIRED: LeaseExpiredError,
     Lp.LeaseState.BROKEN: LeasePoolError,
     Lp.LeaseState.STOPPED: LeasePoolNotStartedError,
 }
-
-
-class JobCancelledError(asyncio.CancelledError):
-    """Somebody cancelled the job: not its function, and not the end of its lease."""
 
 
 class Outcome:
@@ -53,4 +49,4 @@ class Outcome:
             cls = LeaseExpiredError if manager.is_running() else LeasePoolNotStartedError
         else:
             cls = None
-        return JobCancelledError(error.message) if cls is None else as_class(error, cls)
+        return as_class(error, cls or JobCancelledError)
