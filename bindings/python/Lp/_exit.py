@@ -22,7 +22,8 @@ def track(manager):
 
 
 def stop_all():
-    managers = [manager for manager in list(_started) if manager.is_running()]
+    # Also those whose start or stop is under way.
+    managers = list(_started)
     for manager in managers:
         try:
             manager._stop_at_exit()
@@ -32,7 +33,6 @@ def stop_all():
     while any(manager.is_running() for manager in managers) and time.monotonic() < deadline:
         time.sleep(0.001)
     for manager in managers:
-        # One that belongs to the context of another thread: this stops it from anywhere, and waits for nothing.
         if manager.is_running():
             manager.run_dispose()
     helper = _helper.peek()

@@ -44,6 +44,8 @@ class Helper:
 
     def post(self, func):
         """Calls the function in the thread, in the order of posts; what it raises is logged."""
+        if self._ending:
+            raise RuntimeError("The interpreter ends: leasepool cannot be used any more")
         self._posted.append(func)
         self.context.wakeup()
 

@@ -39,7 +39,9 @@ class Manager(Lp.Manager):
     # The wrappers of Manager.new() are made without __init__().
     _provider = None
     _loop = staticmethod(_no_loop)  # a weak reference to the event loop that started it
-    _is_served = False  # whether the owner context is that of the helper's thread
+    # Where the owner context is: in the helper's thread, or the default one, or another.
+    _is_served = False
+    _is_default = False
     _owner_thread = None
     _logger = None
 
@@ -146,14 +148,16 @@ class Manager(Lp.Manager):
         import asyncio
 
         loop, running = self._loop(), asyncio.get_running_loop()
-        if loop is not None and loop is not running and not loop.is_closed():
+        if self.is_running() and loop is not None and loop is not running and not loop.is_closed():
             raise RuntimeError(f"{name}() belongs to the event loop that started the manager, and another one runs here")
         return running
 
     def _own(self, loop):
         track(self)
         self._loop = _no_loop if loop is None else weakref.ref(loop)
-        self._is_served = loop is not None and context_of(loop) is None
+        context = GLib.MainContext.ref_thread_default() if loop is None else context_of(loop)
+        self._is_served = context is None
+        self._is_default = context == GLib.MainContext.default()
         self._owner_thread = threading.get_ident()
         if self._provider is not None:
             self._provider.bind(self, loop if self._is_served else None)
@@ -217,13 +221,17 @@ class Manager(Lp.Manager):
             return super().stop(mode, timeout, cancellable)
 
     def _stop_at_exit(self):
+        """In the main thread, which has no main context of its own any more."""
         def stop():
             Lp.Manager.stop_async(self, Lp.StopMode.KILL, -1, None, None)
 
         if self._is_served:
             _helper.get().post(stop)
-        else:
+        elif self._is_default:
             stop()
+        else:
+            # This stops it from anywhere, and waits for nothing.
+            self.run_dispose()
 
     async def __aenter__(self):
         await self.start()

@@ -113,3 +113,24 @@ if pid == 0:
 status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 print(status, asyncio.run(manager.run(int)))
 """) == "7 0\n"
+
+
+def test_late_calls_are_refused():
+    """Functions that atexit calls after the overrides have stopped."""
+    assert lpcase.run_program("""
+import atexit
+manager = Lp.Manager(max_pools=1)
+asyncio.run(manager.start())
+# Registered first, called last.
+atexit._clear()
+from gi.overrides.Lp import _exit
+
+def late():
+    try:
+        asyncio.run(manager.acquire())
+    except RuntimeError as error:
+        print("interpreter" in str(error) or type(error).__name__)
+
+atexit.register(late)
+atexit.register(_exit.stop_all)
+""").strip() in ("True", "LeasePoolNotStartedError")

@@ -259,3 +259,18 @@ async def test_callbacks_of_c_go_on_working(manager):
 def test_gi_events_is_tested():
     if not lpcase.HAVE_GI_EVENTS:
         pytest.skip("PyGObject is older than 3.50: its event loop gi.events is NOT tested here")
+
+
+async def test_start_that_failed_binds_no_loop(managers):
+    manager = managers(function_module="/no/such/module")
+    with pytest.raises(Lp.LeasePoolError):
+        await manager.start()
+
+    async def start_elsewhere():
+        try:
+            await manager.start()
+        except Lp.LeasePoolError as error:
+            return "event loop" not in str(error)
+        return False
+
+    assert await asyncio.to_thread(asyncio.run, start_elsewhere())
