@@ -57,7 +57,7 @@ class Forwarded(TestCase):
         self.records = []
         manager = self.new(1, "process", worker_argv=[sys.executable, "-B", WORKER, *arguments],
                            worker_environment=[*QUIET, *environment], start_timeout_seconds=60,
-                           forward_process_logs=True, process_log_level=int(level), **properties)
+                           forward_process_logs=True, process_log_level=level, **properties)
         manager.connect("worker-record", lambda _manager, record: self.records.append(record.unpack()))
         manager.start_sync()
         return manager

@@ -10,8 +10,10 @@ from ._cells import current_job
 from ._executor import JobFuture, LeaseExecutor
 from ._job import Job, LeaseInfo
 from ._lease import Lease
+from ._logging_target import ProcessLoggingConfig
 from ._logs import LogHandler
 from ._manager import Manager
+from ._pickle import RemoteException, RemoteTraceback
 from ._settings import ExecutorBackend
 from ._worker import Functions, Worker
 
@@ -50,7 +52,10 @@ __all__ = [
     "LeasedExecutorManager",
     "LogHandler",
     "Manager",
+    "ProcessLoggingConfig",
     "QueueFullError",
+    "RemoteException",
+    "RemoteTraceback",
     "UnsupportedBackendError",
     "Worker",
     "current_job",

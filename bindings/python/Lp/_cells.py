@@ -6,6 +6,7 @@ A cell knows nothing of its job: the job holds the closure, and the closure the 
 """
 
 import contextvars
+import sys
 
 from gi.repository import GLib
 
@@ -20,8 +21,9 @@ _job = contextvars.ContextVar("leasepool_job", default=None)
 
 def current_job():
     """The Lp.Job that runs the calling function of lease.run() and the like, or None: it has a cancellable, and takes
-    progress. Threads only."""
-    return _job.get()
+    progress. Also in a worker process that ran for lease.run(): that is the only job there."""
+    worker = sys.modules.get("_leasepool_worker._python_worker")
+    return _job.get() or (worker and worker.current_job())
 
 
 class ThreadCell:

@@ -4,24 +4,15 @@
 
 import functools
 import logging
-import sys
 
 from gi.overrides import override
 from gi.repository import GLib
 
 from ._base import MODULE, Lp
 from ._logs import as_text, forward_records
+from ._output import buffer_lines, flush
 
 _logger = logging.getLogger("leasepool")
-
-
-def _flush():
-    """What was printed is on its way when this returns. A program may have closed its streams, or have none."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (AttributeError, OSError, ValueError):
-            pass
 
 
 @override
@@ -32,14 +23,11 @@ class Worker(Lp.Worker):
 
     def run(self):
         forward_records()
-        # Lines of threads and of deferred jobs are not kept until a function returns, nor lost in a crash.
-        if hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(line_buffering=True)
-        _flush()
+        buffer_lines()
         try:
             return super().run()
         finally:
-            _flush()
+            flush()
 
 
 # Functions
@@ -68,7 +56,7 @@ def _guarded(name, func):
             _logger.debug("The function “%s” raised an exception", name, exc_info=True)
             raise to_error(error) from error
         finally:
-            _flush()
+            flush()
 
     return call
 

@@ -24,6 +24,31 @@ def backend_list() -> list[str]: ...
 def error_quark() -> int: ...
 def current_job() -> Job | None: ...
 
+class ProcessLoggingConfig:
+    def __init__(
+        self,
+        forward_process_logs: bool = ...,
+        process_log_level: int | str | GLib.LogLevelFlags = ...,
+        process_log_target_logger: logging.Logger | logging.LoggerAdapter[Any] | None = ...,
+        clear_process_log_handlers: bool = ...,
+    ) -> None: ...
+    @property
+    def forward_process_logs(self) -> bool: ...
+    @property
+    def process_log_level(self) -> int | str | GLib.LogLevelFlags: ...
+    @property
+    def process_log_target_logger(self) -> logging.Logger | logging.LoggerAdapter[Any] | None: ...
+    @property
+    def clear_process_log_handlers(self) -> bool: ...
+    @property
+    def level(self) -> int: ...
+
+class RemoteTraceback(Exception):
+    text: str
+    def __init__(self, text: str) -> None: ...
+
+class RemoteException(RuntimeError): ...
+
 class ExecutorBackend(str, enum.Enum):
     THREAD = "thread"
     PROCESS = "process"
@@ -233,10 +258,10 @@ class Manager(GObject.Object):
         workers_per_pool: int = ...,
         name_prefix: str = ...,
         logger: logging.Logger | None = ...,
-        process_logging: Any = ...,
+        process_logging: ProcessLoggingConfig | None = ...,
         forward_process_logs: bool = ...,
-        process_log_level: int | str = ...,
-        process_log_target_logger: logging.Logger | None = ...,
+        process_log_level: int | str | GLib.LogLevelFlags = ...,
+        process_log_target_logger: logging.Logger | logging.LoggerAdapter[Any] | None = ...,
         clear_process_log_handlers: bool = ...,
         initializer: Callable[..., object] | None = ...,
         initargs: Iterable[Any] = ...,

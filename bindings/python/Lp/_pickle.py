@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Copyright 2026 The leasepool authors
+"""Calls, results and exceptions of lease.run() as bytes: what the manager and the ready-made worker have in common.
+
+A call is the parameters (ay) of a named function, its result is an ay, both pickled. An exception is a GLib.Error of a
+domain of its own, so that its job has failed for everybody who looks: a text that can be read, and after a separator
+the pickled exception in base64.
+"""
+
+import base64
+import os
+import pickle
+
+from gi.repository import GLib
+
+from ._base import MODULE, Lp
+
+RUN = "lp.python.run"
+INIT = "lp.python.init"
+DOMAIN = "lp-python-exception"
+
+_BYTES = GLib.VariantType.new("ay")
+_PROTOCOL = 5
+_SEPARATOR = "\x1e"
+
+# The name of a function or an exception is not worth more; the rest is in the pickled exception.
+_MAX_TEXT = 4096
+
+# From here on two copies less are worth a file in memory.
+_LARGE = 1024 * 1024
+
+# A manager gives errors of domains that it does not know another one.
+GLib.quark_from_string(DOMAIN)
+
+
+class RemoteTraceback(Exception):
+    """The traceback in the worker process: the cause of an exception that lease.run() raises."""
+
+    __module__ = MODULE
+
+    def __init__(self, text):
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self):
+        return f'\n"""\n{self.text}"""'
+
+
+class RemoteException(RuntimeError):
+    """Stands for an exception of a worker process that could not come itself: its type and its text.
+
+    So it does if pickle cannot handle it, and for what would end this program or confuse its loop: SystemExit and the
+    others that are no Exception, and StopIteration.
+    """
+
+    __module__ = MODULE
+
+
+# Values
+
+
+class _Chunks(list):
+    """A file for pickle, which hands large bytes over as they are."""
+
+    write = list.append
+
+
+def _from_file(chunks):
+    """One copy, into memory that is then mapped."""
+    fd = os.memfd_create("lp-python", os.MFD_CLOEXEC)
+    try:
+        with open(fd, "wb", buffering=0, closefd=False) as file:
+            for chunk in chunks:
+                view = memoryview(chunk).cast("B")
+                while view:
+                    view = view[file.write(view):]
+        return GLib.MappedFile.new_from_fd(fd, False).get_bytes()
+    finally:
+        os.close(fd)
+
+
+def _to_bytes(chunks):
+    if hasattr(os, "memfd_create") and sum(map(len, chunks)) >= _LARGE:
+        return _from_file(chunks)
+    return GLib.Bytes.new(b"".join(chunks))
+
+
+def dump(value, pickler=pickle.Pickler):
+    """The value as a GLib.Variant of type ay; raises what pickle does."""
+    chunks = _Chunks()
+    pickler(chunks, _PROTOCOL).dump(value)
+    return GLib.Variant.new_from_bytes(_BYTES, _to_bytes(chunks), True)
+
+
+def load(variant):
+    return pickle.loads(variant.get_data_as_bytes().get_data())
+
+
+def name_of(func):
+    """For messages."""
+    name = getattr(func, "__qualname__", None) or repr(func)
+    module = getattr(func, "__module__", None)
+    return f"{module}.{name}" if module not in (None, "builtins", "__main__", "__mp_main__") else name
+
+
+# Exceptions
+
+
+def text_of(error):
+    name = type(error).__qualname__
+    try:
+        text = str(error)
+    except Exception:
+        text = "its text cannot be had"
+    return f"{name}: {text}" if text else name
+
+
+def _is_carried(error):
+    return isinstance(error, Exception) and not isinstance(error, StopIteration)
+
+
+def _dump_exception(error):
+    """None: it cannot be sent."""
+    try:
+        return pickle.dumps(error, _PROTOCOL) if _is_carried(error) else None
+    except Exception:
+        return None
+
+
+def pack_exception(error, traceback):
+    """The GLib.Error that a worker gives its manager for an exception, whose traceback is a text."""
+    data = base64.b64encode(pickle.dumps((_dump_exception(error), traceback), _PROTOCOL)).decode("ascii")
+    text = text_of(error)[:_MAX_TEXT].replace("\0", "\\x00").replace(_SEPARATOR, " ")
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return GLib.Error.new_literal(GLib.quark_from_string(DOMAIN), f"{text}{_SEPARATOR}{len(data)}:{data}", 0)
+
+
+def _unpack(text):
+    """What pack_exception() packed, but the exception is still pickled. Of a message that was cut, as one that is larger
+    than a message may be, the end is missing."""
+    size, _, data = text.partition(":")
+    if len(data) != int(size):
+        raise ValueError("the message was cut")
+    return pickle.loads(base64.b64decode(data, validate=True))
+
+
+def _load_exception(data):
+    """None: it is one that must not come, or cannot be made again: many can be pickled, but no more."""
+    try:
+        exception = pickle.loads(data) if data is not None else None
+    except Exception:
+        return None
+    return exception if _is_carried(exception) else None
+
+
+def error(glib_error):
+    """The exception that a function raised in a worker; None if the error is another one."""
+    if glib_error.domain != DOMAIN:
+        return None
+    text, _, rest = glib_error.message.partition(_SEPARATOR)
+    try:
+        data, traceback = _unpack(rest)
+    except Exception as problem:
+        data, traceback = None, f"It could not be read ({text_of(problem)})\n"
+    exception = _load_exception(data)
+    if exception is None:
+        exception = RemoteException(text)
+    exception.__cause__ = RemoteTraceback(traceback)
+    return exception
+
+
+def result(variant):
+    """The value that a function returned in a worker."""
+    try:
+        return load(variant)
+    except Exception as problem:
+        raise RemoteException(f"The result of the worker cannot be read: {text_of(problem)}") from problem
+
+
+# Calls
+
+
+def _reason(value, pickler):
+    """Why the value cannot be sent; None: it can."""
+    try:
+        dump(value, pickler)
+    except Exception as problem:
+        return text_of(problem)
+    return None
+
+
+def _explain(func, args, kwargs, pickler, problem):
+    """A TypeError that names what cannot be sent."""
+    name = name_of(func)
+    reason = _reason(func, pickler)
+    if reason is not None:
+        return TypeError(f"The function “{name}” cannot be sent to a worker process, which only a function at the top"
+                         f" level of a module can: {reason}")
+    for key, value in [*enumerate(args, 1), *kwargs.items()]:
+        reason = _reason(value, pickler)
+        if reason is not None:
+            return TypeError(f"The argument {key} of “{name}” cannot be sent to a worker process: {reason}")
+    return TypeError(f"The arguments of “{name}” cannot be sent to a worker process: {text_of(problem)}")
+
+
+def dump_call(func, args, kwargs):
+    """A call as a GLib.Variant of type ay; raises TypeError for what cannot be sent."""
+    from ._preparation import pickler_of_main
+
+    pickler = pickler_of_main()
+    try:
+        return dump((func, args, kwargs), pickler)
+    except Exception as problem:
+        raise _explain(func, args, kwargs, pickler, problem) from problem
+
+
+def new_job(manager, func, args, kwargs):
+    """A job that calls the function in a ready-made worker; raises TypeError for what cannot be sent there."""
+    if not callable(func):
+        raise TypeError(f"{func!r} is no function")
+    if manager.get_worker_init_function() != INIT:
+        raise ValueError(f"The workers of this manager run named functions only, not “{name_of(func)}”: those of"
+                         " Lp.Manager(backend=\"process\", ...) without worker_argv, function_module,"
+                         " worker_init_function and executor_type run any")
+    return Lp.Job.new_for_call(RUN, GLib.Variant.new_tuple(dump_call(func, args, kwargs)))

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Copyright 2026 The leasepool authors
+"""What Lp.Manager does for its ready-made workers: processes of this Python that run whatever lease.run() is given."""
+
+import os
+import sys
+
+import gi
+from gi.repository import GLib, GObject
+
+from . import _logging_target, _pickle, _preparation
+
+_PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_program.py")
+
+
+def _executable():
+    """What multiprocessing.set_executable() was given, if it was; else this Python."""
+    spawn = sys.modules.get("multiprocessing.spawn")
+    executable = spawn.get_executable() if spawn is not None else sys.executable
+    if not executable:
+        raise ValueError("It is not known which program this Python is (sys.executable): workers need it")
+    return os.fsdecode(executable)
+
+
+def _command():
+    """Nothing that is anybody's secret: the words of a command line are public."""
+    import subprocess
+
+    # Where gi is, which this program may have found by a sys.path of its own.
+    packages = os.path.dirname(os.path.dirname(os.path.abspath(gi.__file__)))
+    return [_executable(), *subprocess._args_from_interpreter_flags(), _PROGRAM, packages]
+
+
+def _has_own_workers(manager):
+    return bool(manager.get_worker_argv() or manager.get_function_module() or manager.get_worker_init_function()
+                or manager.get_executor_type() != GObject.TYPE_NONE)
+
+
+def _check_context(context):
+    if context is None:
+        return
+    method = getattr(context, "get_start_method", None)
+    if method is None or method() != "spawn":
+        raise ValueError("mp_context must be None or multiprocessing.get_context(\"spawn\"): workers are new programs, "
+                         "never forks of this one")
+
+
+def _check_tasks(manager, tasks):
+    if not isinstance(tasks, int) or isinstance(tasks, bool):
+        raise TypeError(f"max_tasks_per_child is {tasks!r}, no integer")
+    if tasks < 1:
+        raise ValueError(f"max_tasks_per_child is {tasks}; it must be at least 1, or None for no limit")
+    if manager.get_max_jobs_per_worker():
+        raise ValueError("max_tasks_per_child and max_jobs_per_worker are the same; give one of them")
+
+
+def _dump_initializer(initializer, arguments):
+    """The bytes of a call, made here: what cannot be sent is known before anything starts."""
+    if initializer is None:
+        if arguments:
+            raise ValueError("There are initargs, but no initializer")
+        return None
+    if not callable(initializer):
+        raise TypeError(f"initializer is {initializer!r}, no function")
+    return _pickle.dump_call(initializer, tuple(arguments), {}).get_data_as_bytes().get_data()
+
+
+def _ready_made(manager, call, config):
+    """Has the manager start workers that find what this program has."""
+    told = {
+        "program": _preparation.program(),
+        "initializer": call,
+        "level": config.level if config.forward_process_logs else None,
+        "clear": config.clear_process_log_handlers,
+    }
+    manager.set_worker_argv(_command())
+    manager.set_worker_init_function(_pickle.INIT)
+    manager.set_worker_init_parameters(GLib.Variant.new_tuple(_pickle.dump(told)))
+    # Of a class of __main__ a worker knows that its module has this name.
+    sys.modules.setdefault("__mp_main__", sys.modules["__main__"])
+
+
+def setup(manager, keywords):
+    """Makes what the keywords say of a manager of processes; takes out those that it knows."""
+    _preparation.refuse_in_preparation()
+    config = _logging_target.take_config(keywords)
+    initializer = keywords.pop("initializer", None)
+    arguments = keywords.pop("initargs", None) or ()
+    tasks = keywords.pop("max_tasks_per_child", None)
+    _check_context(keywords.pop("mp_context", None))
+    if tasks is not None:
+        _check_tasks(manager, tasks)
+    call = _dump_initializer(initializer, arguments)
+
+    if not _has_own_workers(manager):
+        _ready_made(manager, call, config)
+    elif call is not None:
+        raise ValueError("An initializer needs the ready-made workers; workers of one's own have worker_init_function")
+    if tasks is not None:
+        manager.set_max_jobs_per_worker(tasks)
+    _logging_target.connect(manager, config)
+
+
+def check_thread(keywords):
+    """Takes out of the keywords of a manager without processes what processes log; raises ValueError for a wish that
+    it cannot grant."""
+    if _logging_target.take_config(keywords).forward_process_logs:
+        raise ValueError("forward_process_logs and process_logging are about worker processes: they need"
+                         " backend=\"process\"")
