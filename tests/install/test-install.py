@@ -492,7 +492,8 @@ class Install(unittest.TestCase):
 
     def test_hello_in_python(self):
         self.installed(os.path.join(self.libdir, "girepository-1.0/Lp-1.typelib"))
-        self.assertEqual(self.in_prefix(sys.executable, "-B", os.path.join(EXAMPLES, "hello.py")), HELLO)
+        program = os.path.join(EXAMPLES, "hello.py")
+        self.assertEqual(self.in_prefix(sys.executable, "-B", program, PYTHONPATH=self.packages()), HELLO)
 
     def test_hello_in_gjs(self):
         need("gjs")
