@@ -1,0 +1,163 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Copyright 2026 The leasepool authors
+"""write-page.py VALUES INSTRUCTIONS: the page docs/benchmarks.md, of what the benchmarks printed.
+
+Both are tables of tab-separated values, and may be empty."""
+
+import os
+import platform
+import subprocess
+import sys
+
+HEAD = """<!-- SPDX-License-Identifier: LGPL-2.1-or-later -->
+<!-- Copyright 2026 The leasepool authors -->
+
+# Benchmarks
+
+This page is written by `tests/bench/run`. Each comparison runs both sides in turns, in the same process or with a
+process for the peer, and which side goes first alternates; after a round that warms up, the medians of the rounds are
+shown. *Ratio* is ours / peer, the median of the ratios of the rounds, with the least and the greatest one; the goal is
+for the ratio, or for the value where there is no peer. The peers are programs of our own on public interfaces, built
+with the same flags.
+
+To repeat it, on a machine that has nothing else to do:
+
+```sh
+tests/bench/run                     # all, and writes this page
+tests/bench/run jobs acquire        # only these, and prints the values
+LP_BENCH_ROUNDS=15 tests/bench/run  # more rounds
+```
+"""
+
+SUBJECTS = {
+    "jobs": "Jobs on threads",
+    "acquire": "Leases without contention",
+    "waiters": "Many who wait",
+    "many": "Many leases",
+    "calls": "Calls of worker processes",
+    "large": "Large values",
+    "records": "Log records of workers",
+    "crash": "Workers that are killed",
+    "memory": "Memory",
+    "idle": "Idle",
+    "floors": "What the system takes",
+}
+
+NOTES = {
+    "acquire": "The peers are what no lease can do without: an object, and one turn of the main loop.",
+    "many": "Ours is with many leases, the peer is the same with few: what one operation costs must not grow.",
+    "large": "The floor is below, in “What the system takes”: the bytes in a file in memory, once there and once back.",
+    "memory": "Measured with the allocator of the C library.",
+    "floors": "Bare mechanisms, as a scale for the rest: what goes through a thread, a main loop or a process cannot "
+              "cost less.",
+}
+
+
+def first_line(*command):
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[0].strip()
+    except (OSError, subprocess.CalledProcessError, IndexError):
+        return "unknown"
+
+
+def processor():
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            models = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+    except OSError:
+        models = []
+    return f"{len(os.sched_getaffinity(0))} × {models[0] if models else platform.machine()}"
+
+
+def distribution():
+    try:
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):
+        return "unknown"
+
+
+def machine():
+    libdex = first_line("pkg-config", "--modversion", "libdex-1")
+    rows = [
+        ("processors", processor()),
+        ("system", f"{distribution()}, Linux {platform.release()}"),
+        ("compiler", first_line("cc", "--version")),
+        ("GLib", first_line("pkg-config", "--modversion", "glib-2.0")),
+        ("libdex", "not there; its rows are left out" if libdex == "unknown" else libdex),
+        ("Python", first_line("/usr/bin/python3", "--version")),
+        ("load when the page was written", " ".join(f"{load:.2f}" for load in os.getloadavg())),
+    ]
+    return table(("", ""), rows)
+
+
+def table(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return [line.rstrip("\n").split("\t") for line in file if line.strip()]
+
+
+def number(text, unit):
+    if text == "-":
+        return ""
+    value = float(text)
+    if unit == "ns":
+        for factor, name in ((1e9, "s"), (1e6, "ms"), (1e3, "µs")):
+            if value >= factor:
+                return f"{value / factor:.3g} {name}"
+        return f"{value:.3g} ns"
+    shown = f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+    return f"{shown} {unit}".strip()
+
+
+def is_met(goal, ratio, value):
+    if goal == "-":
+        return ""
+    relation, bound = goal.split()
+    measured = float(value if ratio == "-" else ratio)
+    met = measured <= float(bound) if relation == "<=" else measured >= float(bound)
+    return "yes" if met else "**no**"
+
+
+def row_of(fields):
+    _, measure, unit, ours, peer, peer_name, ratio, least, greatest, goal, _ = fields
+    shown = "" if ratio == "-" else f"{float(ratio):.2f} ({float(least):.2f}–{float(greatest):.2f})"
+    sign = goal.replace("<=", "≤").replace(">=", "≥").replace("-", "")
+    return (measure, number(ours, unit), "" if peer_name == "-" else peer_name, number(peer, unit), shown, sign,
+            is_met(goal, ratio, ours))
+
+
+def subject(name, rows):
+    text = f"## {SUBJECTS.get(name, name)}\n\n"
+    if name in NOTES:
+        text += NOTES[name] + "\n\n"
+    return text + table(("measure", "ours", "peer", "peer's", "ratio", "goal", "met"), map(row_of, rows))
+
+
+def instructions(rows):
+    text = ("## Instructions\n\nCounted by callgrind (`tests/bench/instructions`): the difference of two runs of "
+            "different length, for each operation. They repeat where times do not; with threads they vary by a few "
+            "per cent.\n\n")
+    shown = [(what, f"{int(here):,}", "" if there == "-" else f"{int(there):,}") for what, _, here, there in rows]
+    return text + table(("what", "in this process", "in the worker"), shown)
+
+
+def main():
+    values, counts = read(sys.argv[1]), read(sys.argv[2])
+    parts = [HEAD, "## The machine\n\n" + machine()]
+    if not values:
+        parts.append("Only instructions have been counted: no times have been measured on this machine.\n")
+    for name in dict.fromkeys(fields[0] for fields in values):
+        parts.append(subject(name, [fields for fields in values if fields[0] == name]))
+    if counts:
+        parts.append(instructions(counts))
+    print("\n".join(parts), end="")
+
+
+if __name__ == "__main__":
+    main()
