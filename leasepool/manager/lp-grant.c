@@ -233,7 +233,7 @@ log_release_locked (LpGrant *self, gboolean dropped, LpActions *actions)
   g_autofree char *seq = NULL;
   LpLogField fields[] = { { "LEASE_ID", NULL }, { "EXECUTOR_SEQ", NULL }, { "OWNER", self->owner }, { NULL, NULL } };
 
-  if (!lp_log_wants (domain, level, LP_DEBUG_LEASE))
+  if (!dropped && !self->pool->logs_leases)
     return;
 
   seq = g_strdup_printf ("%" G_GUINT64_FORMAT, self->slot->seq);

@@ -127,6 +127,7 @@ struct _LpPool
   LpPoolState state;
   LpSettings *settings;         /* (owned) of this run; constant while it lasts */
   GType executor_type;          /* of this run */
+  gboolean logs_leases;         /* somebody wants DEBUG records of the leases of this run; asking costs much */
   LpFunctions *functions;       /* (owned) (nullable) of this run: the table and the module */
   LpRemoteFunctions *remote_functions; /* (owned) (nullable) what the workers of this run said they have */
   LpService *service;           /* (owned) while it runs */

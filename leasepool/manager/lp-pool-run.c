@@ -82,6 +82,7 @@ adopt_locked (LpPool *self, LpSettings *settings, LpFunctions *functions, LpActi
 
   self->settings = lp_settings_ref (settings);
   self->executor_type = lp_settings_resolve_executor_type (settings, NULL);
+  self->logs_leases = lp_log_wants (settings->log_domain, G_LOG_LEVEL_DEBUG, LP_DEBUG_LEASE);
   self->functions = functions;
   g_clear_pointer (&self->remote_functions, lp_remote_functions_unref);
   self->n_start_failures = 0;
