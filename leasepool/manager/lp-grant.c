@@ -136,16 +136,13 @@ unref_cb (gpointer data, gpointer more)
   lp_grant_unref (data);
 }
 
-/* The lease is over as STATE. What becomes of the executor and of its jobs is
- * the caller's. */
-void
-lp_grant_end_locked (LpGrant *self, LpLeaseState state, gint64 now, LpActions *actions)
+/* As lp_grant_end_locked(), with an executor that is closed already. */
+static void
+end_closed_locked (LpGrant *self, LpLeaseState state, gint64 now, LpActions *actions)
 {
   LpSlot *slot = self->slot;
   LpPool *pool = self->pool;
-  LpExecutorLoad load;
 
-  lp_executor_close (self->executor, &load);
   lp_deadlines_remove (&pool->deadlines, &self->deadline);
   lp_histogram_add (&pool->hold_time, now, now - self->leased_at);
   g_atomic_int_set (&self->state, state);
@@ -155,6 +152,17 @@ lp_grant_end_locked (LpGrant *self, LpLeaseState state, gint64 now, LpActions *a
   settle_drains_locked (self, actions);
   lp_owner_lease_locked (self, "lease-ended", actions);
   lp_actions_add (actions, unref_cb, self, NULL);
+}
+
+/* The lease is over as STATE. What becomes of the executor and of its jobs is
+ * the caller's. */
+void
+lp_grant_end_locked (LpGrant *self, LpLeaseState state, gint64 now, LpActions *actions)
+{
+  LpExecutorLoad load;
+
+  lp_executor_close (self->executor, &load);
+  end_closed_locked (self, state, now, actions);
 }
 
 static void
@@ -214,8 +222,8 @@ lp_grant_release_locked (LpGrant *self, gint64 now, LpActions *actions)
 
   if (load.queued + load.running == 0)
     {
-      lp_grant_end_locked (self, LP_LEASE_STATE_RELEASED, now, actions);
-      lp_slot_return_locked (slot, now, actions);
+      end_closed_locked (self, LP_LEASE_STATE_RELEASED, now, actions);
+      lp_slot_return_locked (slot, &load, now, actions);
       return;
     }
 

@@ -52,6 +52,13 @@ typedef enum
   LP_N_SLOT_STATES
 } LpSlotState;
 
+/* Whether it has a place within max-pools. Here, since it is asked for each state at each change. */
+static inline gboolean
+lp_slot_counts (LpSlotState state)
+{
+  return state != LP_SLOT_QUARANTINED && state != LP_SLOT_RETIRED;
+}
+
 /* The place of one executor. All (pool) but where noted. */
 struct _LpSlot
 {
@@ -233,14 +240,13 @@ gboolean  lp_slot_post               (LpSlot *self, GFunc func, gpointer data, g
 void      lp_slot_post_object        (LpSlot *self, GFunc func, GObject *object);
 LpSlot   *lp_slot_new_locked         (LpPool *pool, gboolean on_demand, gint64 now, LpActions *actions);
 void      lp_slot_set_state_locked   (LpSlot *self, LpSlotState state);
-gboolean  lp_slot_counts             (LpSlotState state);
 LpExecutor *lp_slot_dup_executor     (LpSlot *self);
 void      lp_slot_arm_shutdown_locked (LpSlot *self);
 void      lp_slot_due                (LpDeadline *deadline, gint64 now, LpActions *actions);
 void      lp_slot_start_due_locked   (LpSlot *self, gint64 now, LpActions *actions);
 void      lp_slot_shutdown_due_locked (LpSlot *self, gint64 now, LpActions *actions);
 void      lp_slot_leave_locked       (LpSlot *self, LpRetireReason reason, gint64 now, LpActions *actions);
-void      lp_slot_return_locked      (LpSlot *self, gint64 now, LpActions *actions);
+void      lp_slot_return_locked      (LpSlot *self, const LpExecutorLoad *load, gint64 now, LpActions *actions);
 void      lp_slot_end_jobs_locked    (LpSlot *self, LpInterrupt reason, LpActions *actions);
 void      lp_slot_settle_locked      (LpSlot *self, gint64 now, LpActions *actions);
 void      lp_pool_fit_quarantine_locked (LpPool *self);

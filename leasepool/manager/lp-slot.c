@@ -36,12 +36,6 @@ lp_slot_unref (LpSlot *self)
   g_free (self);
 }
 
-gboolean
-lp_slot_counts (LpSlotState state)
-{
-  return state != LP_SLOT_QUARANTINED && state != LP_SLOT_RETIRED;
-}
-
 /* The one way to another state: keeps the counts and the list of idle ones. */
 void
 lp_slot_set_state_locked (LpSlot *self, LpSlotState state)
@@ -119,19 +113,16 @@ lp_slot_due (LpDeadline *deadline, gint64 now, LpActions *actions)
 }
 
 /* The lease has ended in the ordinary way and no job is left: what becomes of
- * the executor. */
+ * the executor. LOAD: what it had when that was seen; a job that was stuck then
+ * may have returned. */
 void
-lp_slot_return_locked (LpSlot *self, gint64 now, LpActions *actions)
+lp_slot_return_locked (LpSlot *self, const LpExecutorLoad *load, gint64 now, LpActions *actions)
 {
-  LpExecutorLoad load;
-
-  lp_executor_get_load (self->executor, &load);
-
   if (self->pool->state != LP_POOL_RUNNING)
     lp_slot_leave_locked (self, LP_RETIRE_REASON_STOPPED, now, actions);
   else if (self->recycle)
     lp_slot_leave_locked (self, LP_RETIRE_REASON_RECYCLED, now, actions);
-  else if (load.stuck > 0)
+  else if (load->stuck > 0)
     lp_slot_leave_locked (self, LP_RETIRE_REASON_BROKEN, now, actions);
   else
     {
@@ -164,7 +155,7 @@ lp_slot_load_changed (LpSlot *self, LpActions *actions)
           LpLeaseState end = pool->state == LP_POOL_RUNNING ? LP_LEASE_STATE_RELEASED : LP_LEASE_STATE_STOPPED;
 
           lp_grant_end_locked (self->grant, end, now, actions);
-          lp_slot_return_locked (self, now, actions);
+          lp_slot_return_locked (self, &load, now, actions);
         }
     }
   else if (self->leaving)
