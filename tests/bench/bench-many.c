@@ -174,7 +174,6 @@ fleet_init (Fleet *self, guint n_alive)
   lp_manager_set_executor_type (self->manager, BENCH_TYPE_EXECUTOR);
   lp_manager_set_min_pools (self->manager, (int) n_alive + BATCH);
   lp_manager_set_lease_grace_seconds (self->manager, 0);
-  lp_manager_set_start_timeout_seconds (self->manager, 600);
   lp_bench_start (self->manager);
 
   self->brief = lp_request_new ();

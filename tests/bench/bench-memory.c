@@ -46,7 +46,6 @@ measure_leases (guint n)
 
   lp_manager_set_executor_type (manager, BENCH_TYPE_IDLER);
   lp_manager_set_min_pools (manager, (int) n);
-  lp_manager_set_start_timeout_seconds (manager, 600);
   lp_bench_start (manager);
   lp_bench_value ("one more executor, before it is used", "bytes", (allocated () - before) / n, -1);
 

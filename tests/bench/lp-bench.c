@@ -268,6 +268,7 @@ lp_bench_manager (const char *backend, int max_pools, int workers)
 
   lp_manager_set_workers_per_pool (manager, workers);
   lp_manager_set_default_lease_seconds (manager, 36000);
+  lp_manager_set_start_timeout_seconds (manager, 600); /* under callgrind a worker takes its time */
   if (g_str_equal (backend, LP_BACKEND_PROCESS))
     {
       g_autofree char *worker = lp_bench_program ("bench-worker");
