@@ -16,14 +16,22 @@ typedef struct _LpAction LpAction;
 
 typedef void (*LpActionFunc) (gpointer data, gpointer more);
 
+typedef enum
+{
+  LP_ACTIONS_WATCHED_UNKNOWN,
+  LP_ACTIONS_WATCHED,
+  LP_ACTIONS_UNWATCHED,
+} LpActionsWatched;
+
 struct _LpActions
 {
   GQueue completions;           /* settled, by their own links */
   LpAction *first;
   LpAction *last;
+  LpActionsWatched watched;     /* whether the owner listens, once it was asked; for one passage through the lock */
 };
 
-#define LP_ACTIONS_INIT { G_QUEUE_INIT, NULL, NULL }
+#define LP_ACTIONS_INIT { G_QUEUE_INIT, NULL, NULL, LP_ACTIONS_WATCHED_UNKNOWN }
 
 void lp_actions_deliver (LpActions *self, LpCompletion *completion);
 void lp_actions_settle_all (LpActions *self, GQueue *completions, const GError *error);

@@ -139,6 +139,8 @@ lp_actions_run (LpActions *self)
 {
   GList *link;
 
+  self->watched = LP_ACTIONS_WATCHED_UNKNOWN;
+
   while ((link = g_queue_pop_head_link (&self->completions)) != NULL)
     lp_completion_deliver (link->data);
 

@@ -21,15 +21,27 @@ typedef struct
   LpRetireReason reason;
 } Event;
 
-/* Any handler of any signal, or the list model. */
+/* Any handler of any signal. */
 static gboolean
-is_watched_locked (LpPool *self)
+has_handler_locked (LpPool *self)
+{
+  return g_signal_handler_find (self->listener, G_SIGNAL_MATCH_UNBLOCKED, 0, 0, NULL, NULL, NULL) != 0;
+}
+
+/* A handler, or the list model. GObject is asked once for each passage through
+ * the lock: it takes a lock of all signals of the process to answer. */
+static gboolean
+is_watched_locked (LpPool *self, LpActions *actions)
 {
   if (self->listener == NULL)
     return FALSE;
+  if (g_atomic_int_get (&self->list_wanted))
+    return TRUE;
 
-  return g_atomic_int_get (&self->list_wanted)
-         || g_signal_handler_find (self->listener, G_SIGNAL_MATCH_UNBLOCKED, 0, 0, NULL, NULL, NULL) != 0;
+  if (actions->watched == LP_ACTIONS_WATCHED_UNKNOWN)
+    actions->watched = has_handler_locked (self) ? LP_ACTIONS_WATCHED : LP_ACTIONS_UNWATCHED;
+
+  return actions->watched == LP_ACTIONS_WATCHED;
 }
 
 /* Whether that signal has a handler. */
@@ -164,7 +176,7 @@ lp_owner_counts_locked (LpPool *self, LpActions *actions)
   if (self->counts_posted || self->owner == NULL)
     return;
 
-  if (!is_watched_locked (self))
+  if (!is_watched_locked (self, actions))
     {
       self->counts_unheard = TRUE;
       return;
@@ -200,7 +212,7 @@ lp_owner_lease_locked (LpGrant *grant, const char *signal, LpActions *actions)
   LpExecutorLoad load;
   Event *event;
 
-  if (!is_watched_locked (pool))
+  if (!is_watched_locked (pool, actions))
     return;
 
   lp_executor_get_load (grant->executor, &load);
@@ -267,7 +279,7 @@ post_executor_locked (LpSlot *slot, const char *signal, LpActions *actions)
   lp_actions_log (actions, pool->settings->log_domain, G_LOG_LEVEL_INFO, LP_DEBUG_EXECUTOR, signal, fields,
                   "%s: %s", signal, seq);
 
-  if (!is_watched_locked (pool))
+  if (!is_watched_locked (pool, actions))
     return;
 
   event = event_new (pool, executor_run);

@@ -146,6 +146,7 @@ lp_slot_load_changed (LpSlot *self, LpActions *actions)
   LpExecutorLoad load;
 
   g_mutex_lock (&pool->lock);
+  actions->watched = LP_ACTIONS_WATCHED_UNKNOWN;
   lp_pool_run_due_locked (pool, now, actions);
   if (self->state == LP_SLOT_DRAINING)
     {
