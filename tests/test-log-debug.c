@@ -318,6 +318,39 @@ test_nothing_unasked (void)
   assert_none ("delivery-late", 0);
 }
 
+/* An application may turn all DEBUG records on while it runs, and off again. */
+static void
+test_turned_on_while_it_runs (void)
+{
+  LpManager *manager;
+  LpLease *lease;
+  g_autoptr (LpJob) before = NULL;
+  g_autoptr (LpJob) job = NULL;
+
+  if (!in_subprocess_with (""))
+    return;
+
+  manager = lp_test_start (1, NULL);
+  lease = lp_test_acquire (manager, "tester");
+  before = lp_test_value_job (1);
+  lp_test_submit (lease, before);
+  wait_ended (before);
+  assert_none ("job-ended", 0);
+  assert_none ("lease-acquired", 0);
+
+  g_log_set_debug_enabled (TRUE);
+  job = lp_test_value_job (1);
+  lp_test_submit (lease, job);
+  wait_ended (job);
+  lp_lease_release (lease);
+  g_assert_finalize_object (lease);
+  g_log_set_debug_enabled (FALSE);
+  lp_test_finish (manager);
+
+  g_assert_true (has_record ((gpointer) "job-begun"));
+  g_assert_true (has_record ((gpointer) "lease-released"));
+}
+
 int
 main (int argc, char *argv[])
 {
@@ -336,6 +369,7 @@ main (int argc, char *argv[])
   lp_test_conform_add_func ("/log-debug/sizing/desired-number-changes", test_desired_number_changes);
   g_test_add_func ("/log-debug/delivery/late-results", test_late_results);
   g_test_add_func ("/log-debug/nothing-unasked", test_nothing_unasked);
+  g_test_add_func ("/log-debug/turned-on-while-it-runs", test_turned_on_while_it_runs);
 
   return g_test_run ();
 }

@@ -25,6 +25,16 @@ typedef struct
 gboolean lp_log_wants  (const char        *domain,
                         GLogLevelFlags     level,
                         LpDebugFlags       subject);
+
+/* What lp_log_wants() said of DEBUG records, for paths where asking again, which looks into the environment, costs too
+ * much; except that g_log_set_debug_enabled(), which an application calls at any time, is seen at once.
+ */
+static inline gboolean
+lp_log_wants_still (gboolean wanted)
+{
+  return wanted || g_log_get_debug_enabled ();
+}
+
 void     lp_log        (const char        *domain,
                         GLogLevelFlags     level,
                         LpDebugFlags       subject,

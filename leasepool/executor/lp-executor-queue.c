@@ -89,7 +89,7 @@ lp_aftermath_run (LpExecutor *self, LpAftermath *aftermath)
   LpActions actions = LP_ACTIONS_INIT;
   LpJob *job = aftermath->job;
 
-  if (aftermath->ended && priv->logs_jobs)
+  if (aftermath->ended && lp_log_wants_still (priv->logs_jobs))
     lp_executor_log_ended (self, job);
   if (aftermath->disarm)
     lp_job_disarm (job);
@@ -351,7 +351,7 @@ lp_executor_claim_this (LpExecutor *self, LpJob *job)
 void
 lp_executor_job_begins (LpExecutor *self, LpJob *job)
 {
-  if (lp_executor_get_private (self)->logs_jobs)
+  if (lp_log_wants_still (lp_executor_get_private (self)->logs_jobs))
     lp_executor_log_begun (self, job);
   if (job->timeout_seconds > 0)
     lp_job_arm (job, FALSE, lp_clock_add (job->started_at, job->timeout_seconds));

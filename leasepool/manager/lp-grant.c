@@ -241,7 +241,7 @@ log_release_locked (LpGrant *self, gboolean dropped, LpActions *actions)
   g_autofree char *seq = NULL;
   LpLogField fields[] = { { "LEASE_ID", NULL }, { "EXECUTOR_SEQ", NULL }, { "OWNER", self->owner }, { NULL, NULL } };
 
-  if (!dropped && !self->pool->logs_leases)
+  if (!dropped && !lp_log_wants_still (self->pool->logs_leases))
     return;
 
   seq = g_strdup_printf ("%" G_GUINT64_FORMAT, self->slot->seq);

@@ -85,7 +85,7 @@ log_grant_locked (LpPool *self, LpGrant *grant, LpActions *actions)
   g_autofree char *seq = NULL;
   LpLogField fields[] = { { "LEASE_ID", NULL }, { "EXECUTOR_SEQ", NULL }, { "OWNER", grant->owner }, { NULL, NULL } };
 
-  if (!self->logs_leases)
+  if (!lp_log_wants_still (self->logs_leases))
     return;
 
   seq = g_strdup_printf ("%" G_GUINT64_FORMAT, grant->slot->seq);

@@ -24,10 +24,14 @@ Gio._promisify(Gio.Subprocess.prototype, 'communicate_utf8_async', 'communicate_
 const cases = [];
 let cleanups = [];
 
-/** Adds a case; an asynchronous function may be given. */
-export function test(name, func) {
-    cases.push({name, func});
+/** Adds a case; an asynchronous function may be given. A case with a reason to skip it does not run. */
+export function test(name, func, skip = null) {
+    cases.push({name, func, skip});
 }
+
+/** GJS 1.74 refuses a closure on another thread, 1.82 crashes there before it asks which thread it is on: the overrides
+ * refuse such a job when it is made. */
+export const CLOSURES_CRASH = System.version >= 18000 ? `GJS ${System.version} crashes in a closure on a thread` : null;
 
 /** Has a function called when the case ends, the last one first. */
 export function cleanUp(func) {
@@ -154,6 +158,10 @@ export async function run() {
     });
     print(`1..${chosen.length}`);
     for (const [n, each] of chosen.entries()) {
+        if (each.skip !== null) {
+            print(`ok ${n + 1} - ${each.name} # SKIP ${each.skip}`);
+            continue;
+        }
         const failure = await runCase(each);
         if (failure !== null) {
             bad++;
