@@ -47,7 +47,7 @@ lp_test_has_processes (void)
 }
 
 gboolean
-lp_test_starts_at_once (void)
+lp_test_has_own_threads (void)
 {
   return backend == NULL || g_strcmp0 (backend, LP_BACKEND_THREAD) == 0;
 }

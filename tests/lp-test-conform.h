@@ -18,8 +18,9 @@ G_BEGIN_DECLS
 const char *lp_test_get_backend            (void);
 /* TRUE where jobs are in other processes. */
 gboolean    lp_test_has_processes          (void);
-/* TRUE where an executor that is started for an acquire that does not wait is there at once. */
-gboolean    lp_test_starts_at_once         (void);
+/* TRUE on the backend of threads: an executor that is started for an acquire that does not wait is there at once, and
+ * its threads have its name. */
+gboolean    lp_test_has_own_threads         (void);
 
 void        lp_test_conform_add_func       (const char *path, GTestFunc func);
 void        lp_test_conform_add_data_func  (const char *path, gconstpointer data, GTestDataFunc func);

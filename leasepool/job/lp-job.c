@@ -143,11 +143,13 @@ lp_job_set_property (GObject *object, guint prop_id, const GValue *value, GParam
     case PROP_PARAMETERS:
       self->parameters = g_value_dup_variant (value);
       break;
+    /* Set to NULL for each job that is not a command; the copying of a boxed NULL is not free. */
     case PROP_ARGV:
-      self->argv = g_value_dup_boxed (value);
+      self->argv = g_strdupv (g_value_get_boxed (value));
       break;
     case PROP_INPUT:
-      self->input = g_value_dup_boxed (value);
+      if (g_value_get_boxed (value) != NULL)
+        self->input = g_value_dup_boxed (value);
       break;
     case PROP_TIMEOUT_SECONDS:
       lp_job_set_timeout_seconds (self, g_value_get_double (value));

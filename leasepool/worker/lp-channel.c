@@ -37,6 +37,7 @@ lp_channel_new (int in_fd, int out_fd, gsize max_body)
 {
   LpChannel *self = g_new0 (LpChannel, 1);
 
+  lp_frame_keep_types ();
   self->in_fd = in_fd;
   self->out_fd = out_fd;
   self->in_is_socket = is_socket (in_fd);

@@ -54,6 +54,7 @@ typedef struct
 } LpFrameHeader;
 
 void        lp_frame_clear         (LpFrame *self);
+void        lp_frame_keep_types    (void);
 const char *lp_frame_type_get_name (LpFrameType type);
 const GVariantType *lp_frame_type_get_body_type (LpFrameType type);
 

@@ -54,6 +54,30 @@ lp_frame_type_get_name (LpFrameType type)
   return type >= LP_FRAME_HELLO && type < G_N_ELEMENTS (kinds) ? kinds[type].name : "unknown";
 }
 
+static GVariant *
+new_empty (const char *type)
+{
+  return g_variant_ref_sink (g_variant_new_from_data (G_VARIANT_TYPE (type), NULL, 0, FALSE, NULL, NULL));
+}
+
+/* GLib describes a type of a container anew for its first value and forgets it with its last one, which for frames that
+ * come one at a time is each of them: a fifth of the instructions of a call. So there is always a value of each type. */
+void
+lp_frame_keep_types (void)
+{
+  static GVariant *kept[G_N_ELEMENTS (kinds) + 1];
+  static gsize is_done;
+
+  if (!g_once_init_enter (&is_done))
+    return;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
+    if (kinds[i].body != NULL)
+      kept[i] = new_empty (kinds[i].body);
+  kept[G_N_ELEMENTS (kinds)] = new_empty ("()"); /* what most calls take or give */
+  g_once_init_leave (&is_done, 1);
+}
+
 /* NULL: frames of this type have no body. */
 const GVariantType *
 lp_frame_type_get_body_type (LpFrameType type)
