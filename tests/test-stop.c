@@ -572,7 +572,7 @@ main (int argc, char **argv)
                         test_stop_while_starting);
   g_test_add_data_func ("/stop/while-starting/drain", GINT_TO_POINTER (LP_STOP_MODE_DRAIN), test_stop_while_starting);
   g_test_add_data_func ("/stop/while-starting/kill", GINT_TO_POINTER (LP_STOP_MODE_KILL), test_stop_while_starting);
-  lp_test_conform_add_func ("/stop/while-starting/init-functions-run", test_stop_while_init_functions_run);
+  lp_test_conform_add_own_func ("/stop/while-starting/init-functions-run", test_stop_while_init_functions_run);
   lp_test_conform_add_func ("/stop/fails-waiters", test_stop_fails_waiters);
   lp_test_conform_add_data_func ("/stop/refuses-acquires-submits-and-starts/drain", GINT_TO_POINTER (LP_STOP_MODE_DRAIN),
                         test_stop_refuses_acquires_submits_and_starts);
