@@ -16,4 +16,5 @@ function _init() {
     Parts.manager.extend(this);
     Parts.lease.extend(this);
     Parts.job.extend(this);
+    Parts.grinder.extend(this);
 }

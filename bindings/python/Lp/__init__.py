@@ -8,6 +8,7 @@ It is installed as gi/overrides/Lp, next to PyGObject's own files or in another 
 from . import _errors
 from ._cells import current_job
 from ._executor import JobFuture, LeaseExecutor
+from ._grinder import Grinder
 from ._job import Job, LeaseInfo
 from ._lease import Lease
 from ._logging_target import ProcessLoggingConfig
@@ -37,6 +38,7 @@ __all__ = [
     "ExecutorBackend",
     "ExecutorLease",
     "Functions",
+    "Grinder",
     "InvalidArgumentError",
     "Job",
     "JobCancelledError",

@@ -14,13 +14,13 @@ def readable(*names):
     return decorate
 
 
-def settings(checks):
-    """A class decorator: settings of a manager as attributes that are checked."""
+def settings(checks, what="manager"):
+    """A class decorator: settings of a manager or a grinder as attributes that are checked."""
 
     def attribute(name, check):
         def set_it(self, value):
             if name != "units" and self.is_running():
-                raise RuntimeError(f"{name} can be set until the manager is started")
+                raise RuntimeError(f"{name} can be set until the {what} is started")
             self.set_property(name, check(name, value))
 
         return property(lambda self: self.get_property(name), set_it)

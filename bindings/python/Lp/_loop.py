@@ -36,6 +36,16 @@ def call_in(context, func):
         context.pop_thread_default()
 
 
+def check_loop(started, name, what):
+    """The loop that runs, for start() and stop() of what belongs to the loop that started it."""
+    import asyncio
+
+    loop, running = started._loop(), asyncio.get_running_loop()
+    if started.is_running() and loop is not None and loop is not running and not loop.is_closed():
+        raise RuntimeError(f"{name}() belongs to the event loop that started the {what}, and another one runs here")
+    return running
+
+
 class Parcel:
     """The outcome of a call on its way to a coroutine. A value that nobody takes is given back, wherever it got lost:
     a loop that is closed drops what was on its way."""

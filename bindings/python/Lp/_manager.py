@@ -15,7 +15,7 @@ from ._cells import PLAIN, new_job
 from ._errors import is_lp, translated
 from ._exit import track
 from ._lease import Done
-from ._loop import context_of, wait
+from ._loop import check_loop, context_of, wait
 from ._outcome import Outcome
 from ._provider import Provider, from_c_style
 from ._settings import ExecutorBackend
@@ -144,14 +144,6 @@ class Manager(Lp.Manager):
 
     # Start and stop
 
-    def _check_loop(self, name):
-        import asyncio
-
-        loop, running = self._loop(), asyncio.get_running_loop()
-        if self.is_running() and loop is not None and loop is not running and not loop.is_closed():
-            raise RuntimeError(f"{name}() belongs to the event loop that started the manager, and another one runs here")
-        return running
-
     def _own(self, loop):
         track(self)
         self._loop = _no_loop if loop is None else weakref.ref(loop)
@@ -164,7 +156,7 @@ class Manager(Lp.Manager):
 
     async def start(self):
         """Returns when as many executors as are desired are ready."""
-        loop = self._check_loop("start")
+        loop = check_loop(self, "start", "manager")
         if not self.is_running():
             self._own(loop)
         cancellable = Gio.Cancellable()
@@ -182,7 +174,7 @@ class Manager(Lp.Manager):
 
     async def stop(self, mode=Lp.StopMode.CANCEL, timeout=None):
         """Stops the manager; no thread or process of it is left then. A cancelled stop goes on."""
-        self._check_loop("stop")
+        check_loop(self, "stop", "manager")
         seconds = -1 if timeout is None else _settings.seconds("timeout", timeout, positive=False)
         cancellable = Gio.Cancellable()
         try:

@@ -20,10 +20,12 @@ _ENDED = {
 class Outcome:
     """Tells what the waiting for a job gives. It does not keep the lease: a dropped one is released, its jobs run."""
 
-    def __init__(self, cell, lease=None, manager=None):
+    def __init__(self, cell, lease=None, manager=None, grinder=None, is_given=False):
         self._cell = cell
         self._lease = weakref.ref(lease) if lease is not None else lambda: None
         self._manager = weakref.ref(manager) if manager is not None else lambda: None
+        self._grinder = weakref.ref(grinder) if grinder is not None else None
+        self._is_given = is_given  # the job is one that the program made, and may cancel
 
     def of(self, finish):
         """What finish() gives, as Python has it."""
@@ -42,6 +44,8 @@ class Outcome:
 
     def _cancelled(self, error):
         """A job that was cancelled by the end of its lease has the error of that; else somebody cancelled it."""
+        if self._grinder is not None:
+            return as_class(error, self._ended_item())
         lease, manager = self._lease(), self._manager()
         if lease is not None:
             cls = _ENDED.get(lease.get_state())
@@ -50,3 +54,10 @@ class Outcome:
         else:
             cls = None
         return as_class(error, cls or JobCancelledError)
+
+    def _ended_item(self):
+        """Why the item of a grinder was cancelled. Nobody else has the job of a function."""
+        grinder = self._grinder()
+        if grinder is None or not grinder.is_running():
+            return LeasePoolNotStartedError
+        return JobCancelledError if self._is_given else LeaseExpiredError

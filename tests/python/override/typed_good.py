@@ -37,6 +37,13 @@ async def main() -> None:
         print(error, was_active)
     async with Lp.LeasedExecutorManager(max_pools=1) as other:
         await other.run(Lp.Request(owner="me"), repr, "x")
+    async with Lp.Grinder(manager, max_wait_seconds=0.1, lease_seconds=None) as grinder:
+        number += await grinder.submit(negate, 5, owner="me")
+        item: asyncio.Task[int] = await grinder.enqueue(negate, 5)
+        number += await item + grinder.submit_from_thread(negate, 5).result()
+        await grinder.call("name", "(u)", 5)
+        keys += list(grinder.stats()) + list(await grinder.astats())
+        await grinder.wait_drained()
     await manager.stop(Lp.StopMode.DRAIN, timeout=5)
 
 

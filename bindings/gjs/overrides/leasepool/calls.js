@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Copyright 2026 The leasepool authors
 
-/* What managers, leases and jobs share: promises, options, and the parameters of named functions. */
+/* What managers, leases, jobs and grinders share: promises, options, and the parameters of named functions. */
 
-/* exported checkCancellable, extend, readCall, readRequest */
+/* exported checkCancellable, checkMode, extend, newCall, readCall, readRequest */
 
 const {Gio} = imports.gi;
 const {describe, invalid} = imports.overrides.leasepool.errors;
@@ -14,14 +14,10 @@ function extend(Lp) {
         [Lp.Manager, 'start', 'stop', 'acquire', 'run', 'call'],
         [Lp.Lease, 'submit', 'call', 'drain'],
         [Lp.Job, 'wait'],
+        [Lp.Grinder, 'start', 'stop', 'submit'],
     ]) {
         for (const name of names)
             Gio._promisify(cls.prototype, `${name}_async`, `${name}_finish`);
-    }
-    // LpGrinder, once it is there.
-    for (const name of ['start', 'stop', 'submit']) {
-        if (Lp.Grinder)
-            Gio._promisify(Lp.Grinder.prototype, `${name}_async`, `${name}_finish`);
     }
     // The job that runs, in a worker program of worker.js.
     Lp.currentJob = null;
@@ -31,6 +27,13 @@ function checkCancellable(cancellable) {
     if (cancellable !== null && !(cancellable instanceof Gio.Cancellable))
         throw invalid(`The cancellable must be a Gio.Cancellable, not ${describe(cancellable)}`);
     return cancellable;
+}
+
+function checkMode(mode) {
+    const {Lp} = imports.gi;
+    if (![Lp.StopMode.CANCEL, Lp.StopMode.DRAIN, Lp.StopMode.KILL].includes(mode))
+        throw invalid(`The mode of a stop must be one of Lp.StopMode, not ${describe(mode)}`);
+    return mode;
 }
 
 /** The request and the cancellable of {owner: 'me', timeout: 2, cancellable}, of an Lp.Request, or of nothing. */
@@ -52,6 +55,20 @@ function readCall(manager, name, rest) {
     const [type, values, options] = isTyped ? rest : [undefined, ...rest];
     const declared = isTyped ? checkType(type, `The type of the arguments of “${name}”`) : lookUp(manager, name);
     return {parameters: toParameters(name, declared, values ?? []), options};
+}
+
+/** The job of a call, with the option timeout, and the cancellable among its options. */
+function newCall(manager, name, rest) {
+    const {Lp} = imports.gi;
+    const {parameters, options} = readCall(manager, name, rest);
+    const {cancellable = null, timeout = 0, ...others} = options ?? {};
+    for (const other of Object.keys(others))
+        throw invalid(`A call has no option “${other}”`);
+    if (!Number.isFinite(timeout) || timeout < 0)
+        throw invalid(`timeout must be a number of seconds, not ${describe(timeout)}`);
+    const job = Lp.Job.new_for_call(name, parameters);
+    job.timeout_seconds = timeout;
+    return {job, cancellable: checkCancellable(cancellable)};
 }
 
 /** The declared type of the parameters; null if it is not known, or any. */

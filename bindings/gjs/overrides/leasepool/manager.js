@@ -7,7 +7,7 @@
 
 const {Gio, GLib, GObject} = imports.gi;
 const {describe, invalid, notSupported} = imports.overrides.leasepool.errors;
-const {readCall, readRequest, checkCancellable} = imports.overrides.leasepool.calls;
+const {checkCancellable, checkMode, readCall, readRequest} = imports.overrides.leasepool.calls;
 const {check} = imports.overrides.leasepool.settings;
 const {fromResult, unpack} = imports.overrides.leasepool.values;
 
@@ -49,13 +49,6 @@ function checkFunctions(Lp, {backend, functions, executor_type: executorType}) {
     const isOwn = GObject.type_name(executorType) !== 'void';
     if (functions && !isOwn && backend.toLowerCase() === Lp.BACKEND_THREAD && functions._hasClosures)
         throw notSupported(Lp._closureMessage);
-}
-
-function checkMode(mode) {
-    const {Lp} = imports.gi;
-    if (![Lp.StopMode.CANCEL, Lp.StopMode.DRAIN, Lp.StopMode.KILL].includes(mode))
-        throw invalid(`The mode of a stop must be one of Lp.StopMode, not ${describe(mode)}`);
-    return mode;
 }
 
 function checkSeconds(name, seconds) {

@@ -102,6 +102,7 @@ function extend(Lp) {
     guard(Lp.Manager, 'Lp.Manager');
     guard(Lp.Request, 'Lp.Request');
     guard(Lp.Job, 'Lp.Job');
+    guard(Lp.Grinder, 'Lp.Grinder');
 
     Lp.Request.prototype._init = function (properties = {}) {
         init.call(this, check(Lp.Request, 'Lp.Request', properties));
