@@ -65,6 +65,11 @@ class Helper:
         return outcome.result()
 
     def end(self, seconds):
+        """At the end of the interpreter. The context stays for ever: what the interpreter drops later has destroy notifies
+        for it, which are then as little called as if the program were gone, and the library has no reason to complain."""
+        import ctypes
+
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.context))
         self._ending = True
         self.context.wakeup()
         self._thread.join(seconds)

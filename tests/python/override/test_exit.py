@@ -134,3 +134,20 @@ def late():
 atexit.register(late)
 atexit.register(_exit.stop_all)
 """).strip() in ("True", "LeasePoolNotStartedError")
+
+
+def test_the_library_says_nothing_about_what_is_dropped_late():
+    for _ in range(5):
+        lpcase.run_program("""
+async def main():
+    async with Lp.Manager(max_pools=1) as manager:
+        try:
+            await manager.run(int, "x")
+        except ValueError:
+            pass
+    try:
+        await Lp.Manager(max_pools=1, initializer=int, initargs=("x",)).start()
+    except Lp.LeasePoolError:
+        pass
+asyncio.run(main())
+""")
