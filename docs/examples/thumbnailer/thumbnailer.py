@@ -106,7 +106,6 @@ class Thumbnailer:
             backend="process",
             max_pools=options.workers,
             min_pools=options.workers,
-            size_provider=lambda: options.workers,
             worker_argv=[options.worker],
             worker_init_function="begin-run",
             worker_init_parameters=GLib.Variant("(s)", (self._run,)),
