@@ -63,7 +63,7 @@ def is_alive(pid):
 
 def without_messages(text):
     """Without what the library says about workers that died."""
-    return re.sub(r"^.*leasepool-Message: .* is broken: The worker .* was killed by signal 9 .*\n", "", text, flags=re.M)
+    return re.sub(r"^.*leasepool-Message: .* is broken: The worker .* was killed by .*\n", "", text, flags=re.M)
 
 
 class Thumbnailer(unittest.TestCase):
@@ -118,17 +118,19 @@ class Thumbnailer(unittest.TestCase):
         return {os.path.relpath(path, self.target): size_of(path) for path in paths}
 
     def test_thumbnails_fit_and_keep_their_shape(self):
-        for name, width, height in (("wide.png", 400, 100), ("high.png", 100, 400), ("small.png", 10, 20), ("a/b/deep.png", 64, 64)):
+        for name, width, height in (("wide.png", 400, 100), ("high.png", 100, 400), ("small.png", 10, 20),
+                                    ("a/b/deep.png", 64, 64)):
             self.put(name, png(width, height))
         self.put("as.gif", png(80, 40))
         self.put("notes.txt", b"no picture")
         os.symlink("wide.png", os.path.join(self.source, "link.png"))
         os.mkfifo(os.path.join(self.source, "pipe.png"))
         output, errors = self.run_it("--size", "32")
-        self.assertEqual(self.made(), {"wide.png": (32, 8), "high.png": (8, 32), "small.png": (10, 20), "a/b/deep.png": (32, 32),
-                                       "as.gif.png": (32, 16)})
+        self.assertEqual(self.made(), {"wide.png": (32, 8), "high.png": (8, 32), "small.png": (10, 20),
+                                       "a/b/deep.png": (32, 32), "as.gif.png": (32, 16)})
         self.assertEqual(sorted(output.splitlines()), [
-            "5 of 5 thumbnails", "a/b/deep.png: 32x32", "as.gif: 32x16", "high.png: 8x32", "small.png: 10x20", "wide.png: 32x8"])
+            "5 of 5 thumbnails", "a/b/deep.png: 32x32", "as.gif: 32x16", "high.png: 8x32", "small.png: 10x20",
+            "wide.png: 32x8"])
         self.assertEqual(errors, "")
 
     def test_file_names_may_have_any_bytes(self):
@@ -191,7 +193,8 @@ class Thumbnailer(unittest.TestCase):
             self.put(f"{n}/poison.png", png(100, 100))
         # The others of a batch die with it more often than a picture may.
         _, errors = self.run_it("--jobs", "44", "--workers", "1", status=1, THUMBNAILER_TEST_POISON="/poison.png")
-        self.assertEqual(sorted(line.split(":")[0] for line in errors.splitlines()), [f"{n}/poison.png" for n in range(4)])
+        self.assertEqual(sorted(line.split(":")[0] for line in errors.splitlines()),
+                         [f"{n}/poison.png" for n in range(4)])
         self.assertEqual([path for path in self.made() if "poison" in path], [])
         self.assertEqual(len(self.made()), 40)
 
@@ -256,10 +259,10 @@ class Thumbnailer(unittest.TestCase):
             self.assertEqual(len(self.made()), 5)
 
     def test_wrong_arguments(self):
-        for options, text in ((["--size", "0"], "--size"), (["--workers", "x"], "--workers"), (["--worker", "/no/such"], "no/such")):
-            self.put_many(1)
-            _, errors = self.run_it(*options, status=2)
-            self.assertIn(text, errors)
+        self.put_many(1)
+        for option, value in (("--size", "0"), ("--workers", "x"), ("--worker", "/no/such")):
+            _, errors = self.run_it(option, value, status=2)
+            self.assertIn(value if "/" in value else option, errors)
 
 
 if __name__ == "__main__":

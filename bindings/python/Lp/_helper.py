@@ -65,8 +65,8 @@ class Helper:
         return outcome.result()
 
     def end(self, seconds):
-        """At the end of the interpreter. The context stays for ever: what the interpreter drops later has destroy notifies
-        for it, which are then as little called as if the program were gone, and the library has no reason to complain."""
+        """At the end of the interpreter. The context stays for ever: what the interpreter drops later has destroy
+        notifies for it. They are never called, and the library does not complain that it has to leak."""
         import ctypes
 
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.context))

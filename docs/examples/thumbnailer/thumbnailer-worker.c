@@ -3,9 +3,9 @@
 
 /* thumbnailer-worker: the worker program of thumbnailer.py.
  *
- * "thumbnail" takes (ayayu): a picture, where its thumbnail goes, and the largest width and height. It returns (uu), the
- * width and height. The thumbnail is a PNG. It is written next to its place, as NAME.RUN.part, and renamed: whatever
- * happens, what has the right name is whole. A worker that is killed may leave its .part; thumbnailer.py knows the name.
+ * "thumbnail" takes (ayayu): a picture, where its thumbnail goes, and the largest width and height. It returns (uu),
+ * the width and height. The thumbnail is a PNG. It is written next to its place, as NAME.RUN.part, and renamed: whatever
+ * happens, what has the right name is whole. A worker that is killed may leave its .part, which thumbnailer.py removes.
  *
  * "begin-run" is the init function: it says what RUN is.
  */
@@ -29,8 +29,8 @@ begin_run_func (LpJob *job, GVariant **result, gpointer user_data, GError **erro
   *result = g_variant_new ("()");
 }
 
-/* The picture as a camera was held. gdk_pixbuf_new_from_file_at_scale() would need less memory, but takes half a file for
- * a whole one. */
+/* The picture as a camera was held. gdk_pixbuf_new_from_file_at_scale() would need less memory, but takes half a file
+ * for a whole one. */
 static GdkPixbuf *
 load (const char *source, GError **error)
 {

@@ -4,10 +4,10 @@
 """thumbnailer.py: a thumbnail of every picture below a folder, made in worker processes.
 
 The pictures go through a grinder: each worker gets a batch of them with one lease. Pictures come from anywhere, so what
-reads them is a process of its own, in C (thumbnailer-worker.c): one that crashes on a picture takes nothing else with it.
-The other pictures of its batch are tried again, and so is that one, ATTEMPTS times in all.
+reads them is a process of its own, in C (thumbnailer-worker.c): one that crashes on a picture takes no other with it. The
+other pictures of its batch are tried again, and so is that one, ATTEMPTS times in all.
 
-The thumbnail of a/b.png is TARGET/a/b.png, that of a/b.jpg is TARGET/a/b.jpg.png. Every thumbnail that is there is whole.
+The thumbnail of a/b.png is TARGET/a/b.png, that of a/b.jpg is TARGET/a/b.jpg.png. What is there is whole.
 
 Exit status: 0 all are there; 1 some are not; 2 it could not begin; 128 and the number of the signal that stopped it.
 """
@@ -201,7 +201,8 @@ def parse():
     parser.add_argument("source", metavar="SOURCE", help="the folder of the pictures")
     parser.add_argument("target", metavar="TARGET", help="the folder for the thumbnails")
     parser.add_argument("--size", type=number, default=256, help="the largest width and height (256)")
-    parser.add_argument("--workers", type=number, default=os.cpu_count() or 1, help="worker processes (one a processor)")
+    parser.add_argument("--workers", type=number, default=os.cpu_count() or 1,
+                        help="worker processes (one a processor)")
     parser.add_argument("--jobs", type=number, default=16, help="pictures that a worker gets at a time (16)")
     parser.add_argument("--worker", default=os.environ.get("THUMBNAILER_WORKER", WORKER), help="the worker program")
     options = parser.parse_args()

@@ -39,7 +39,7 @@ for (const backend of ['thread', 'process']) {
 
     testEach('each item fails on its own', async manager => {
         const grinder = await startGrinder(manager, {batch_size_threshold: 3, max_wait_seconds: NEVER});
-        const items = [grinder.submit('add', [1, 2]), grinder.submit('fail', ['own']), grinder.submit('echo', '(s)', ['x'])];
+        const items = [['add', [1, 2]], ['fail', ['own']], ['echo', '(s)', ['x']]].map(call => grinder.submit(...call));
         System.gc();
         const ends = await Promise.allSettled(items);
         assertEqual(ends.map(end => end.status), ['fulfilled', 'rejected', 'fulfilled']);
@@ -63,7 +63,8 @@ for (const backend of ['thread', 'process']) {
         assert(grinder.enqueue(own) === own);
         assertEqual([await own.wait(), own.owner.startsWith('work-grinder-batch-')], [7, true]);
         assertEqual(await grinder.submit(Lp.Job.new_for_call('add', new GLib.Variant('(ii)', [3, 4]))), 7);
-        await assertThrows(Lp.Error, INVALID_ARGUMENT, () => grinder.enqueue('add', [1, 2], {cancellable: new Gio.Cancellable()}));
+        const cancellable = new Gio.Cancellable();
+        await assertThrows(Lp.Error, INVALID_ARGUMENT, () => grinder.enqueue('add', [1, 2], {cancellable}), 'cancel()');
     });
 
     testEach('a cancellable and a time-out end the item', async manager => {
@@ -77,7 +78,8 @@ for (const backend of ['thread', 'process']) {
     });
 
     testEach('a full grinder, and room', async manager => {
-        const grinder = await startGrinder(manager, {batch_size_threshold: 1000, max_wait_seconds: NEVER, max_pending: 2});
+        const grinder = await startGrinder(manager,
+            {batch_size_threshold: 1000, max_wait_seconds: NEVER, max_pending: 2});
         await grinder.waitDrained();
         const items = [1, 2].map(n => grinder.submit('add', [n, n]));
         await assertThrows(Lp.Error, QUEUE_FULL, () => grinder.submit('add', [1, 2]));
@@ -120,8 +122,8 @@ test('settings are checked', async () => {
 
 test('stats are a plain object', async () => {
     const grinder = new Lp.Grinder({manager: newManager()});
-    const stats = grinder.stats();
-    assertEqual([stats.started, stats.pending, stats.owner_prefix, stats.lease_seconds], [false, 0, 'work-grinder', 60]);
+    const {started, pending, owner_prefix: prefix, lease_seconds: seconds} = grinder.stats();
+    assertEqual([started, pending, prefix, seconds], [false, 0, 'work-grinder', 60]);
 });
 
 await run();

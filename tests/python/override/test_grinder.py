@@ -44,8 +44,8 @@ async def test_settings_and_their_defaults(manager):
     grinder = Lp.Grinder(manager)
     assert (grinder.max_wait_seconds, grinder.batch_size_threshold, grinder.lease_seconds) == (10, 20, 60)
     assert (grinder.manager, grinder.running, grinder.pending_count) == (manager, False, 0)
-    grinder = Lp.Grinder(manager, max_wait_seconds=0.5, batch_size_threshold=2, max_batch_size=3, max_batches_in_flight=4,
-                         max_pending=5, lease_seconds=6, owner_prefix="x")
+    grinder = Lp.Grinder(manager, max_wait_seconds=0.5, batch_size_threshold=2, max_batch_size=3,
+                         max_batches_in_flight=4, max_pending=5, lease_seconds=6, owner_prefix="x")
     assert (grinder.max_wait_seconds, grinder.batch_size_threshold, grinder.max_batch_size, grinder.max_pending,
             grinder.max_batches_in_flight, grinder.lease_seconds, grinder.owner_prefix) == (0.5, 2, 3, 5, 4, 6, "x")
     assert repr(grinder) == "<Lp.Grinder 'x', stopped, 0 pending>"
@@ -418,7 +418,8 @@ async def test_functions_in_processes(managers):
     manager = managers(backend="process", workers_per_pool=1)
     await manager.start()
     async with Lp.Grinder(manager, batch_size_threshold=2, max_wait_seconds=0.05) as grinder:
-        assert await asyncio.gather(*(grinder.submit(divmod, n, 3) for n in range(4))) == [divmod(n, 3) for n in range(4)]
+        values = await asyncio.gather(*(grinder.submit(divmod, n, 3) for n in range(4)))
+        assert values == [divmod(n, 3) for n in range(4)]
         with pytest.raises(ValueError, match="invalid literal"):
             await grinder.submit(int, "x")
         with pytest.raises(TypeError, match="pickle|top level"):

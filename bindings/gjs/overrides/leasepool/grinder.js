@@ -33,7 +33,9 @@ function extend(Lp) {
 
         async submit(first, ...rest) {
             const isJob = first instanceof Lp.Job;
-            const {job, cancellable} = isJob ? {job: first, cancellable: checkCancellable(rest[0] ?? null)} : newCall(this.manager, first, rest);
+            const {job, cancellable} = isJob
+                ? {job: first, cancellable: checkCancellable(rest[0] ?? null)}
+                : newCall(this.manager, first, rest);
             return fromResult(await this.submit_async(job, cancellable));
         },
 
