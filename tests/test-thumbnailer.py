@@ -203,7 +203,7 @@ class Thumbnailer(unittest.TestCase):
         process = self.begin()
         process.stdout.readline()
         workers = children(process.pid)
-        self.assertTrue(workers)
+        self.assertEqual(len(workers), 2)
         if freeze:
             for pid in workers:
                 os.kill(pid, signal.SIGSTOP)

@@ -106,6 +106,8 @@ class Thumbnailer:
             backend="process",
             max_pools=options.workers,
             min_pools=options.workers,
+            # One that dies takes the executor along: nobody else is in it.
+            workers_per_pool=1,
             worker_argv=[options.worker],
             worker_init_function="begin-run",
             worker_init_parameters=GLib.Variant("(s)", (self._run,)),
