@@ -59,12 +59,12 @@ def closed_gate():
         gate.open()
 
 
-def run_program(source, *, returncode=0):
+def run_program(source, *, returncode=0, env=None):
     """Runs a Python program that is given as text, with the overrides; returns what it printed."""
     program = "import asyncio, gc, os, sys, threading, time, gi\ngi.require_version('Lp', '1')\n"
     program += "from gi.repository import Gio, GLib, Lp\n" + source
     done = subprocess.run([sys.executable, "-B", "-X", "faulthandler", "-c", program], capture_output=True, text=True,
-                          timeout=2 * SECONDS, check=False)
+                          timeout=2 * SECONDS, check=False, env={**os.environ, **(env or {})})
     assert done.returncode == returncode, f"{done.returncode}: {done.stdout}{done.stderr}"
     for bad in ("CRITICAL", "Fatal Python error", "context went away"):
         assert bad not in done.stderr, done.stderr
