@@ -30,11 +30,10 @@ def _gi_events():
     return GLibEventLoop(GLib.MainContext.default())
 
 
-LOOPS = {
-    "asyncio": asyncio.new_event_loop,
-    "gbulb": lambda: _gbulb(GLib.MainContext.default()),
-    "gbulb-own-context": lambda: _gbulb(GLib.MainContext.new()),
-}
+LOOPS = {"asyncio": asyncio.new_event_loop}
+if lpcase.HAVE_GBULB:
+    LOOPS["gbulb"] = lambda: _gbulb(GLib.MainContext.default())
+    LOOPS["gbulb-own-context"] = lambda: _gbulb(GLib.MainContext.new())
 if lpcase.HAVE_GI_EVENTS:
     LOOPS["gi.events"] = _gi_events
 

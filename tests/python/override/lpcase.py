@@ -15,6 +15,8 @@ SECONDS = 30
 PROGRAM_SECONDS = 170
 FUNCTIONS_MODULE = os.environ["LP_TEST_FUNCTIONS_MODULE"]
 HAVE_GI_EVENTS = importlib.util.find_spec("gi.events") is not None
+# GLib.MainLoop.run() of a PyGObject that has gi.events runs no loop of gbulb: AttributeError: … no attribute 'running'.
+HAVE_GBULB = not HAVE_GI_EVENTS
 THOROUGH = bool(os.environ.get("LP_TEST_THOROUGH"))
 
 # Whether the case that runs has failed.

@@ -31,9 +31,10 @@ print("end", flush=True)
 
 RUNNERS = {
     "asyncio": "asyncio.run(main())",
-    "gbulb": "import gbulb; gbulb.install(); asyncio.get_event_loop().run_until_complete(main())",
     "never closed": "loop = asyncio.new_event_loop(); loop.run_until_complete(main())",
 }
+if lpcase.HAVE_GBULB:
+    RUNNERS["gbulb"] = "import gbulb; gbulb.install(); asyncio.get_event_loop().run_until_complete(main())"
 
 
 @pytest.mark.parametrize("runner", RUNNERS)

@@ -261,6 +261,11 @@ def test_gi_events_is_tested():
         pytest.skip("PyGObject is older than 3.50: its event loop gi.events is NOT tested here")
 
 
+def test_gbulb_is_tested():
+    if not lpcase.HAVE_GBULB:
+        pytest.skip("gbulb does not run with PyGObject 3.50 or newer: it is NOT tested here, gi.events is")
+
+
 async def test_start_that_failed_binds_no_loop(managers):
     manager = managers(function_module="/no/such/module")
     with pytest.raises(Lp.LeasePoolError):
