@@ -36,6 +36,7 @@ def test_good_program(check):
 
 
 def test_wrong_program(check):
+    """Versions of mypy name some mistakes differently: each line has the kinds that are known."""
     found = {(int(line), kind) for line, kind in re.findall(r":(\d+): error: .*  (\[[a-z-]+\])$", check("typed_wrong.py"), re.M)}
     with open(os.path.join(HERE, "typed_wrong.py"), encoding="utf-8") as lines:
         expected = {number: line.split("# wrong: ")[1].split() for number, line in enumerate(lines, 1) if "# wrong: " in line}

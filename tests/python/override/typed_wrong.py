@@ -17,8 +17,8 @@ async def main() -> None:
     manager.total_count = 3  # wrong: [misc]
     lease = await manager.acquire(lease_second=30)  # wrong: [call-arg]
     await manager.acquire(owner=5)  # wrong: [arg-type]
-    await lease.run(negate)  # wrong: [call-arg]
-    text: str = await lease.run(negate, -3)  # wrong: [arg-type]
+    await lease.run(negate)  # wrong: [call-arg] [call-overload]
+    text: str = await lease.run(negate, -3)  # wrong: [arg-type] [call-overload]
     number: int = lease.submit(negate, -3)  # wrong: [assignment]
     async with manager.acquire():  # wrong: [attr-defined]
         pass
