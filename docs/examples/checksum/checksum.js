@@ -20,6 +20,19 @@ import System from 'system';
 
 import {speedUp} from './checksum-speed-up.js';
 
+/** A namespace that newer versions of GLib have, or null. */
+async function newer(name) {
+    try {
+        return (await import(`gi://${name}`)).default;
+    } catch {
+        return null;
+    }
+}
+
+// What is for Unix only has moved to namespaces of its own; GJS warns of the old names where there are new ones.
+const [GioUnix, GLibUnix] = [await newer('GioUnix'), await newer('GLibUnix')];
+const UnixOutputStream = GioUnix?.OutputStream ?? Gio.UnixOutputStream;
+
 Gio._promisify(Lp.Manager.prototype, 'start_async', 'start_finish');
 Gio._promisify(Lp.Manager.prototype, 'stop_async', 'stop_finish');
 Gio._promisify(Lp.Manager.prototype, 'acquire_async', 'acquire_finish');
@@ -64,7 +77,7 @@ const decoder = new TextDecoder();
 class Output {
     constructor(fd) {
         this.isTerminal = GLib.log_writer_supports_color(fd);
-        this._stream = new Gio.UnixOutputStream({fd, close_fd: false});
+        this._stream = new UnixOutputStream({fd, close_fd: false});
     }
 
     write(data) {
@@ -194,8 +207,9 @@ class Demo {
 
     async run() {
         const progress = GLib.timeout_add(GLib.PRIORITY_DEFAULT, this.live ? 100 : 1000, () => this.showProgress());
+        const addSignal = GLibUnix?.signal_add_full ?? GLib.unix_signal_add;
         for (const number of [SIGINT, SIGTERM])
-            GLib.unix_signal_add(GLib.PRIORITY_DEFAULT, number, () => this.onSignal(number));
+            addSignal(GLib.PRIORITY_DEFAULT, number, () => this.onSignal(number));
         this.manager.connect('lease-expiring', (_manager, info) => this.renew(info.id));
         try {
             await this.manager.start_async(null);
