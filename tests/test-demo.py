@@ -279,10 +279,10 @@ class Demo(Tree):
         self.assertEqual(times["run_time"][0], rows["jobs_succeeded"])
 
     def test_leases_of_big_files_are_renewed(self):
-        sparse(self.top / "big", 150_000_000)
-        result = self.run_demo("--lease-seconds=0.05", "--sums", self.top)
+        sparse(self.top / "big", 250_000_000)
+        result = self.run_demo("--lease-seconds=0.1", "--sums", self.top)
         self.assertGreaterEqual(self.summary(result)["renewals"], 1)
-        self.assertIn("1 files, 150.0 MB in ", result.text)
+        self.assertIn("1 files, 250.0 MB in ", result.text)
         expected = subprocess.run(["sha256sum", self.top / "big"], capture_output=True, check=True).stdout
         self.assertEqual(result.stdout, expected)
 

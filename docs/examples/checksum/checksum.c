@@ -298,14 +298,19 @@ owner_submit (Owner *self, File *file)
 }
 
 static void
+owner_renew (Owner *self)
+{
+  /* What a refusal means is told by the jobs, which are then cancelled. */
+  if (lp_lease_renew (self->lease, -1, NULL))
+    self->demo->renewals++;
+}
+
+static void
 expiring_cb (LpManager *manager, LpLeaseInfo *info, Owner *self)
 {
-  if (self->lease == NULL || !g_str_equal (lp_lease_get_id (self->lease), lp_lease_info_get_id (info)))
-    return;
-
-  /* What a refusal means is told by the jobs, which are then cancelled. */
-  if (self->running > 0 && lp_lease_renew (self->lease, -1, NULL))
-    self->demo->renewals++;
+  if (self->lease != NULL && self->running > 0
+      && g_str_equal (lp_lease_get_id (self->lease), lp_lease_info_get_id (info)))
+    owner_renew (self);
 }
 
 static void
@@ -332,6 +337,9 @@ acquired_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   if (self->lease != NULL)
     {
       self->taken = 0;
+      /* A lease counts from the grant: the signal may have come before the lease did. */
+      if (lp_lease_get_soft_expires_at (self->lease) <= g_get_monotonic_time ())
+        owner_renew (self);
       owner_pump (self);
       return;
     }

@@ -238,6 +238,9 @@ class Demo {
                 return;
             }
             this.leases.set(lease.id, lease);
+            // A lease counts from the grant: the signal may have come before the lease did.
+            if (lease.soft_expires_at <= GLib.get_monotonic_time())
+                this.renew(lease.id);
             try {
                 await this.useLease(lease);
             } finally {

@@ -243,6 +243,9 @@ class Owner:
             self.end()
             return
         self.taken = 0
+        # A lease counts from the grant: the signal may have come before the lease did.
+        if self.lease.props.soft_expires_at <= GLib.get_monotonic_time():
+            self.renew()
         self.pump()
 
     def pump(self):
@@ -285,8 +288,10 @@ class Owner:
         self.pump()
 
     def on_expiring(self, _manager, info):
-        if self.lease is None or self.lease.props.id != info.props.id or not self.running:
-            return
+        if self.lease is not None and self.lease.props.id == info.props.id and self.running:
+            self.renew()
+
+    def renew(self):
         try:
             self.lease.renew(-1)
             self.demo.renewals += 1
