@@ -5,7 +5,7 @@
 
 /* What the tests of jobs share. */
 
-#include "lp-test.h"
+#include "lp-test-gated.h"
 #include "lp-test-conform.h"
 
 #include <math.h>
@@ -13,26 +13,17 @@
 
 #include "lp-manager-private.h"
 
-#define PATIENCE_SECONDS 30.0
-#define SHORT_SECONDS 0.05
 #define SHORT_USEC ((gint64) (SHORT_SECONDS * G_USEC_PER_SEC))
-
-typedef struct
-{
-  LpManager *manager;
-  LpLease *lease;
-  LpTestGate *gate;
-} Fixture;
 
 static inline void
 start (Fixture *self, int workers, double cancel_grace_seconds)
 {
-  self->manager = lp_test_start (1,
-                                 "workers-per-pool", workers,
-                                 "cancel-grace-seconds", cancel_grace_seconds,
-                                 NULL);
-  self->lease = lp_test_acquire (self->manager, "job");
-  self->gate = lp_test_gate_new ();
+  LpManager *manager = lp_test_start (1,
+                                      "workers-per-pool", workers,
+                                      "cancel-grace-seconds", cancel_grace_seconds,
+                                      NULL);
+
+  fixture_init (self, manager, "job");
 }
 
 /* Long enough for any function to return in time. */
@@ -47,17 +38,6 @@ static inline void
 set_up_short (Fixture *self, gconstpointer workers)
 {
   start (self, GPOINTER_TO_INT (workers), SHORT_SECONDS);
-}
-
-static inline void
-tear_down (Fixture *self, gconstpointer data)
-{
-  lp_test_gate_open (self->gate);
-  lp_lease_release (self->lease);
-  lp_test_wait_stat (self->manager, "quarantined", 0);
-  lp_test_finish (self->manager);
-  g_assert_finalize_object (self->lease);
-  lp_test_gate_unref (self->gate);
 }
 
 static inline void

@@ -3,44 +3,22 @@
 
 #pragma once
 
-/* What the tests of waits inside a job share; for one program at a time. */
+/* What the tests of waits inside a job share: what a job waits for inside a worker. A
+ * wait that would never end fails here: those without a time-out are cancelled after
+ * PATIENCE_SECONDS. */
 
-#include "lp-test.h"
-
-#define PATIENCE_SECONDS 30.0
-#define SHORT_SECONDS 0.05
-
-/* What a job waits for inside a worker. A wait that would never end fails here:
- * those without a time-out are cancelled after PATIENCE_SECONDS. */
-
-typedef struct
-{
-  LpManager *manager;
-  LpLease *lease;
-  LpTestGate *gate;
-} Fixture;
+#include "lp-test-gated.h"
 
 static inline void
 set_up (Fixture *self, gconstpointer workers)
 {
-  self->manager = lp_test_start (2,
-                                 "min-pools", 2,
-                                 "workers-per-pool", GPOINTER_TO_INT (workers),
-                                 "cancel-grace-seconds", SHORT_SECONDS,
-                                 NULL);
-  self->lease = lp_test_acquire (self->manager, "nested");
-  self->gate = lp_test_gate_new ();
-}
+  LpManager *manager = lp_test_start (2,
+                                      "min-pools", 2,
+                                      "workers-per-pool", GPOINTER_TO_INT (workers),
+                                      "cancel-grace-seconds", SHORT_SECONDS,
+                                      NULL);
 
-static inline void
-tear_down (Fixture *self, gconstpointer data)
-{
-  lp_test_gate_open (self->gate);
-  lp_lease_release (self->lease);
-  lp_test_wait_stat (self->manager, "quarantined", 0);
-  lp_test_finish (self->manager);
-  g_assert_finalize_object (self->lease);
-  lp_test_gate_unref (self->gate);
+  fixture_init (self, manager, "nested");
 }
 
 static inline gpointer

@@ -6,30 +6,20 @@
 /* What the tests of lp_lease_run_task() share: a manager of one executor with one
  * worker, and a task that runs on it. */
 
-#include "lp-test.h"
-
-#define PATIENCE_SECONDS 30.0
-#define SHORT_SECONDS 0.05
-
-typedef struct
-{
-  LpManager *manager;
-  LpLease *lease;
-  LpTestGate *gate;
-} Fixture;
+#include "lp-test-gated.h"
 
 static inline void
 start (Fixture *self, double lease_seconds, double cancel_grace_seconds)
 {
-  self->manager = lp_test_start (1,
-                                 "workers-per-pool", 1,
-                                 "max-queued-jobs", 2,
-                                 "default-lease-seconds", lease_seconds,
-                                 "lease-grace-seconds", 0.0,
-                                 "cancel-grace-seconds", cancel_grace_seconds,
-                                 NULL);
-  self->lease = lp_test_acquire (self->manager, "task");
-  self->gate = lp_test_gate_new ();
+  LpManager *manager = lp_test_start (1,
+                                      "workers-per-pool", 1,
+                                      "max-queued-jobs", 2,
+                                      "default-lease-seconds", lease_seconds,
+                                      "lease-grace-seconds", 0.0,
+                                      "cancel-grace-seconds", cancel_grace_seconds,
+                                      NULL);
+
+  fixture_init (self, manager, "task");
 }
 
 static inline void
@@ -49,17 +39,6 @@ static inline void
 set_up_revoked (Fixture *self, gconstpointer data)
 {
   start (self, 0.3, SHORT_SECONDS);
-}
-
-static inline void
-tear_down (Fixture *self, gconstpointer data)
-{
-  lp_test_gate_open (self->gate);
-  lp_lease_release (self->lease);
-  lp_test_wait_stat (self->manager, "quarantined", 0);
-  lp_test_finish (self->manager);
-  g_assert_finalize_object (self->lease);
-  lp_test_gate_unref (self->gate);
 }
 
 /* What a task function is given as the data of its task. */
@@ -109,6 +88,19 @@ run_work (Fixture *self, Work *work, GCancellable *cancellable, GAsyncResult **r
   GTask *task = g_task_new (self->manager, cancellable, lp_test_result_cb, result);
 
   g_task_set_task_data (task, work, NULL);
+  lp_lease_run_task (self->lease, task, work_func);
+
+  return task;
+}
+
+/* Without the check that makes an error of what a cancelled task returns. */
+static inline GTask *
+run_unchecked_work (Fixture *self, Work *work, GCancellable *cancellable, GAsyncResult **result)
+{
+  GTask *task = g_task_new (NULL, cancellable, lp_test_result_cb, result);
+
+  g_task_set_task_data (task, work, NULL);
+  g_task_set_check_cancellable (task, FALSE);
   lp_lease_run_task (self->lease, task, work_func);
 
   return task;

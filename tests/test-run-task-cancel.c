@@ -35,11 +35,8 @@ test_cancel_unheeded (Fixture *self, gconstpointer data)
   Work work = { .polite = FALSE };
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   GAsyncResult *result = NULL;
-  GTask *task = g_task_new (NULL, cancellable, lp_test_result_cb, &result);
+  GTask *task = run_unchecked_work (self, &work, cancellable, &result);
 
-  g_task_set_task_data (task, &work, NULL);
-  g_task_set_check_cancellable (task, FALSE);
-  lp_lease_run_task (self->lease, task, work_func);
   lp_test_block_for (is_set, &work.entered, "the function to enter");
   g_cancellable_cancel (cancellable);
   g_atomic_int_set (&work.open, TRUE);
@@ -60,10 +57,7 @@ test_cancel_while_queued (Fixture *self, gconstpointer data)
 
   lp_test_submit (self->lease, blocker);
   lp_test_gate_wait_entered (self->gate, 1);
-  task = g_task_new (NULL, cancellable, lp_test_result_cb, &result);
-  g_task_set_task_data (task, &work, NULL);
-  g_task_set_check_cancellable (task, FALSE);
-  lp_lease_run_task (self->lease, task, work_func);
+  task = run_unchecked_work (self, &work, cancellable, &result);
   g_cancellable_cancel (cancellable);
 
   /* While the worker is busy. */
@@ -114,6 +108,19 @@ heeding_func (GTask *task, gpointer source_object, gpointer task_data, GCancella
     g_task_return_int (task, 7);
 }
 
+/* As soon as it is cancelled, it would be returned. */
+static GTask *
+run_heeding (Fixture *self, Heeding *heeding, GCancellable *cancellable, GAsyncResult **result)
+{
+  GTask *task = g_task_new (NULL, cancellable, lp_test_result_cb, result);
+
+  g_task_set_task_data (task, heeding, NULL);
+  g_task_set_return_on_cancel (task, TRUE);
+  lp_lease_run_task (self->lease, task, heeding_func);
+
+  return task;
+}
+
 /* GIO can return a task over the head of its function only if it runs that on a
  * thread of its own. Here the function comes first, and what it is told when it
  * wants to go on undisturbed is true. */
@@ -123,11 +130,8 @@ test_return_on_cancel_while_running (Fixture *self, gconstpointer data)
   Heeding heeding = { .work = { .open = FALSE } };
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   GAsyncResult *result = NULL;
-  GTask *task = g_task_new (NULL, cancellable, lp_test_result_cb, &result);
+  GTask *task = run_heeding (self, &heeding, cancellable, &result);
 
-  g_task_set_task_data (task, &heeding, NULL);
-  g_assert_true (g_task_set_return_on_cancel (task, TRUE));
-  lp_lease_run_task (self->lease, task, heeding_func);
   lp_test_block_for (is_set, &heeding.work.entered, "the function to enter");
   g_cancellable_cancel (cancellable);
   while (g_main_context_iteration (NULL, FALSE))
@@ -146,11 +150,8 @@ test_return_on_cancel_uncancelled (Fixture *self, gconstpointer data)
   Heeding heeding = { .work = { .open = TRUE } };
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   GAsyncResult *result = NULL;
-  GTask *task = g_task_new (NULL, cancellable, lp_test_result_cb, &result);
+  GTask *task = run_heeding (self, &heeding, cancellable, &result);
 
-  g_task_set_task_data (task, &heeding, NULL);
-  g_task_set_return_on_cancel (task, TRUE);
-  lp_lease_run_task (self->lease, task, heeding_func);
   assert_returns_7 (&result);
   assert_freed (task, &result);
 }
@@ -162,13 +163,11 @@ test_return_on_cancel_while_queued (Fixture *self, gconstpointer data)
   Heeding heeding = { .work = { .open = TRUE } };
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   GAsyncResult *result = NULL;
-  GTask *task = g_task_new (NULL, cancellable, lp_test_result_cb, &result);
+  GTask *task;
 
   lp_test_submit (self->lease, blocker);
   lp_test_gate_wait_entered (self->gate, 1);
-  g_task_set_task_data (task, &heeding, NULL);
-  g_task_set_return_on_cancel (task, TRUE);
-  lp_lease_run_task (self->lease, task, heeding_func);
+  task = run_heeding (self, &heeding, cancellable, &result);
   g_cancellable_cancel (cancellable);
   assert_returns_error (&result, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   assert_freed (task, &result);
@@ -184,12 +183,10 @@ test_return_on_cancel_before (Fixture *self, gconstpointer data)
   Heeding heeding = { .work = { .open = TRUE } };
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   GAsyncResult *result = NULL;
-  GTask *task = g_task_new (NULL, cancellable, lp_test_result_cb, &result);
+  GTask *task;
 
   g_cancellable_cancel (cancellable);
-  g_task_set_task_data (task, &heeding, NULL);
-  g_task_set_return_on_cancel (task, TRUE);
-  lp_lease_run_task (self->lease, task, heeding_func);
+  task = run_heeding (self, &heeding, cancellable, &result);
   g_assert_null (result);
   assert_returns_error (&result, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   g_assert_false (is_set (&heeding.work.entered));
@@ -203,11 +200,8 @@ test_stuck_returns_late (Fixture *self, gconstpointer data)
   Work work = { .polite = FALSE };
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   GAsyncResult *result = NULL;
-  GTask *task = g_task_new (NULL, cancellable, lp_test_result_cb, &result);
+  GTask *task = run_unchecked_work (self, &work, cancellable, &result);
 
-  g_task_set_task_data (task, &work, NULL);
-  g_task_set_check_cancellable (task, FALSE);
-  lp_lease_run_task (self->lease, task, work_func);
   lp_test_block_for (is_set, &work.entered, "the function to enter");
   g_cancellable_cancel (cancellable);
   lp_lease_release (self->lease);

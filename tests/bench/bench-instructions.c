@@ -203,12 +203,7 @@ run (guint index, guint n)
   table[index].run (n);
 
   if (manager != NULL)
-    {
-      lp_lease_release (lease);
-      g_object_unref (lease);
-      lp_bench_stop (manager);
-      g_object_unref (manager);
-    }
+    lp_bench_give_back (manager, lease);
 }
 
 int

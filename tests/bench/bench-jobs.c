@@ -91,10 +91,7 @@ ours_new (int threads, LpJobFunc func, guint in_flight)
 static void
 ours_clear (Ours *self)
 {
-  lp_lease_release (self->lease);
-  g_object_unref (self->lease);
-  lp_bench_stop (self->manager);
-  g_object_unref (self->manager);
+  lp_bench_give_back (self->manager, self->lease);
 }
 
 /* --- GThreadPool and GTask --- */

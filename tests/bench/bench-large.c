@@ -119,10 +119,7 @@ main (void)
   lp_bench_compare (&row, &(LpBenchSide) { NULL, call, &ours },
                     &(LpBenchSide) { "two memcpy() into fresh memory", copy_twice, &ours });
 
-  lp_lease_release (ours.lease);
-  g_object_unref (ours.lease);
-  lp_bench_stop (ours.manager);
-  g_object_unref (ours.manager);
+  lp_bench_give_back (ours.manager, ours.lease);
   g_bytes_unref (ours.bytes);
   return 0;
 }

@@ -313,6 +313,16 @@ lp_bench_stop (LpManager *manager)
     g_error ("%s: %s", bench_subject, error->message);
 }
 
+/* The lease and the manager, with their references. */
+void
+lp_bench_give_back (LpManager *manager, LpLease *lease)
+{
+  lp_lease_release (lease);
+  g_object_unref (lease);
+  lp_bench_stop (manager);
+  g_object_unref (manager);
+}
+
 /* The result of what has none; made once. */
 GVariant *
 lp_bench_unit (void)

@@ -62,6 +62,7 @@ LpManager *lp_bench_manager (const char *backend, int max_pools, int workers);
 void       lp_bench_start   (LpManager *manager);
 LpLease   *lp_bench_acquire (LpManager *manager);
 void       lp_bench_stop    (LpManager *manager);
+void       lp_bench_give_back (LpManager *manager, LpLease *lease);
 GVariant  *lp_bench_unit    (void);
 void       lp_bench_be_quiet (void);
 char      *lp_bench_program (const char *name);
