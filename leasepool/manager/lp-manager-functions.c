@@ -15,16 +15,28 @@ copy_type (const GVariantType *type)
   return type != NULL ? g_variant_type_copy (type) : NULL;
 }
 
-/* The table or the functions of the workers, whichever the executors of this run have. */
-static void
-ref_functions (LpPool *pool, LpFunctions **table, LpRemoteFunctions **remote)
+/* In the table or among the functions of the workers, whichever the executors of this run have. No reference leaves the
+ * lock: the last one of a table destroys user data, and belongs into the owner context.
+ */
+static gboolean
+lookup (LpPool *pool, const char *name, GVariantType **parameter_type, GVariantType **result_type)
 {
+  const GVariantType *parameters = NULL, *result = NULL;
+  gboolean found = FALSE;
+
   g_mutex_lock (&pool->lock);
-  if (pool->executor_type == LP_TYPE_PROCESS_EXECUTOR)
-    *remote = pool->remote_functions != NULL ? lp_remote_functions_ref (pool->remote_functions) : NULL;
-  else
-    *table = pool->functions != NULL ? g_object_ref (pool->functions) : NULL;
+  if (pool->executor_type != LP_TYPE_PROCESS_EXECUTOR)
+    found = pool->functions != NULL && lp_functions_lookup (pool->functions, name, &parameters, &result);
+  else if (pool->remote_functions != NULL)
+    found = lp_remote_functions_lookup (pool->remote_functions, name, &parameters, &result);
+
+  if (parameter_type != NULL)
+    *parameter_type = copy_type (parameters);
+  if (result_type != NULL)
+    *result_type = copy_type (result);
   g_mutex_unlock (&pool->lock);
+
+  return found;
 }
 
 /**
@@ -57,25 +69,16 @@ gboolean
 lp_manager_lookup_function (LpManager *self, const char *name, GVariantType **parameter_type,
                             GVariantType **result_type)
 {
-  g_autoptr (LpFunctions) table = NULL;
-  g_autoptr (LpRemoteFunctions) remote = NULL;
-  const GVariantType *parameters = NULL, *result = NULL;
-  gboolean found = FALSE;
-
   g_return_val_if_fail (LP_IS_MANAGER (self), FALSE);
   g_return_val_if_fail (name != NULL, FALSE);
 
   if (!lp_pool_is_forked (self->pool))
-    ref_functions (self->pool, &table, &remote);
-  if (table != NULL)
-    found = lp_functions_lookup (table, name, &parameters, &result);
-  else if (remote != NULL)
-    found = lp_remote_functions_lookup (remote, name, &parameters, &result);
+    return lookup (self->pool, name, parameter_type, result_type);
 
   if (parameter_type != NULL)
-    *parameter_type = copy_type (parameters);
+    *parameter_type = NULL;
   if (result_type != NULL)
-    *result_type = copy_type (result);
+    *result_type = NULL;
 
-  return found;
+  return FALSE;
 }
