@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lp-grinder-private.h"
 #include "lp-lease-private.h"
 #include "lp-manager-private.h"
 
@@ -25,6 +26,8 @@ typedef struct
   LpTestGate *gate;
   LpJob *running;
   LpJob *queued;
+  LpGrinder *grinder;
+  LpJob *waiting;               /* in the grinder */
   guint n_destroyed;            /* of the data below */
 
   GMutex lock;
@@ -45,6 +48,20 @@ size_func (LpManager *manager, gpointer user_data, GError **error)
   return 1;
 }
 
+/* Nothing makes it start a batch. */
+static void
+set_up_grinder (Fixture *self)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+
+  self->grinder = lp_grinder_new (self->manager);
+  lp_grinder_set_max_wait_seconds (self->grinder, 3600);
+  lp_grinder_start_async (self->grinder, NULL, lp_test_result_cb, &result);
+  g_assert_true (lp_grinder_start_finish (self->grinder, lp_test_wait_result (&result), NULL));
+  self->waiting = lp_test_value_job (1);
+  g_assert_true (lp_grinder_enqueue (self->grinder, self->waiting, NULL));
+}
+
 static void
 set_up (Fixture *self)
 {
@@ -60,6 +77,7 @@ set_up (Fixture *self)
   lp_test_submit (self->lease, self->running);
   lp_test_submit (self->lease, self->queued);
   lp_test_gate_wait_entered (self->gate, 1);
+  set_up_grinder (self);
 }
 
 /* Another thread is in the middle of everything while the process forks. */
@@ -71,6 +89,7 @@ hold_locks_thread (gpointer data)
 
   g_mutex_lock (&self->manager->pool->lock);
   g_mutex_lock (executor_lock);
+  g_mutex_lock (&self->grinder->grind->lock);
 
   g_mutex_lock (&self->lock);
   self->held = TRUE;
@@ -79,6 +98,7 @@ hold_locks_thread (gpointer data)
     g_cond_wait (&self->cond, &self->lock);
   g_mutex_unlock (&self->lock);
 
+  g_mutex_unlock (&self->grinder->grind->lock);
   g_mutex_unlock (executor_lock);
   g_mutex_unlock (&self->manager->pool->lock);
 
@@ -150,6 +170,21 @@ assert_job_succeeds (LpJob *job)
   g_assert_nonnull (value);
 }
 
+static void
+stop_grinder (Fixture *self)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+
+  g_assert_true (lp_grinder_is_running (self->grinder));
+  g_assert_cmpuint (lp_grinder_get_pending_count (self->grinder), ==, 1);
+  lp_grinder_stop_async (self->grinder, LP_STOP_MODE_DRAIN, NULL, lp_test_result_cb, &result);
+  g_assert_true (lp_grinder_stop_finish (self->grinder, lp_test_wait_result (&result), NULL));
+  g_clear_object (&result);
+  assert_job_succeeds (self->waiting);
+  g_object_unref (self->waiting);
+  g_assert_finalize_object (self->grinder);
+}
+
 /* The parent has noticed nothing. */
 static void
 tear_down (Fixture *self)
@@ -172,6 +207,7 @@ tear_down (Fixture *self)
   lp_lease_release (self->lease);
   other = lp_test_acquire (self->manager, "other");
   lp_lease_release (other);
+  stop_grinder (self);
 
   g_object_unref (other);
   g_object_unref (self->running);
@@ -321,6 +357,60 @@ drop_all_in_child (Fixture *self)
   g_clear_object (&self->queued);
   g_clear_object (&self->running);
   g_clear_object (&self->lease);
+  g_clear_object (&self->waiting);
+  g_clear_object (&self->grinder);
+}
+
+static void
+grind_in_child (Fixture *self)
+{
+  g_autoptr (LpJob) job = lp_test_value_job (1);
+  g_autoptr (GAsyncResult) result = NULL;
+  GError *error = NULL;
+
+  g_assert_false (lp_grinder_enqueue (self->grinder, job, &error));
+  assert_not_started (&error);
+  lp_grinder_submit_async (self->grinder, job, NULL, lp_test_result_cb, &result);
+  g_assert_null (lp_grinder_submit_finish (self->grinder, lp_test_wait_result (&result), &error));
+  assert_not_started (&error);
+  g_assert_cmpint (lp_job_get_state (job), ==, LP_JOB_STATE_NEW);
+}
+
+static void
+start_and_stop_grinder_in_child (Fixture *self)
+{
+  g_autoptr (GAsyncResult) start = NULL;
+  g_autoptr (GAsyncResult) stop = NULL;
+  GError *error = NULL;
+
+  lp_grinder_start_async (self->grinder, NULL, lp_test_result_cb, &start);
+  g_assert_false (lp_grinder_start_finish (self->grinder, lp_test_wait_result (&start), &error));
+  assert_not_started (&error);
+  lp_grinder_stop_async (self->grinder, LP_STOP_MODE_KILL, NULL, lp_test_result_cb, &stop);
+  g_assert_false (lp_grinder_stop_finish (self->grinder, lp_test_wait_result (&stop), &error));
+  assert_not_started (&error);
+}
+
+static void
+ask_grinder_in_child (Fixture *self)
+{
+  g_autoptr (GVariant) stats = lp_grinder_dup_stats (self->grinder);
+
+  g_assert_cmpuint (g_variant_n_children (stats), ==, 0);
+  g_assert_false (lp_grinder_is_running (self->grinder));
+  g_assert_cmpuint (lp_grinder_get_pending_count (self->grinder), ==, 0);
+}
+
+/* As one that waits in the queue of an executor. */
+static void
+item_in_child (Fixture *self)
+{
+  GError *error = NULL;
+
+  lp_job_cancel (self->waiting);
+  g_assert_cmpint (lp_job_get_state (self->waiting), ==, LP_JOB_STATE_QUEUED);
+  g_assert_null (lp_job_wait (self->waiting, -1, NULL, &error));
+  assert_not_started (&error);
 }
 
 static void
@@ -479,6 +569,10 @@ main (int argc, char **argv)
     { "/fork/ask-manager", ask_manager_in_child },
     { "/fork/ask-lease", ask_lease_in_child },
     { "/fork/job", job_in_child },
+    { "/fork/grind", grind_in_child },
+    { "/fork/start-and-stop-grinder", start_and_stop_grinder_in_child },
+    { "/fork/ask-grinder", ask_grinder_in_child },
+    { "/fork/item", item_in_child },
     { "/fork/new-manager", new_manager_in_child },
     { "/fork/grandchild", grandchild_in_child },
   };

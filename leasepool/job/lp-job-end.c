@@ -71,19 +71,14 @@ settle_waiter (LpJob *self, LpCompletion *completion)
 }
 
 /* Ends the job unless it has ended: OUTCOME is taken if so, and the waiters are
- * moved to WAITERS, to be told by lp_job_tell() when no lock is held. The caller
- * may hold the executor's lock. */
+ * moved to WAITERS, to be told by lp_job_tell() when no lock is held. */
 gboolean
-lp_job_end (LpJob *self, LpOutcome *outcome, gboolean by_function, GQueue *waiters)
+lp_job_end_locked (LpJob *self, LpOutcome *outcome, gboolean by_function, GQueue *waiters)
 {
   LpJobState state;
 
-  g_mutex_lock (&self->lock);
   if (lp_job_state_is_end (lp_job_peek_state (self)))
-    {
-      g_mutex_unlock (&self->lock);
-      return FALSE;
-    }
+    return FALSE;
 
   state = end_state_locked (self, outcome, by_function);
   self->result = g_steal_pointer (&outcome->result);
@@ -92,9 +87,21 @@ lp_job_end (LpJob *self, LpOutcome *outcome, gboolean by_function, GQueue *waite
   *waiters = self->waiters;
   g_queue_init (&self->waiters);
   g_atomic_int_set (&self->state, state);
-  g_mutex_unlock (&self->lock);
 
   return TRUE;
+}
+
+/* The same with no lock held but possibly the executor's. */
+gboolean
+lp_job_end (LpJob *self, LpOutcome *outcome, gboolean by_function, GQueue *waiters)
+{
+  gboolean ended;
+
+  g_mutex_lock (&self->lock);
+  ended = lp_job_end_locked (self, outcome, by_function, waiters);
+  g_mutex_unlock (&self->lock);
+
+  return ended;
 }
 
 /* Tells the waiters that lp_job_end() gave. */

@@ -52,19 +52,41 @@ lp_job_is_held (LpJob *self)
   return held;
 }
 
-/* Ends a job that is still held, by its holder, with ERROR, taken, unless it was
- * cancelled meanwhile. With no lock held. */
-void
-lp_job_end_held (LpJob *self, GError *error)
+/* Ends the job with ERROR, taken, if it is held and has not ended. With no lock
+ * held. */
+static gboolean
+end_if_held (LpJob *self, GError *error)
 {
   LpOutcome outcome = { NULL, error };
   GQueue waiters = G_QUEUE_INIT;
+  gboolean ended;
 
-  if (lp_job_end (self, &outcome, FALSE, &waiters))
+  g_mutex_lock (&self->lock);
+  ended = self->held && lp_job_end_locked (self, &outcome, FALSE, &waiters);
+  g_mutex_unlock (&self->lock);
+
+  if (ended)
     {
       lp_job_drop_user_data (self);
       lp_job_tell (self, &waiters);
     }
 
   g_clear_error (&outcome.error);
+  return ended;
+}
+
+/* For the holder: ends the job unless it was cancelled meanwhile. ERROR is taken. */
+void
+lp_job_end_held (LpJob *self, GError *error)
+{
+  end_if_held (self, error);
+}
+
+/* Not in a forked process: its holder would be told. */
+gboolean
+lp_job_cancel_held (LpJob *self)
+{
+  /* Only who submits it may read the owner. */
+  return end_if_held (self, g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED,
+                                                 "The job was cancelled while it waited for an executor"));
 }

@@ -510,37 +510,23 @@ lp_job_disarm (LpJob *self)
   g_mutex_unlock (&self->pool->lock);
 }
 
-/* Of a held job only who submits it may read the owner. */
-static GError *
-no_executor_error (void)
-{
-  return g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED,
-                              "The job was cancelled while it waited for an executor");
-}
-
-/* Ends a job that is in no executor. */
 static gboolean
 cancel_new (LpJob *self)
 {
   GQueue waiters = G_QUEUE_INIT;
   gboolean ended;
-  gboolean held;
 
   g_mutex_lock (&self->lock);
-  held = self->held;
-  ended = g_atomic_int_compare_and_exchange (&self->state, held ? LP_JOB_STATE_QUEUED : LP_JOB_STATE_NEW,
-                                             LP_JOB_STATE_CANCELLED);
+  ended = g_atomic_int_compare_and_exchange (&self->state, LP_JOB_STATE_NEW, LP_JOB_STATE_CANCELLED);
   if (ended)
     {
-      self->error = held ? no_executor_error () : lp_job_interrupt_error (self, LP_INTERRUPT_CANCEL);
+      self->error = lp_job_interrupt_error (self, LP_INTERRUPT_CANCEL);
       self->ended_at = lp_clock_now ();
       waiters = self->waiters;
       g_queue_init (&self->waiters);
     }
   g_mutex_unlock (&self->lock);
 
-  if (ended && held)
-    lp_job_drop_user_data (self);
   lp_job_tell (self, &waiters);
   return ended;
 }
@@ -574,6 +560,9 @@ lp_job_cancel (LpJob *self)
   if (lp_pool_is_forked (self->pool))
     return;
 
+  /* One that was held is with its executor now, or has ended. */
+  if (lp_job_cancel_held (self) || lp_job_state_is_end (lp_job_peek_state (self)))
+    return;
   if (lp_executor_cancel_queued (self->executor, self))
     return;
 
