@@ -474,6 +474,66 @@ test_stats (Fixture *self, gconstpointer data)
   g_assert_cmpuint (grinder_counter (self->grinder, "items_cancelled"), ==, 1);
 }
 
+typedef struct
+{
+  Fixture *fixture;
+  guint n_told;
+} Told;
+
+static void
+told_cb (LpCompletion *completion, gpointer data)
+{
+  Told *told = data;
+  LpGrinder *grinder = told->fixture->grinder;
+
+  g_assert_cmpuint (grinder_counter (grinder, "items_cancelled"), ==, 1);
+  g_assert_cmpuint (grinder_stat (grinder, "pending"), ==, 1);
+  told->n_told++;
+}
+
+/* Also if they wait since before the item was submitted. */
+static void
+test_counted_before_the_waiters_are_told (Fixture *self, gconstpointer data)
+{
+  Told told = { self, 0 };
+  LpJob *job = lp_test_value_job (1);
+  LpJob *other;
+
+  lp_job_add_waiter (job, lp_completion_new_step (told_cb, &told));
+  enqueued (self->grinder, job);
+  other = enqueued (self->grinder, lp_test_value_job (2));
+  lp_job_cancel (job);
+  g_assert_cmpuint (told.n_told, ==, 1);
+  assert_job_cancelled (job);
+  lp_job_cancel (other);
+  assert_job_cancelled (other);
+}
+
+static void
+destroyed_cb (gpointer data)
+{
+  Told *told = data;
+
+  g_assert_cmpuint (grinder_counter (told->fixture->grinder, "items_cancelled"), ==, 1);
+  told->n_told++;
+}
+
+/* Whoever sees the end of an item, waiting or not, finds it counted. */
+static void
+test_counted_with_the_end (void)
+{
+  Fixture self = { NULL };
+  Told told = { &self, 0 };
+  LpJob *job;
+
+  set_up_with (&self, 1, 2, NULL);
+  job = enqueued (self.grinder, lp_job_new_for_func (closure_func, &told, destroyed_cb));
+  lp_job_cancel (job);
+  g_assert_cmpuint (told.n_told, ==, 1);
+  assert_job_cancelled (job);
+  tear_down (&self, NULL);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -498,6 +558,8 @@ main (int argc, char **argv)
   lp_test_conform_add_func ("/grinder/lease-expires", test_lease_expires);
   g_test_add_func ("/grinder/wait-inside-an-item", test_wait_inside_an_item);
   ADD ("/stats", set_up, test_stats);
+  ADD ("/stats/counted-before-the-waiters-are-told", set_up, test_counted_before_the_waiters_are_told);
+  g_test_add_func ("/grinder/stats/counted-with-the-end", test_counted_with_the_end);
 
   return g_test_run ();
 }

@@ -20,7 +20,6 @@ item_clear (gpointer data)
 {
   LpGrindItem *self = data;
 
-  g_clear_object (&self->ended);
   g_clear_object (&self->job);
   lp_grind_unref (self->grind);
 }
@@ -95,17 +94,6 @@ lp_grind_end_items (GPtrArray *items, const GError *error)
 }
 
 static void
-count_end_locked (LpGrind *self, LpJob *job)
-{
-  LpJobState state = lp_job_peek_state (job);
-
-  self->n_items--;
-  self->counters.succeeded += state == LP_JOB_STATE_SUCCEEDED;
-  self->counters.failed += state == LP_JOB_STATE_FAILED;
-  self->counters.cancelled += state == LP_JOB_STATE_CANCELLED;
-}
-
-static void
 ended_cb (LpCompletion *completion, gpointer data)
 {
   LpGrindItem *item = data;
@@ -113,7 +101,7 @@ ended_cb (LpCompletion *completion, gpointer data)
   gboolean rebalance;
 
   g_mutex_lock (&self->lock);
-  count_end_locked (self, item->job);
+  self->n_items--;
   rebalance = item->place == LP_ITEM_PENDING || self->n_items == 0;
   if (item->place == LP_ITEM_PENDING)
     {
@@ -130,7 +118,6 @@ ended_cb (LpCompletion *completion, gpointer data)
   lp_grind_item_unref (item);
 }
 
-/* Two references: one is its step's. */
 static LpGrindItem *
 item_new (LpGrind *grind, LpJob *job, gint64 now)
 {
@@ -140,7 +127,6 @@ item_new (LpGrind *grind, LpJob *job, gint64 now)
   self->job = g_object_ref (job);
   self->since = now;
   self->link.data = self;
-  self->ended = lp_completion_new_step (ended_cb, lp_grind_item_ref (self));
 
   return self;
 }
@@ -171,14 +157,15 @@ has_room_locked (LpGrind *self, GError **error)
   return FALSE;
 }
 
-/* From here on the job is accepted, and waits. A job's lock comes after ours. */
+/* From here on the job is accepted, and waits; the reference to ENDED is taken.
+ * A job's lock comes after ours. */
 static gboolean
-push_locked (LpGrind *self, LpGrindItem *item, GError **error)
+push_locked (LpGrind *self, LpGrindItem *item, LpCompletion *ended, GError **error)
 {
   if (!check_running_locked (self, error) || !has_room_locked (self, error))
     return FALSE;
 
-  if (!lp_job_hold (item->job, self->pool, item->since))
+  if (!lp_job_hold (item->job, self->pool, item->since, ended, &self->tally))
     {
       g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "The job was cancelled before it was submitted");
       return FALSE;
@@ -207,6 +194,7 @@ gboolean
 lp_grind_accept (LpGrind *self, LpJob *job, GError **error)
 {
   LpGrindItem *item;
+  LpCompletion *ended;
   gboolean accepted;
   gboolean rebalance;
 
@@ -214,17 +202,17 @@ lp_grind_accept (LpGrind *self, LpJob *job, GError **error)
     return FALSE;
 
   item = item_new (self, job, lp_clock_now ());
+  ended = lp_completion_new_step (ended_cb, lp_grind_item_ref (item));
   g_mutex_lock (&self->lock);
-  accepted = push_locked (self, item, error);
+  accepted = push_locked (self, item, ended, error);
   rebalance = accepted && concerns_locked (self);
   g_mutex_unlock (&self->lock);
 
-  if (accepted)
-    lp_job_add_waiter (job, g_object_ref (item->ended));
-  else
+  if (!accepted)
     {
       lp_job_unclaim (job);
-      lp_grind_item_unref (item); /* its step's: it is never told */
+      g_object_unref (ended);     /* it is never told */
+      lp_grind_item_unref (item); /* its reference */
     }
   if (rebalance)
     lp_grind_rebalance (self);

@@ -38,7 +38,6 @@ struct _LpGrindItem
 {
   LpGrind *grind;               /* (construct-only) (owned) */
   LpJob *job;                   /* (construct-only) (owned) */
-  LpCompletion *ended;          /* (construct-only) (owned) told at the end of the job */
   gint64 since;                 /* (construct-only) */
   LpItemPlace place;            /* (lock) */
   gboolean due;                 /* (lock) it has waited max-wait-seconds */
@@ -61,9 +60,6 @@ typedef struct
 {
   guint64 accepted;
   guint64 refused;              /* with QUEUE_FULL */
-  guint64 succeeded;
-  guint64 failed;
-  guint64 cancelled;
   guint64 batches;              /* that got an executor, and had items for it */
 } LpGrindCounters;
 
@@ -95,6 +91,7 @@ struct _LpGrind
   gboolean balancing;           /* a thread does it */
   gboolean balance_again;       /* and is to do it once more */
   LpGrindCounters counters;
+  LpJobTally tally;             /* (atomic) how items ended */
 
   gpointer listener;            /* (lock) the grinder, to ask for its handlers; NULL once it is disposed */
   LpDelivery *owner;            /* (owned) the owner context of this or the last run */

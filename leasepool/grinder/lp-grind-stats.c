@@ -30,13 +30,19 @@ add_settings (GVariantBuilder *dict, const LpGrinderSettings *settings)
 }
 
 static void
-add_counters (GVariantBuilder *dict, const LpGrindCounters *counters)
+add_ended (GVariantBuilder *dict, const char *key, const LpJobTally *tally, LpJobState state)
+{
+  add (dict, key, g_variant_new ("t", __atomic_load_n (&tally->ended[state], __ATOMIC_RELAXED)));
+}
+
+static void
+add_counters (GVariantBuilder *dict, const LpGrindCounters *counters, const LpJobTally *tally)
 {
   add (dict, "items_accepted", g_variant_new ("t", counters->accepted));
   add (dict, "items_refused", g_variant_new ("t", counters->refused));
-  add (dict, "items_succeeded", g_variant_new ("t", counters->succeeded));
-  add (dict, "items_failed", g_variant_new ("t", counters->failed));
-  add (dict, "items_cancelled", g_variant_new ("t", counters->cancelled));
+  add_ended (dict, "items_succeeded", tally, LP_JOB_STATE_SUCCEEDED);
+  add_ended (dict, "items_failed", tally, LP_JOB_STATE_FAILED);
+  add_ended (dict, "items_cancelled", tally, LP_JOB_STATE_CANCELLED);
   add (dict, "batches", g_variant_new ("t", counters->batches));
 }
 
@@ -66,7 +72,7 @@ lp_grind_dup_stats (LpGrind *self, const LpGrinderSettings *settings)
   add (&dict, "batches_in_flight", g_variant_new ("u", self->batches.length));
   add (&dict, "oldest_wait_seconds", g_variant_new ("d", oldest_wait_locked (self)));
   add_settings (&dict, stopped ? settings : self->settings);
-  add_counters (&dict, &self->counters);
+  add_counters (&dict, &self->counters, &self->tally);
   g_mutex_unlock (&self->lock);
 
   return g_variant_ref_sink (g_variant_builder_end (&dict));

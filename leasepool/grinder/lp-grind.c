@@ -20,9 +20,10 @@
  * provided for: they do not start another one. Then the lease is drained, and the
  * batch is over when that has ended.
  *
- * Each item is counted by a step among the waiters of its job, whoever ends it:
- * its function, a cancel, the expiry of the lease, the stop. So nothing is lost,
- * and nothing needs a main context.
+ * How an item ended is counted with its end, as an executor does it. What waits
+ * and what flies is changed by a step, the first among the waiters of its job,
+ * whoever ends it: its function, a cancel, the expiry of the lease, the stop. So
+ * nothing is lost, and nothing needs a main context.
  *
  * The age of the oldest item is one deadline in the heap of the pool, however
  * many items there are. They become due in their order, so those that are due are

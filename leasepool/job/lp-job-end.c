@@ -86,6 +86,8 @@ lp_job_end_locked (LpJob *self, LpOutcome *outcome, gboolean by_function, GQueue
   self->ended_at = lp_clock_now ();
   *waiters = self->waiters;
   g_queue_init (&self->waiters);
+  if (self->tally != NULL)      /* before anybody can see the state */
+    __atomic_add_fetch (&self->tally->ended[state], 1, __ATOMIC_RELAXED);
   g_atomic_int_set (&self->state, state);
 
   return TRUE;

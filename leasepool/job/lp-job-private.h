@@ -49,6 +49,12 @@ typedef struct
 } LpOutcome;
 
 /* Lock order: pool, executor, job. */
+/* How the jobs of somebody have ended. */
+typedef struct
+{
+  guint64 ended[LP_JOB_STATE_CANCELLED + 1]; /* (atomic) by their state */
+} LpJobTally;
+
 struct _LpJob
 {
   GObject parent_instance;
@@ -97,6 +103,7 @@ struct _LpJob
   gboolean deferred;            /* (lock) */
   GCancellable *cancellable;    /* (lock) made on demand, constant then */
   gboolean held;                /* (lock) queued, and has no executor: see lp-job-hold.c */
+  LpJobTally *tally;            /* (lock) (nullable) (not owned) where its end is counted */
   GQueue waiters;               /* (lock) of LpCompletion */
   GVariant *result;             /* (lock) */
   GError *error;                /* (lock) */
@@ -108,7 +115,8 @@ struct _LpJob
 gboolean    lp_job_claim_for_submit     (LpJob *self, GError **error);
 void        lp_job_unclaim              (LpJob *self);
 gboolean    lp_job_set_queued           (LpJob *self);
-gboolean    lp_job_hold                 (LpJob *self, LpPool *pool, gint64 now);
+gboolean    lp_job_hold                 (LpJob *self, LpPool *pool, gint64 now, LpCompletion *ended,
+                                         LpJobTally *tally);
 gboolean    lp_job_is_held              (LpJob *self);
 void        lp_job_end_held             (LpJob *self, GError *error);
 gboolean    lp_job_cancel_held          (LpJob *self);
