@@ -34,6 +34,9 @@ void          lp_completion_watch           (LpCompletion *self,
                                              LpCompletionCancelFunc func,
                                              gpointer data,
                                              GDestroyNotify destroy);
+void          lp_completion_watch_wait      (LpCompletion *self,
+                                             GCancellable *cancellable,
+                                             const char *message);
 GList        *lp_completion_get_link        (LpCompletion *self);
 gboolean      lp_completion_is_settled      (LpCompletion *self);
 gboolean      lp_completion_settle          (LpCompletion *self, gpointer result, GDestroyNotify destroy);

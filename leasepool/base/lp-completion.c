@@ -279,6 +279,23 @@ lp_completion_watch (LpCompletion *self, GCancellable *cancellable, LpCompletion
     g_signal_handler_disconnect (cancellable, cancel_id);
 }
 
+/* The operation drops its own reference when it is over. */
+static void
+wait_cancelled_cb (LpCompletion *self, gpointer message)
+{
+  g_object_ref (self);
+  if (!lp_completion_fail (self, g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, message)))
+    g_object_unref (self);
+}
+
+/* CANCELLABLE ends the wait with MESSAGE, a literal; the operation goes on. As
+ * lp_completion_watch() otherwise. */
+void
+lp_completion_watch_wait (LpCompletion *self, GCancellable *cancellable, const char *message)
+{
+  lp_completion_watch (self, cancellable, wait_cancelled_cb, (gpointer) message, NULL);
+}
+
 /* For the list that the operation keeps; guarded by the lock of that list. */
 GList *
 lp_completion_get_link (LpCompletion *self)

@@ -120,23 +120,8 @@ lp_grinder_start_finish (LpGrinder *self, GAsyncResult *result, GError **error)
 static gboolean
 check_stop (LpGrinder *self, LpStopMode mode, GError **error)
 {
-  if (!check_manager (self, error) || !lp_grind_check_owner (self->grind, "stop", error))
-    return FALSE;
-  if (mode >= LP_STOP_MODE_CANCEL && mode <= LP_STOP_MODE_KILL)
-    return TRUE;
-
-  g_set_error (error, LP_ERROR, LP_ERROR_INVALID_ARGUMENT, "mode is %d, but must be one of LpStopMode", (int) mode);
-  return FALSE;
-}
-
-/* Ends the wait; the stop goes on, and drops its own reference at the end. */
-static void
-stop_cancelled_cb (LpCompletion *completion, gpointer data)
-{
-  g_object_ref (completion);
-  if (!lp_completion_fail (completion, g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED,
-                                                            "The wait for the stop was cancelled; the stop goes on")))
-    g_object_unref (completion);
+  return check_manager (self, error) && lp_grind_check_owner (self->grind, "stop", error)
+         && lp_stop_mode_check (mode, error);
 }
 
 /**
@@ -178,7 +163,7 @@ lp_grinder_stop_async (LpGrinder *self, LpStopMode mode, GCancellable *cancellab
       return;
     }
 
-  lp_completion_watch (completion, cancellable, stop_cancelled_cb, NULL, NULL);
+  lp_stop_watch_wait (completion, cancellable);
   lp_grind_stop (self->grind, mode, completion);
 }
 
@@ -245,12 +230,6 @@ lp_grinder_enqueue (LpGrinder *self, LpJob *job, GError **error)
   return lp_grind_accept (self->grind, job, error);
 }
 
-static void
-cancel_job_cb (LpCompletion *completion, gpointer data)
-{
-  lp_job_cancel (data);
-}
-
 /**
  * lp_grinder_submit_async:
  * @self: a grinder
@@ -285,7 +264,7 @@ lp_grinder_submit_async (LpGrinder *self, LpJob *job, GCancellable *cancellable,
       return;
     }
 
-  lp_completion_watch (completion, cancellable, cancel_job_cb, g_object_ref (job), g_object_unref);
+  lp_job_watch_cancellable (job, completion, cancellable);
   lp_job_add_waiter (job, completion);
 }
 

@@ -162,6 +162,19 @@ lp_job_drop_waiter (LpJob *self, LpCompletion *completion)
   return found ? completion : NULL;
 }
 
+static void
+cancel_cb (LpCompletion *completion, gpointer data)
+{
+  lp_job_cancel (data);
+}
+
+/* CANCELLABLE (nullable) cancels the job that COMPLETION is going to wait for. */
+void
+lp_job_watch_cancellable (LpJob *self, LpCompletion *completion, GCancellable *cancellable)
+{
+  lp_completion_watch (completion, cancellable, cancel_cb, g_object_ref (self), g_object_unref);
+}
+
 /* Marks a job that has not ended as to be ended for REASON, unless it has been.
  * The caller may hold the executor's lock. */
 gboolean

@@ -115,12 +115,6 @@ lp_lease_submit (LpLease *self, LpJob *job, GError **error)
   return FALSE;
 }
 
-static void
-cancel_job_cb (LpCompletion *completion, gpointer data)
-{
-  lp_job_cancel (data);
-}
-
 /* Submits with COMPLETION among the waiters of the job from before it can end,
  * and CANCELLABLE cancelling it. FALSE: refused, nobody was told. */
 static gboolean
@@ -133,7 +127,7 @@ submit_with_waiter (LpLease *self, LpJob *job, LpCompletion *completion, GCancel
   if (g_cancellable_set_error_if_cancelled (cancellable, error) || !claim (self, job, error))
     return FALSE;
 
-  lp_completion_watch (completion, cancellable, cancel_job_cb, g_object_ref (job), g_object_unref);
+  lp_job_watch_cancellable (job, completion, cancellable);
   lp_job_add_waiter (job, g_object_ref (completion));
   if (lp_grant_accept (lp_lease_get_grant (self), job, &local_error))
     return TRUE;

@@ -308,16 +308,6 @@ lp_lease_release (LpLease *self)
     lp_grant_release (self->grant, FALSE);
 }
 
-/* Ends the wait; the drain keeps its own reference until the lease has ended. */
-static void
-drain_cancelled_cb (LpCompletion *completion, gpointer data)
-{
-  g_object_ref (completion);
-  if (!lp_completion_fail (completion, g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED,
-                                                            "The wait for the lease to drain was cancelled")))
-    g_object_unref (completion);
-}
-
 /**
  * lp_lease_drain_async:
  * @self: a lease
@@ -346,7 +336,7 @@ lp_lease_drain_async (LpLease *self, GCancellable *cancellable, GAsyncReadyCallb
       return;
     }
 
-  lp_completion_watch (completion, cancellable, drain_cancelled_cb, NULL, NULL);
+  lp_completion_watch_wait (completion, cancellable, "The wait for the lease to drain was cancelled");
   lp_grant_drain (self->grant, completion);
 }
 

@@ -183,28 +183,14 @@ lp_manager_start (LpManager *self, GCancellable *cancellable, GError **error)
 static gboolean
 check_stop (LpManager *self, LpStopMode mode, double timeout_seconds, GError **error)
 {
-  if (!check_owner (self, "stop", error))
+  if (!check_owner (self, "stop", error) || !lp_stop_mode_check (mode, error))
     return FALSE;
-
-  if (mode < LP_STOP_MODE_CANCEL || mode > LP_STOP_MODE_KILL)
-    g_set_error (error, LP_ERROR, LP_ERROR_INVALID_ARGUMENT, "mode is %d, but must be one of LpStopMode", (int) mode);
-  else if (timeout_seconds != -1 && !(timeout_seconds >= 0 && isfinite (timeout_seconds)))
-    g_set_error (error, LP_ERROR, LP_ERROR_INVALID_ARGUMENT,
-                 "timeout-seconds is %g, but must be -1 or finite and >= 0", timeout_seconds);
-  else
+  if (timeout_seconds == -1 || (timeout_seconds >= 0 && isfinite (timeout_seconds)))
     return TRUE;
 
+  g_set_error (error, LP_ERROR, LP_ERROR_INVALID_ARGUMENT,
+               "timeout-seconds is %g, but must be -1 or finite and >= 0", timeout_seconds);
   return FALSE;
-}
-
-/* Ends the wait; the stop goes on, and drops its own reference at the end. */
-static void
-stop_cancelled_cb (LpCompletion *completion, gpointer data)
-{
-  g_object_ref (completion);
-  if (!lp_completion_fail (completion, g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED,
-                                                            "The wait for the stop was cancelled; the stop goes on")))
-    g_object_unref (completion);
 }
 
 /**
@@ -249,7 +235,7 @@ lp_manager_stop_async (LpManager *self, LpStopMode mode, double timeout_seconds,
       return;
     }
 
-  lp_completion_watch (completion, cancellable, stop_cancelled_cb, NULL, NULL);
+  lp_stop_watch_wait (completion, cancellable);
   lp_pool_stop (self->pool, mode, timeout_seconds, completion);
 }
 
@@ -317,7 +303,7 @@ lp_manager_stop (LpManager *self, LpStopMode mode, double timeout_seconds, GCanc
     }
 
   completion = lp_completion_new_blocking ();
-  lp_completion_watch (completion, cancellable, stop_cancelled_cb, NULL, NULL);
+  lp_stop_watch_wait (completion, cancellable);
   lp_pool_block (self->pool);
   lp_pool_stop (self->pool, mode, timeout_seconds, g_object_ref (completion));
   lp_pool_wait (self->pool, completion);

@@ -306,6 +306,8 @@ void      lp_pool_wait               (LpPool *self, LpCompletion *completion);
 gboolean  lp_pool_check_owner        (LpPool *self, const char *what, GError **error);
 void      lp_pool_orphan             (LpPool *self);
 int       lp_stop_mode_hardness      (LpStopMode mode);
+gboolean  lp_stop_mode_check         (LpStopMode mode, GError **error);
+void      lp_stop_watch_wait         (LpCompletion *completion, GCancellable *cancellable);
 void      lp_pool_abort_start        (LpPool *self, GError *error);
 void      lp_pool_stop               (LpPool *self, LpStopMode mode, double timeout, LpCompletion *completion);
 void      lp_pool_started_locked     (LpPool *self, gint64 now, LpActions *actions);

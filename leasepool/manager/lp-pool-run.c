@@ -349,6 +349,23 @@ lp_stop_mode_hardness (LpStopMode mode)
   return mode == LP_STOP_MODE_KILL ? 2 : mode == LP_STOP_MODE_CANCEL ? 1 : 0;
 }
 
+gboolean
+lp_stop_mode_check (LpStopMode mode, GError **error)
+{
+  if (mode >= LP_STOP_MODE_CANCEL && mode <= LP_STOP_MODE_KILL)
+    return TRUE;
+
+  g_set_error (error, LP_ERROR, LP_ERROR_INVALID_ARGUMENT, "mode is %d, but must be one of LpStopMode", (int) mode);
+  return FALSE;
+}
+
+/* COMPLETION waits for a stop, until CANCELLABLE (nullable) is cancelled. */
+void
+lp_stop_watch_wait (LpCompletion *completion, GCancellable *cancellable)
+{
+  lp_completion_watch_wait (completion, cancellable, "The wait for the stop was cancelled; the stop goes on");
+}
+
 static void
 harden_locked (LpPool *self, LpStopMode mode, gint64 now, LpActions *actions)
 {
