@@ -10,6 +10,7 @@ import sys
 
 from gi.repository import GLib
 
+from . import _pickle, _process
 from ._base import Lp
 from ._errors import without_own_frames
 from ._values import unpack_result
@@ -60,17 +61,16 @@ class ThreadCell:
 
 
 class ProcessCell:
-    """A call of a function in a worker process of Python's."""
+    """A call of a function in a worker process of Python's, whose results have the key."""
+
+    def __init__(self, key):
+        self._key = key
 
     def value(self, variant):
-        from . import _pickle
-
-        return _pickle.result(variant)
+        return _pickle.result(variant, self._key)
 
     def error(self, error):
-        from . import _pickle
-
-        return _pickle.error(error)
+        return _pickle.error(error, self._key)
 
 
 class PlainCell:
@@ -86,10 +86,6 @@ class PlainCell:
 PLAIN = PlainCell()
 
 
-def runs_in_processes(manager):
-    return manager is not None and manager.get_backend().lower() == Lp.BACKEND_PROCESS
-
-
 def new_job(manager, func, args, kwargs):
     """The job that calls the function on an executor of the manager, and its cell. A job is itself."""
     if isinstance(func, Lp.Job):
@@ -102,11 +98,8 @@ def new_job(manager, func, args, kwargs):
 
     if inspect.iscoroutinefunction(func):
         raise TypeError(f"“{func.__name__}” is a coroutine function: await it in the event loop, or run a plain function")
-    if runs_in_processes(manager):
-        try:
-            from . import _pickle
-        except ImportError:
-            raise NotImplementedError("functions on worker processes") from None
-        return _pickle.new_job(manager, func, args, kwargs), ProcessCell()
+    if manager is not None and _process.is_process(manager):
+        job, key = _process.new_job(manager, func, args, kwargs)
+        return job, ProcessCell(key)
     cell = ThreadCell(func, args, kwargs)
     return Lp.Job.new_for_func(cell.run), cell

@@ -8,7 +8,7 @@ import weakref
 from gi.overrides import override
 from gi.repository import Gio, GLib
 
-from . import _helper, _initializer, _processes, _records, _settings
+from . import _helper, _initializer, _process, _records, _settings
 from ._attributes import readable, settings
 from ._base import MODULE, Lp
 from ._cells import PLAIN, new_job
@@ -44,6 +44,8 @@ class Manager(Lp.Manager):
     _is_default = False
     _owner_thread = None
     _logger = None
+    # The workers of functions that the constructor chose, if it did.
+    _ready_made = None
 
     def __init__(self, *, max_pools, size_provider=None, logger=None, **keywords):
         provider = None if size_provider is None else Provider(size_provider, logger)
@@ -63,7 +65,7 @@ class Manager(Lp.Manager):
 
     def _take_rest(self, keywords, is_hooked):
         """What is left when the settings are taken is about processes, threads or executors of one's own."""
-        _processes.set_up(self, keywords)
+        _process.set_up(self, keywords)
         backend = self.get_backend().lower()
         if backend == Lp.BACKEND_THREAD and not is_hooked and "initializer" in keywords:
             _initializer.set_up(self, keywords.pop("initializer"), keywords.pop("initargs", ()))
@@ -145,6 +147,7 @@ class Manager(Lp.Manager):
     # Start and stop
 
     def _own(self, loop):
+        _process.before_start(self)
         track(self)
         self._loop = _no_loop if loop is None else weakref.ref(loop)
         context = GLib.MainContext.ref_thread_default() if loop is None else context_of(loop)

@@ -5,6 +5,9 @@
 A call is the parameters (ay) of a named function, its result is an ay, both pickled. An exception is a GLib.Error of a
 domain of its own, so that its job has failed for everybody who looks: a text that can be read, and after a separator
 the pickled exception in base64.
+
+Before what a worker pickled there is a key, which its manager has told to the ready-made workers and nobody else: the
+manager unpickles nothing without it, whoever ran the job.
 """
 
 import base64
@@ -85,15 +88,23 @@ def _to_bytes(chunks):
     return GLib.Bytes.new(b"".join(chunks))
 
 
-def dump(value, pickler=pickle.Pickler):
-    """The value as a GLib.Variant of type ay; raises what pickle does."""
-    chunks = _Chunks()
+def dump(value, pickler=pickle.Pickler, key=b""):
+    """The value as a GLib.Variant of type ay, behind the key; raises what pickle does."""
+    chunks = _Chunks([key])
     pickler(chunks, _PROTOCOL).dump(value)
     return GLib.Variant.new_from_bytes(_BYTES, _to_bytes(chunks), True)
 
 
 def load(variant):
     return pickle.loads(variant.get_data_as_bytes().get_data())
+
+
+def _load_with_key(data, key):
+    import hmac
+
+    if not hmac.compare_digest(data[:len(key)], key):
+        raise ValueError("it does not come from a ready-made worker of the manager that the function was for")
+    return pickle.loads(memoryview(data)[len(key):])
 
 
 def name_of(func):
@@ -127,21 +138,21 @@ def _dump_exception(error):
         return None
 
 
-def pack_exception(error, traceback):
+def pack_exception(error, traceback, key):
     """The GLib.Error that a worker gives its manager for an exception, whose traceback is a text."""
-    data = base64.b64encode(pickle.dumps((_dump_exception(error), traceback), _PROTOCOL)).decode("ascii")
+    data = base64.b64encode(key + pickle.dumps((_dump_exception(error), traceback), _PROTOCOL)).decode("ascii")
     text = text_of(error)[:_MAX_TEXT].replace("\0", "\\x00").replace(_SEPARATOR, " ")
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return GLib.Error.new_literal(GLib.quark_from_string(DOMAIN), f"{text}{_SEPARATOR}{len(data)}:{data}", 0)
 
 
-def _unpack(text):
+def _unpack(text, key):
     """What pack_exception() packed, but the exception is still pickled. Of a message that was cut, as one that is larger
     than a message may be, the end is missing."""
     size, _, data = text.partition(":")
     if len(data) != int(size):
         raise ValueError("the message was cut")
-    return pickle.loads(base64.b64decode(data, validate=True))
+    return _load_with_key(base64.b64decode(data, validate=True), key)
 
 
 def _load_exception(data):
@@ -153,13 +164,13 @@ def _load_exception(data):
     return exception if _is_carried(exception) else None
 
 
-def error(glib_error):
+def error(glib_error, key):
     """The exception that a function raised in a worker; None if the error is another one."""
     if glib_error.domain != DOMAIN:
         return None
     text, _, rest = glib_error.message.partition(_SEPARATOR)
     try:
-        data, traceback = _unpack(rest)
+        data, traceback = _unpack(rest, key)
     except Exception as problem:
         data, traceback = None, f"It could not be read ({text_of(problem)})\n"
     exception = _load_exception(data)
@@ -169,10 +180,10 @@ def error(glib_error):
     return exception
 
 
-def result(variant):
+def result(variant, key):
     """The value that a function returned in a worker."""
     try:
-        return load(variant)
+        return _load_with_key(variant.get_data_as_bytes().get_data() or b"", key)
     except Exception as problem:
         raise RemoteException(f"The result of the worker cannot be read: {text_of(problem)}") from problem
 
@@ -212,14 +223,3 @@ def dump_call(func, args, kwargs):
         return dump((func, args, kwargs), pickler)
     except Exception as problem:
         raise _explain(func, args, kwargs, pickler, problem) from problem
-
-
-def new_job(manager, func, args, kwargs):
-    """A job that calls the function in a ready-made worker; raises TypeError for what cannot be sent there."""
-    if not callable(func):
-        raise TypeError(f"{func!r} is no function")
-    if manager.get_worker_init_function() != INIT:
-        raise ValueError(f"The workers of this manager run named functions only, not “{name_of(func)}”: those of"
-                         " Lp.Manager(backend=\"process\", ...) without worker_argv, function_module,"
-                         " worker_init_function and executor_type run any")
-    return Lp.Job.new_for_call(RUN, GLib.Variant.new_tuple(dump_call(func, args, kwargs)))

@@ -9,6 +9,7 @@ import gi
 from gi.repository import GLib, GObject
 
 from . import _logging_target, _pickle, _preparation
+from ._base import Lp
 
 _PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_program.py")
 
@@ -31,9 +32,14 @@ def _command():
     return [_executable(), *subprocess._args_from_interpreter_flags(), _PROGRAM, packages]
 
 
-def _has_own_workers(manager):
-    return bool(manager.get_worker_argv() or manager.get_function_module() or manager.get_worker_init_function()
-                or manager.get_executor_type() != GObject.TYPE_NONE)
+def is_process(manager):
+    return manager.get_backend().lower() == Lp.BACKEND_PROCESS
+
+
+def _has_other_workers(manager, argv=(), init=None):
+    """Whether the settings say of the workers anything but this."""
+    return (list(manager.get_worker_argv() or ()) != list(argv) or manager.get_worker_init_function() != init
+            or bool(manager.get_function_module()) or manager.get_executor_type() != GObject.TYPE_NONE)
 
 
 def _check_context(context):
@@ -65,22 +71,47 @@ def _dump_initializer(initializer, arguments):
     return _pickle.dump_call(initializer, tuple(arguments), {}).get_data_as_bytes().get_data()
 
 
-def _ready_made(manager, call, config):
-    """Has the manager start workers that find what this program has."""
-    told = {
-        "program": _preparation.program(),
-        "initializer": call,
-        "level": config.level if config.forward_process_logs else None,
-        "clear": config.clear_process_log_handlers,
-    }
-    manager.set_worker_argv(_command())
+class _ReadyMade:
+    """What a manager knows of the ready-made workers that were chosen for it."""
+
+    def __init__(self, call, config):
+        self.argv = _command()
+        self.key = os.urandom(16)
+        self.has_initializer = call is not None
+        # For them to find what this program has.
+        self.told = GLib.Variant.new_tuple(_pickle.dump({
+            "key": self.key,
+            "program": _preparation.program(),
+            "initializer": call,
+            "level": config.level if config.forward_process_logs else None,
+            "clear": config.clear_process_log_handlers,
+        }))
+
+    def is_still_chosen(self, manager):
+        return is_process(manager) and not _has_other_workers(manager, self.argv, _pickle.INIT)
+
+
+def _choose_ready_made(manager, call, config):
+    manager._ready_made = chosen = _ReadyMade(call, config)
+    manager.set_worker_argv(chosen.argv)
     manager.set_worker_init_function(_pickle.INIT)
-    manager.set_worker_init_parameters(GLib.Variant.new_tuple(_pickle.dump(told)))
+    manager.set_worker_init_parameters(chosen.told)
     # Of a class of __main__ a worker knows that its module has this name.
     sys.modules.setdefault("__mp_main__", sys.modules["__main__"])
 
 
-def setup(manager, keywords):
+_NO_INITIALIZER = "An initializer needs the ready-made workers; workers of one's own have worker_init_function"
+
+
+def set_up(manager, keywords):
+    """Takes out of the keywords what is about processes, and sets the manager up."""
+    if is_process(manager):
+        _set_up(manager, keywords)
+    else:
+        _check_thread(keywords)
+
+
+def _set_up(manager, keywords):
     """Makes what the keywords say of a manager of processes; takes out those that it knows."""
     _preparation.refuse_in_preparation()
     config = _logging_target.take_config(keywords)
@@ -92,18 +123,48 @@ def setup(manager, keywords):
         _check_tasks(manager, tasks)
     call = _dump_initializer(initializer, arguments)
 
-    if not _has_own_workers(manager):
-        _ready_made(manager, call, config)
+    if not _has_other_workers(manager):
+        _choose_ready_made(manager, call, config)
     elif call is not None:
-        raise ValueError("An initializer needs the ready-made workers; workers of one's own have worker_init_function")
+        raise ValueError(_NO_INITIALIZER)
     if tasks is not None:
         manager.set_max_jobs_per_worker(tasks)
     _logging_target.connect(manager, config)
 
 
-def check_thread(keywords):
+def _check_thread(keywords):
     """Takes out of the keywords of a manager without processes what processes log; raises ValueError for a wish that
     it cannot grant."""
     if _logging_target.take_config(keywords).forward_process_logs:
         raise ValueError("forward_process_logs and process_logging are about worker processes: they need"
                          " backend=\"process\"")
+
+
+def before_start(manager):
+    """A manager whose settings were changed to workers of one's own has nothing of the ready-made ones any more: others
+    are never told the key."""
+    chosen = manager._ready_made
+    if chosen is None or chosen.is_still_chosen(manager):
+        return
+    if chosen.has_initializer:
+        raise ValueError(_NO_INITIALIZER)
+    manager._ready_made = None
+    if manager.get_worker_init_function() == _pickle.INIT:
+        manager.set_worker_init_function(None)
+    parameters = manager.get_worker_init_parameters()
+    if parameters is not None and parameters.equal(chosen.told):
+        manager.set_worker_init_parameters(None)
+    if list(manager.get_worker_argv() or ()) == chosen.argv:
+        manager.set_worker_argv(None)
+
+
+def new_job(manager, func, args, kwargs):
+    """A job that calls the function in a ready-made worker, and the key of what comes back; raises TypeError for what
+    cannot be sent there."""
+    chosen = manager._ready_made
+    if chosen is None or not chosen.is_still_chosen(manager):
+        raise ValueError(f"The workers of this manager run named functions only, not “{_pickle.name_of(func)}”: those of"
+                         " Lp.Manager(backend=\"process\", ...) without worker_argv, function_module,"
+                         " worker_init_function and executor_type run any")
+    parameters = GLib.Variant.new_tuple(_pickle.dump_call(func, args, kwargs))
+    return Lp.Job.new_for_call(_pickle.RUN, parameters), chosen.key

@@ -31,6 +31,9 @@ _late_main = None
 # The job that runs, for Lp.current_job().
 _job = None
 
+# What the manager knows the results by.
+_key = b""
+
 
 # The program
 
@@ -177,7 +180,10 @@ def _initialize(data):
 
 
 def _init(job, *_user_data):
+    global _key
+
     told = _pickle.load(job.get_parameters().get_child_value(0))
+    _key = told["key"]
     del sys.modules[_NAMESPACE]
     logs = _Logs(told["level"], told["clear"])
     try:
@@ -197,7 +203,7 @@ def _init(job, *_user_data):
 
 def _dump_result(func, value):
     try:
-        return _pickle.dump(value)
+        return _pickle.dump(value, key=_key)
     except Exception as error:
         problem = TypeError(f"The result of “{_pickle.name_of(func)}”, of the type {type(value).__qualname__}, cannot be"
                             f" sent back from a worker process: {_pickle.text_of(error)}")
@@ -221,7 +227,7 @@ def _run(job, *_user_data):
     try:
         return _call(job.get_parameters())
     except BaseException as error:
-        packed = _pickle.pack_exception(error, _traceback(error))
+        packed = _pickle.pack_exception(error, _traceback(error), _key)
     finally:
         _job = None
         flush()
