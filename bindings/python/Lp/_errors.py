@@ -27,6 +27,9 @@ class LeasePoolError(GLib.Error):
     def __str__(self):
         return self.message
 
+    def __repr__(self):
+        return f"{type(self).__name__}({self.message!r})"
+
     def __reduce__(self):
         return type(self), (self.message, self.domain, self.code)
 

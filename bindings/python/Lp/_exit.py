@@ -11,7 +11,9 @@ from gi.repository import GLib
 
 from . import _helper
 
+# For all of it.
 SECONDS = 2
+LEAST_SECONDS = 0.1
 
 _started = weakref.WeakSet()
 
@@ -37,7 +39,8 @@ def stop_all():
             manager.run_dispose()
     helper = _helper.peek()
     if helper is not None:
-        helper.end(SECONDS)
+        # One that serves at all ends at once.
+        helper.end(max(deadline - time.monotonic(), LEAST_SECONDS))
 
 
 def _forget():

@@ -13,9 +13,9 @@ from ._base import MODULE, Lp
 from ._cells import PLAIN, new_job
 from ._errors import translated
 from ._executor import watch
-from ._lease import Done, wait_for_job
+from ._lease import Done
 from ._loop import call_in, check_loop, context_of, wait
-from ._outcome import Outcome
+from ._outcome import Outcome, wait_for_job
 from ._signals import Handler
 from ._values import to_parameters, unpack
 
@@ -129,9 +129,12 @@ class Grinder(Lp.Grinder):
         return self._accept_job(job, cell, isinstance(func, Lp.Job))
 
     def _accept_job(self, job, cell, is_given=False):
+        outcome = Outcome(cell, grinder=self, is_given=is_given)
         with translated():
             super().enqueue(job)
-        return job, Outcome(cell, grinder=self, is_given=is_given)
+        if is_given:
+            job._outcome = outcome
+        return job, outcome
 
     async def submit(self, fn, /, *args, owner="item", **kwargs):
         """Runs fn(*args, **kwargs) in a batch and returns what it returns, or raises what it raises. If the task is

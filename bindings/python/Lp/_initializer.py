@@ -21,14 +21,23 @@ def _keep_thread_state():
     ctypes.pythonapi.PyGILState_Ensure()
 
 
+def take(keywords):
+    """Takes the initializer, or None, and its arguments out of the keywords of a manager."""
+    initializer = keywords.pop("initializer", None)
+    initargs = tuple(keywords.pop("initargs", None) or ())
+    if initializer is None and initargs:
+        raise ValueError("There are initargs, but no initializer")
+    if initializer is not None and not callable(initializer):
+        raise TypeError(f"initializer must be callable, not {initializer!r}")
+    return initializer, initargs
+
+
 def set_up(manager, initializer, initargs):
     """Has every worker thread call initializer(*initargs) first. An exception fails the start of its executor."""
-    if not callable(initializer):
-        raise TypeError("initializer must be callable")
+    if initializer is None:
+        return
     if manager.get_worker_init_function() is not None:
         raise ValueError("initializer and worker_init_function exclude each other")
-    initargs = tuple(initargs)
-
     def run(_job, *_user_data):
         _keep_thread_state()
         initializer(*initargs)

@@ -3,12 +3,13 @@
 """Jobs, and the description of a lease."""
 
 from gi.overrides import override
+from gi.repository import GLib
 
 from ._attributes import readable
 from ._base import MODULE, Lp
 from ._cells import PLAIN
 from ._errors import LeasePoolError, translated
-from ._outcome import Outcome
+from ._outcome import Outcome, wait_for_job
 
 
 @override
@@ -16,6 +17,16 @@ from ._outcome import Outcome
           "ended_at")
 class Job(Lp.Job):
     __module__ = MODULE
+
+    # From whoever accepted it here; of a job that is submitted as in C nothing but its end is known.
+    _outcome = None
+
+    @staticmethod
+    def new_for_command(argv, input=None):
+        """The input may be bytes."""
+        if isinstance(input, (bytes, bytearray, memoryview)):
+            input = GLib.Bytes.new(bytes(input))
+        return Lp.Job.new_for_command(argv, input)
 
     @property
     def timeout_seconds(self):
@@ -28,7 +39,14 @@ class Job(Lp.Job):
     def value(self):
         """After the end: what the function returned in plain Python, or raises what it raised. Once only, for a job of
         manager.new_job()."""
-        return Outcome(getattr(self, "_cell", PLAIN)).of(self._finish)
+        return self._get_outcome().of(self._finish)
+
+    def _get_outcome(self):
+        return self._outcome or Outcome(getattr(self, "_cell", PLAIN))
+
+    def __await__(self):
+        """Waits for the end of a job that was submitted, or will be; as value(). A cancelled task cancels the job."""
+        return wait_for_job(self, self._get_outcome()).__await__()
 
     def _finish(self):
         error = self.dup_error()

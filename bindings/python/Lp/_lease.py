@@ -11,7 +11,7 @@ from ._cells import PLAIN, new_job
 from ._errors import translated
 from ._executor import LeaseExecutor, watch
 from ._loop import wait
-from ._outcome import Outcome
+from ._outcome import Outcome, wait_for_job
 from ._settings import seconds as check_seconds
 from ._values import to_parameters
 
@@ -30,15 +30,6 @@ class Done:
 
     def __bool__(self):
         return bool(self._value)
-
-
-def wait_for_job(job, outcome):
-    """A coroutine that waits for a submitted job; its cancellation cancels the job."""
-    return wait(
-        lambda ready: job.wait_async(None, ready),
-        lambda result: outcome.of(lambda: job.wait_finish(result)),
-        cancel=job.cancel,
-    )
 
 
 @override
@@ -66,15 +57,18 @@ class Lease(Lp.Lease):
 
     def _accept(self, func, args, kwargs):
         job, cell = new_job(self.dup_manager(), func, args, kwargs)
+        outcome = Outcome(cell, lease=self)
         with translated():
             super().submit(job)
-        return job, Outcome(cell, lease=self)
+        if job is func:
+            job._outcome = outcome
+        return job, outcome
 
     def submit(self, fn, /, *args, **kwargs):
         """Submits fn(*args, **kwargs) and returns its concurrent.futures.Future; an Lp.Job is submitted as in C."""
-        if isinstance(fn, Lp.Job) and not args and not kwargs:
-            with translated():
-                return super().submit(fn)
+        if isinstance(fn, Lp.Job):
+            self._accept(fn, args, kwargs)
+            return True
         return watch(*self._accept(fn, args, kwargs))
 
     async def run(self, fn, /, *args, **kwargs):

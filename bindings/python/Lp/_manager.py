@@ -67,8 +67,8 @@ class Manager(Lp.Manager):
         """What is left when the settings are taken is about processes, threads or executors of one's own."""
         _process.set_up(self, keywords)
         backend = self.get_backend().lower()
-        if backend == Lp.BACKEND_THREAD and not is_hooked and "initializer" in keywords:
-            _initializer.set_up(self, keywords.pop("initializer"), keywords.pop("initargs", ()))
+        if backend == Lp.BACKEND_THREAD and not is_hooked:
+            _initializer.set_up(self, *_initializer.take(keywords))
         if not keywords:
             return
         if backend in (Lp.BACKEND_THREAD, Lp.BACKEND_PROCESS) and not is_hooked:

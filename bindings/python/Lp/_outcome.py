@@ -9,6 +9,16 @@ from gi.repository import GLib
 from ._base import Lp
 from ._errors import (JobCancelledError, LeaseExpiredError, LeasePoolError, LeasePoolNotStartedError, as_class,
                       from_glib, is_cancelled)
+from ._loop import wait
+
+def wait_for_job(job, outcome):
+    """A coroutine that waits for a submitted job; its cancellation cancels the job."""
+    return wait(
+        lambda ready: job.wait_async(None, ready),
+        lambda result: outcome.of(lambda: job.wait_finish(result)),
+        cancel=job.cancel,
+    )
+
 
 _ENDED = {
     Lp.LeaseState.EXPIRED: LeaseExpiredError,

@@ -8,7 +8,7 @@ import sys
 import gi
 from gi.repository import GLib, GObject
 
-from . import _logging_target, _pickle, _preparation
+from . import _initializer, _logging_target, _pickle, _preparation
 from ._base import Lp
 
 _PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_program.py")
@@ -60,15 +60,11 @@ def _check_tasks(manager, tasks):
         raise ValueError("max_tasks_per_child and max_jobs_per_worker are the same; give one of them")
 
 
-def _dump_initializer(initializer, arguments):
+def _dump_initializer(initializer, initargs):
     """The bytes of a call, made here: what cannot be sent is known before anything starts."""
     if initializer is None:
-        if arguments:
-            raise ValueError("There are initargs, but no initializer")
         return None
-    if not callable(initializer):
-        raise TypeError(f"initializer is {initializer!r}, no function")
-    return _pickle.dump_call(initializer, tuple(arguments), {}).get_data_as_bytes().get_data()
+    return _pickle.dump_call(initializer, initargs, {}).get_data_as_bytes().get_data()
 
 
 class _ReadyMade:
@@ -115,13 +111,12 @@ def _set_up(manager, keywords):
     """Makes what the keywords say of a manager of processes; takes out those that it knows."""
     _preparation.refuse_in_preparation()
     config = _logging_target.take_config(keywords)
-    initializer = keywords.pop("initializer", None)
-    arguments = keywords.pop("initargs", None) or ()
+    initializer, initargs = _initializer.take(keywords)
     tasks = keywords.pop("max_tasks_per_child", None)
     _check_context(keywords.pop("mp_context", None))
     if tasks is not None:
         _check_tasks(manager, tasks)
-    call = _dump_initializer(initializer, arguments)
+    call = _dump_initializer(initializer, initargs)
 
     if not _has_other_workers(manager):
         _choose_ready_made(manager, call, config)

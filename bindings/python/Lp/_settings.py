@@ -2,6 +2,7 @@
 # Copyright 2026 The leasepool authors
 """What is checked before C sees it: PyGObject would take 2.9 for 2, True for 1, and drop NaN."""
 
+import collections.abc
 import enum
 import math
 import numbers
@@ -76,9 +77,9 @@ def flag(name, value):
 def texts(name, value):
     if value is None:
         return None
-    if isinstance(value, (str, bytes)):
+    if isinstance(value, (str, bytes)) or not isinstance(value, collections.abc.Iterable):
         raise TypeError(f"{name} must be a list of strings, not {type(value).__name__}")
-    return list(value)
+    return [text(f"{name}[{index}]", item, optional=False) for index, item in enumerate(value)]
 
 
 def _as_is(_name, value):

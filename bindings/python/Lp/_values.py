@@ -34,7 +34,7 @@ def to_parameters(signature, values):
         return signature
     if not isinstance(signature, str):
         raise TypeError(f"the signature must be a str, not {type(signature).__name__}")
-    if not signature.startswith("("):
+    if not (GLib.VariantType.string_is_valid(signature) and signature.startswith("(")):
         raise ValueError(f"the signature must be that of a tuple, such as \"(u)\", not {signature!r}")
     return GLib.Variant(signature, values)
 

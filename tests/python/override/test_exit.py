@@ -8,7 +8,8 @@ import pytest
 ENDS = {
     "idle": "pass",
     "leased": "lease = await manager.acquire()",
-    "waiting": "lease = await manager.acquire(); task = asyncio.ensure_future(manager.acquire()); await asyncio.sleep(0.01)",
+    "waiting": """lease = await manager.acquire(); task = asyncio.ensure_future(manager.acquire())
+    while manager.waiting_count == 0: await asyncio.sleep(0)""",
     "job that sleeps": "started = threading.Event(); asyncio.ensure_future(manager.run("
                        "lambda: (started.set(), time.sleep(1000)))); await asyncio.to_thread(started.wait)",
     "job that computes": "started = threading.Event(); asyncio.ensure_future(manager.run("
@@ -77,6 +78,19 @@ threading.Thread(target=run, daemon=True).start()
 started.wait()
 print("end")
 """) == "end\n"
+
+
+def test_exit_does_not_wait_twice_for_a_helper_that_is_stuck():
+    assert lpcase.run_program("""
+from gi.overrides.Lp import _exit, _helper
+manager = Lp.Manager(max_pools=1)
+asyncio.run(manager.start())
+helper = _helper.get()
+helper.post(lambda: time.sleep(1000))
+_exit.SECONDS = 0.2
+end = helper.end
+helper.end = lambda seconds: (print(seconds == _exit.LEAST_SECONDS), end(seconds))
+""") == "True\n"
 
 
 def test_exit_with_an_exception():

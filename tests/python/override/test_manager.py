@@ -130,6 +130,8 @@ async def test_size_provider_whose_number_always_differs_is_not_asked_for_ever(m
     await manager.start()
     manager.notify_scale_changed()
     for _ in range(200):
+        # Goes to the owner context and back, in the order of what is said there.
+        assert manager.leases == []
         await asyncio.sleep(0)
     assert next(numbers) < 10
 

@@ -90,6 +90,20 @@ def test_unknown_keywords_are_refused_by_name():
     refused(TypeError, "max_pool", max_pool=5)
 
 
+@pytest.mark.parametrize("backend", ["thread", "process"])
+def test_initializer_is_a_function_or_none(backend):
+    assert Lp.Manager(max_pools=1, backend=backend, initializer=None, initargs=())
+    refused(TypeError, "initializer must be callable, not 7", backend=backend, initializer=7)
+    refused(ValueError, "no initializer", backend=backend, initargs=(1,))
+
+
+def test_lists_of_strings_are_refused_by_name():
+    for wrong in 7, "worker", b"worker":
+        refused(TypeError, "worker_argv must be a list of strings", worker_argv=wrong)
+    refused(TypeError, "worker_argv[1] must be a str, not int", worker_argv=["worker", 7])
+    assert Lp.Manager(max_pools=1, worker_argv=("worker", "x")).props.worker_argv == ["worker", "x"]
+
+
 def test_forwarding_needs_processes():
     refused(ValueError, "forward_process_logs", forward_process_logs=True)
 
@@ -144,6 +158,7 @@ def test_names_of_the_page():
                   Lp.UnsupportedBackendError):
         assert issubclass(error, Lp.LeasePoolError)
         assert issubclass(error, GLib.Error)
+        assert repr(error("why")) == f"{error.__name__}('why')"
 
 
 def test_a_function_module_that_is_not_there():

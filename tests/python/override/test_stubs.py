@@ -2,6 +2,7 @@
 # Copyright 2026 The leasepool authors
 """The stubs for type checkers, found as an installed package is: good programs are accepted, wrong ones flagged."""
 
+import ast
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import sysconfig
 
+import gi
 import pytest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -45,10 +47,23 @@ def test_wrong_program(check):
 
 
 def test_the_stubs_themselves(check):
-    """Every name of the overrides is there."""
+    """Every name of the overrides is there, and every public member of their classes; nothing else is said of them."""
     from gi.overrides import Lp
 
     with open(os.path.join(STUBS, "repository/Lp.pyi"), encoding="utf-8") as stub:
         text = stub.read()
     for name in Lp.__all__:
         assert re.search(rf"^(class|def) {name}\b|^{name} =", text, re.M), name
+    for node in ast.parse(text).body:
+        if not isinstance(node, ast.ClassDef) or node.name.startswith("_"):
+            continue
+        cls = getattr(gi.repository.Lp, node.name)
+        for base in node.bases:
+            if hasattr(gi.repository.Lp, ast.unparse(base)):
+                assert issubclass(cls, getattr(gi.repository.Lp, ast.unparse(base))), node.name
+        if issubclass(cls, gi.repository.GObject.Object):
+            names = {getattr(item, "name", None) or item.target.id for item in node.body}
+            assert [name for name in names if not hasattr(cls, name)] == [], node.name
+            if cls.__module__ == "gi.overrides.Lp":
+                own = {name for name in vars(cls) if not name.startswith("_")}
+                assert own - names - {"connect", "connect_after"} == set(), node.name

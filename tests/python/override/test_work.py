@@ -175,6 +175,8 @@ async def test_named_functions(manager):
             await lease.call("add", "(s)", "x")
         with pytest.raises(ValueError, match="tuple"):
             await lease.call("add", "u", 5)
+        with pytest.raises(ValueError, match=r"signature.*'\(u'"):
+            await lease.call("add", "(u", 5)
         with pytest.raises(TypeError):
             await lease.call("add", "(ii)", "x", 2)
         with pytest.raises(TypeError):
@@ -198,6 +200,44 @@ async def test_jobs_of_c(manager):
     job = Lp.Job.new_for_func(lambda *_: GLib.Variant("(s)", ("done",)))
     assert await manager.run(Lp.Request(owner="me"), job) == "done"
     assert job.owner == "me" and job.state == Lp.JobState.SUCCEEDED
+
+
+async def test_input_of_a_command_is_bytes(manager):
+    for given in b"x\0y", bytearray(b"x\0y"), memoryview(b"x\0y"), GLib.Bytes(b"x\0y"):
+        job = Lp.Job.new_for_command(["cat"], given)
+        assert isinstance(job, Lp.Job) and await manager.run(job) == (0, b"x\0y", b"")
+    assert Lp.Job.new_for_command(["cat"]).input is None
+
+
+async def test_submitted_job_is_awaited(manager):
+    value = object()
+    async with await manager.acquire() as lease:
+        job = manager.new_job(lambda: value)
+        waiting = asyncio.ensure_future(job)
+        lease.submit(job)
+        assert await waiting is value
+        job = manager.new_job(fail, Marker("x"))
+        lease.submit(job)
+        with pytest.raises(Marker):
+            await job
+        with lpcase.closed_gate() as gate:
+            job = manager.new_job(gate)
+            lease.submit(job)
+            await gate.wait_entered()
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(job, 0.01)
+            assert job.get_cancellable().is_cancelled()
+
+
+async def test_awaited_job_ends_with_its_lease(managers):
+    manager = managers(lease_grace_seconds=0, cancel_grace_seconds=0)
+    await manager.start()
+    lease = await manager.acquire(lease_seconds=0.05)
+    with lpcase.closed_gate() as gate:
+        job = manager.new_job(gate)
+        lease.submit(job)
+        with pytest.raises(Lp.LeaseExpiredError):
+            await job
 
 
 async def test_options_of_run(manager):

@@ -44,7 +44,13 @@ async def main() -> None:
         await grinder.call("name", "(u)", 5)
         keys += list(grinder.stats()) + list(await grinder.astats())
         await grinder.wait_drained()
+    job = Lp.Job.new_for_command(["cat"], b"x")
+    await manager.run(job)
+    print(await job, job.state == Lp.JobState.SUCCEEDED)
     await manager.stop(Lp.StopMode.DRAIN, timeout=5)
+    manager.backend = "process"
+    manager.worker_argv = ["worker"]
+    manager.start_async(None, lambda source, result: source.start_finish(result))
 
 
 asyncio.run(main())
