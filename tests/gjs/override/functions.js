@@ -33,7 +33,9 @@ export const echo = (...values) => {
 };
 
 export function kind(value) {
-    return value instanceof Uint8Array ? 'Uint8Array' : value === null ? 'null' : Number.isInteger(value) ? 'integer' : typeof value;
+    if (value instanceof Uint8Array || value === null)
+        return value === null ? 'null' : 'Uint8Array';
+    return Number.isInteger(value) ? 'integer' : typeof value;
 }
 
 export function nothing() {}
@@ -61,9 +63,38 @@ export function failGio(text) {
     throw new GLib.Error(Gio.IOErrorEnum, Gio.IOErrorEnum.EXISTS, text);
 }
 
-export function failOdd() {
-    // eslint-disable-next-line no-throw-literal
-    throw 'a string';
+/** What JavaScript lets one throw. */
+const odd = {
+    string: () => 'a string',
+    undefined: () => undefined,
+    bare: () => Object.create(null),
+    proxy: () => new Proxy({}, {
+        get() {
+            throw new Error('a trap');
+        },
+        getPrototypeOf() {
+            throw new Error('a trap');
+        },
+    }),
+    fake: () => Object.create(Error.prototype),
+    fakeGError: () => Object.create(GLib.Error.prototype),
+    stackless: () => Object.assign(new Error('text'), {stack: undefined, fileName: undefined}),
+    named: () => Object.assign(new Error('text'), {name: Symbol('x')}),
+};
+
+export function failOdd(kind) {
+    throw odd[kind]();
+}
+
+export async function rejectOdd(kind) {
+    await null;
+    throw odd[kind]();
+}
+
+export async function initLater() {}
+
+export function never() {
+    return new Promise(() => {});
 }
 
 export function pid() {

@@ -9,7 +9,9 @@ import Lp from 'gi://Lp?version=1';
 import System from 'system';
 import {assert, assertEqual, assertThrows, newManager, run, startManager, test, thrown, turn, until} from '../lptest.js';
 
-const {BROKEN_EXECUTOR, EXPIRED, INVALID_ARGUMENT, NOT_STARTED, UNAVAILABLE, UNKNOWN_FUNCTION} = Lp.Error;
+const {
+    BROKEN_EXECUTOR, EXPIRED, INVALID_ARGUMENT, NOT_STARTED, NOT_SUPPORTED, UNAVAILABLE, UNKNOWN_FUNCTION,
+} = Lp.Error;
 const {CANCELLED, EXISTS, TIMED_OUT} = Gio.IOErrorEnum;
 
 for (const backend of ['thread', 'process']) {
@@ -94,8 +96,9 @@ for (const backend of ['thread', 'process']) {
         await manager.withLease(async lease => {
             assertEqual(await lease.call('echo'), undefined);
             assertEqual(await lease.call('echo', []), undefined);
-            for (const [values, words] of [[[1], 'takes 2 arguments ((ii)), not 1'], [[1, 2.5], 'Argument 2 of “add” must be an integer'],
-                [[1, '2'], 'Argument 2'], [[2 ** 31, 0], 'Argument 1'], [5, 'must be an array'], [{a: 1}, 'must be an array']])
+            for (const [values, words] of [[[1], 'takes 2 arguments ((ii)), not 1'],
+                [[1, 2.5], 'Argument 2 of “add” must be an integer'], [[1, '2'], 'Argument 2'],
+                [[2 ** 31, 0], 'Argument 1'], [5, 'must be an array'], [{a: 1}, 'must be an array']])
                 await assertThrows(Lp.Error, INVALID_ARGUMENT, () => lease.call('add', values), words);
             System.gc();
             assertEqual(await lease.call('add', [-1, 1]), 0);
@@ -154,7 +157,40 @@ for (const backend of ['thread', 'process']) {
         await assertThrows(Lp.Error, INVALID_ARGUMENT, () => lease.call('add', [1, 2], {tiemout: 2}), 'tiemout');
         await assertThrows(Lp.Error, INVALID_ARGUMENT, () => manager.stop('drain'), '"drain"');
         await assertThrows(Lp.Error, INVALID_ARGUMENT, () => manager.stop(Lp.StopMode.DRAIN, '5'), 'timeout');
+        await assertThrows(Lp.Error, INVALID_ARGUMENT, () => lease.call('add\0x', [1, 2]), 'add\\u0000x');
         assert(manager.running);
+    });
+
+    testEach('options that are no plain object are refused, not ignored', async () => {
+        const manager = await start();
+        const lease = await manager.acquire();
+        for (const options of [new Gio.Cancellable(), new Map([['timeout', 5]]), [], 5]) {
+            await assertThrows(Lp.Error, INVALID_ARGUMENT, () => lease.call('add', [1, 2], options), 'plain');
+            await assertThrows(Lp.Error, INVALID_ARGUMENT, async () => lease.begin('add', [1, 2], options), 'plain');
+            for (const ask of [() => manager.acquire(options), () => manager.call('add', [1, 2], options),
+                () => manager.withLease(options, () => 1), () => manager.try_acquire(options),
+                () => manager.run(Lp.Job.new_for_command(['true']), options)])
+                await assertThrows(Lp.Error, INVALID_ARGUMENT, ask, 'plain object');
+        }
+        assertEqual(await lease.call('add', [1, 2], null), 3);
+        assertEqual(await manager.call('add', [1, 2], undefined), 3);
+        lease.release();
+        await until(() => manager.leased_count === 0);
+    });
+
+    testEach('a closure in the place of a job or a name is refused, with the two ways out', async () => {
+        const manager = await start();
+        const lease = await manager.acquire();
+        const closure = () => 5;
+        for (const give of [() => lease.run(closure), () => lease.submit(closure), () => lease.call(closure),
+            () => lease.begin(closure), () => manager.run(closure), () => manager.call(closure)]) {
+            const {message} = await assertThrows(Lp.Error, NOT_SUPPORTED, async () => give(), 'function_module');
+            assert(message.includes('worker_module'), message);
+        }
+        for (const give of [() => lease.run(), () => lease.run('add'), () => lease.submit(null), () => manager.run({})])
+            await assertThrows(Lp.Error, INVALID_ARGUMENT, async () => give(), 'must be an Lp.Job');
+        lease.release();
+        assertEqual(manager.leased_count, 0);
     });
 
     testEach('a lease that expires', async () => {
@@ -167,8 +203,9 @@ for (const backend of ['thread', 'process']) {
     testEach('a cancellable ends the wait for an executor', async () => {
         const manager = await start({max_pools: 1});
         const lease = await manager.acquire();
-        for (const wait of [cancellable => manager.acquire({owner: 'w', cancellable}), cancellable => manager.acquire(null, cancellable),
-            cancellable => manager.withLease({cancellable}, () => 1), cancellable => manager.call('add', [1, 2], {cancellable})]) {
+        for (const wait of [cancellable => manager.acquire({owner: 'w', cancellable}),
+            cancellable => manager.acquire(null, cancellable), cancellable => manager.withLease({cancellable}, () => 1),
+            cancellable => manager.call('add', [1, 2], {cancellable})]) {
             const cancellable = new Gio.Cancellable();
             const waiting = thrown(() => wait(cancellable));
             await until(() => manager.waiting_count === 1);
@@ -243,7 +280,8 @@ for (const backend of ['thread', 'process']) {
         job.cancel();
         await assertThrows(Gio.IOErrorEnum, CANCELLED, () => job.wait());
         assertEqual(job.state, Lp.JobState.CANCELLED);
-        await assertThrows(Lp.Error, INVALID_ARGUMENT, async () => lease.begin('add', [1, 2], {cancellable: new Gio.Cancellable()}), 'cancel()');
+        const cancellable = new Gio.Cancellable();
+        await assertThrows(Lp.Error, INVALID_ARGUMENT, async () => lease.begin('add', [1, 2], {cancellable}), 'cancel()');
         lease.release();
     });
 
@@ -252,6 +290,11 @@ for (const backend of ['thread', 'process']) {
         const lease = await manager.acquire();
         const [status, output] = await lease.run(Lp.Job.new_for_command(['echo', 'x'], null));
         assertEqual([status, new TextDecoder().decode(output)], [0, 'x\n']);
+        assertEqual((await lease.run(Lp.Job.new_for_command(['true'])))[0], 0);
+        assertEqual(await lease.run(Lp.Job.new_for_call('echo')), undefined);
+        for (const argv of [[], ['a', 5], 'true', null])
+            await assertThrows(Lp.Error, INVALID_ARGUMENT, async () => Lp.Job.new_for_command(argv), 'A command');
+        assertEqual(lease.renew(), true);
         lease.release();
         await lease.drain();
         assertEqual((await manager.run(Lp.Job.new_for_command(['false'], null), {owner: 'x'}))[0], 1);
@@ -262,7 +305,8 @@ for (const backend of ['thread', 'process']) {
         const lease = await manager.acquire({owner: 'me'});
         const stats = manager.stats();
         System.gc();
-        assertEqual([stats.backend, stats.leased, stats.acquired, stats.leases[0].owner, stats.leases[0].state], [backend, 1, 1, 'me', 'active']);
+        const [{owner, state}] = stats.leases;
+        assertEqual([stats.backend, stats.leased, stats.acquired, owner, state], [backend, 1, 1, 'me', 'active']);
         assert(Object.getPrototypeOf(stats) === Object.prototype);
         lease.release();
     });
@@ -286,7 +330,8 @@ for (const backend of ['thread', 'process']) {
     testEach('many at once', async () => {
         const manager = await start({max_pools: 2});
         const sums = await Promise.all(Array.from({length: 100}, (_, i) =>
-            i % 2 ? manager.call('add', [i, 1], {owner: `${i}`}) : manager.withLease({owner: `${i}`}, lease => lease.call('add', [i, 1]))));
+            i % 2 ? manager.call('add', [i, 1], {owner: `${i}`})
+                : manager.withLease({owner: `${i}`}, lease => lease.call('add', [i, 1]))));
         assertEqual(sums, Array.from({length: 100}, (_, i) => i + 1));
         await until(() => manager.leased_count === 0);
     });

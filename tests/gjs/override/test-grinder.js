@@ -9,7 +9,7 @@ import Lp from 'gi://Lp?version=1';
 import System from 'system';
 import {assert, assertEqual, assertThrows, cleanUp, newManager, run, startManager, test, until} from '../lptest.js';
 
-const {INVALID_ARGUMENT, NOT_STARTED, QUEUE_FULL, UNKNOWN_FUNCTION} = Lp.Error;
+const {INVALID_ARGUMENT, NOT_STARTED, NOT_SUPPORTED, QUEUE_FULL, UNKNOWN_FUNCTION} = Lp.Error;
 const {CANCELLED, TIMED_OUT} = Gio.IOErrorEnum;
 const NEVER = 3600;
 
@@ -46,6 +46,8 @@ for (const backend of ['thread', 'process']) {
         assertEqual([ends[0].value, ends[2].value, grinder.stats().batches], [3, 'x', 1]);
         await assertThrows(Lp.Error, INVALID_ARGUMENT, () => grinder.submit('add', [1]), 'add');
         await assertThrows(Lp.Error, INVALID_ARGUMENT, () => grinder.submit(5), 'name');
+        await assertThrows(Lp.Error, NOT_SUPPORTED, () => grinder.submit(() => 5), 'function_module');
+        await assertThrows(Lp.Error, NOT_SUPPORTED, async () => grinder.enqueue(() => 5), 'worker_module');
         await assertThrows(Lp.Error, INVALID_ARGUMENT, () => grinder.submit('add', [1, 2], {owner: 'x'}), 'owner');
     });
 

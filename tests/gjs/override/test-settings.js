@@ -18,10 +18,10 @@ function assertRefused(make, text, code = INVALID_ARGUMENT) {
 for (const [name, ...values] of [
     ['max_pools', 2.5, -1, 0, 'x', '2', true, null, NaN, Infinity, 2 ** 31, 2n, [2], {}],
     ['min_pools', 1.5, 'x', -1, 0, 9],
-    ['process_log_level', -1, 1.5, 'loud', 2 ** 32, true],
+    ['process_log_level', -1, 1.5, 'loud', 'constructor', 2 ** 32, true],
     ['check_interval', 'x', NaN, Infinity, '1', true, null, 0, -1],
     ['forward_process_logs', 1, 0, 'true', null],
-    ['name_prefix', 5, ['x'], 'a\0b', {}],
+    ['name_prefix', 5, ['x'], 'a\0b', {}, '\ud800'],
     ['worker_argv', 'gjs', [1], ['a', null], {}],
     ['functions', 5, {}, 'x'],
     ['executor_options', 'x', 5, [1]],
@@ -43,7 +43,9 @@ test('a typo throws with the name', async () => {
         await assertRefused(() => new Lp.Manager({[name]: 2}), `“${name}”`);
     await assertRefused(() => new Lp.Request({timeoutt: 2}), '“timeoutt”');
     await assertRefused(() => new Lp.Manager({max_pools: 1, leased_count: 2}), '“leased_count” that can be set');
-    await assertRefused(() => new Lp.Manager('thread'), '"thread"');
+    for (const [properties, shown] of [['thread', '"thread"'], [new Map([['max_pools', 2]]), 'Map'], [[], 'an array']])
+        await assertRefused(() => new Lp.Manager(properties), shown);
+    await assertRefused(() => new Lp.Manager({process_log_level: 'loud'}), '(error, critical, warning, ');
 });
 
 test('right values are taken, by each spelling', () => {
@@ -95,8 +97,8 @@ test('a property notifies and can be bound as before', () => {
 
 test('wrong values in a request throw with the name', async () => {
     const manager = await startManager();
-    for (const [name, value] of [['timeout', '2'], ['owner', 5], ['wait', 1], ['priority', 1.5], ['lease_seconds', '5'], ['timeout', NaN],
-        ['tiemout', 2]]) {
+    for (const [name, value] of [['timeout', '2'], ['owner', 5], ['wait', 1], ['priority', 1.5], ['lease_seconds', '5'],
+        ['timeout', NaN], ['tiemout', 2], ['owner', '\ud800']]) {
         await assertRefused(() => manager.acquire({[name]: value}), `“${name}”`);
         await assertRefused(() => manager.call('nothing', [], {[name]: value}), `“${name}”`);
         await assertRefused(() => manager.withLease({[name]: value}, () => 1), `“${name}”`);
@@ -128,7 +130,22 @@ test('a table of closures is refused for threads, at once', async () => {
 test('a worker module excludes other workers', async () => {
     await assertRefused(() => new Lp.Manager({max_pools: 1, worker_module: '/x.js', worker_argv: ['y']}), 'worker_argv');
     await assertRefused(() => new Lp.Manager({max_pools: 1, worker_module: '/x.js', backend: 'thread'}), 'thread');
-    await assertRefused(() => new Lp.Manager({max_pools: 1, worker_module: 5}), 'worker_module');
+    await assertRefused(() => new Lp.Manager({max_pools: 1, workerModule: '/x.js', 'worker-argv': ['y']}), 'worker_argv');
+});
+
+test('a worker module is a file with a path', async () => {
+    for (const module of [5, '', 'a\0b', 'resource:///x.js', 'file:///%zz', 'no-such-scheme://x/y.js',
+        Gio.File.new_for_uri('resource:///x.js')])
+        await assertRefused(() => new Lp.Manager({max_pools: 1, worker_module: module}), 'worker_module');
+});
+
+test('an init function of a worker module has an array of values, which may be empty', () => {
+    const parametersOf = properties =>
+        new Lp.Manager({max_pools: 1, worker_module: '/x.js', ...properties}).worker_init_parameters?.print(true);
+    assertEqual(parametersOf({}), undefined);
+    assertEqual(parametersOf({worker_init_function: 'f'}), '@av []');
+    assertEqual(parametersOf({'worker-init-function': 'f', workerInitParameters: [1]}), '[<1>]');
+    assertEqual(parametersOf({worker_init_function: 'f', worker_init_parameters: null}), undefined);
 });
 
 test('a worker module is a path, a URI or a file', () => {
@@ -137,6 +154,7 @@ test('a worker module is a path, a URI or a file', () => {
         System.gc();
         assertEqual([manager.backend, manager.worker_argv[0], manager.worker_argv.at(-1)], ['process', 'gjs', '/a b/x.js']);
         assertEqual(Lp.workerArgv(module), manager.worker_argv);
+        assertEqual(new Lp.Manager({max_pools: 1, 'worker-module': module}).worker_argv, manager.worker_argv);
     }
     assertEqual(Lp.workerArgv('x.js').at(-1), `${GLib.get_current_dir()}/x.js`);
 });

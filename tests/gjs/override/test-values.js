@@ -41,6 +41,9 @@ for (const [type, ...pairs] of [
     ['ay', [bytes(1, 2), '[byte 0x01, 0x02]'], [bytes(), '@ay []'], ['/x', "b'/x'"], [[1], '[byte 0x01]']],
     ['a{si}', [{}, '@a{si} {}'], [{a: 1, b: 2}, "{'a': 1, 'b': 2}"], [new Map([['a', 1]]), "{'a': 1}"]],
     ['a{us}', [{7: 'x'}, "{uint32 7: 'x'}"]],
+    ['a{xs}', [{'9007199254740993': 'x', '-1': 'y'}, "{int64 9007199254740993: 'x', -1: 'y'}"]],
+    ['a{ds}', [{2.5: 'x', NaN: 'y'}, "{2.5: 'x', nan: 'y'}"]],
+    ['a{bs}', [{true: 'x', false: 'y'}, "{true: 'x', false: 'y'}"]],
     ['a{sv}', [{a: 1, b: null}, "{'a': <1>, 'b': <@mv nothing>}"]],
     ['(ius)', [[1, 2, 'x'], "(1, uint32 2, 'x')"]],
     ['()', [[], '()']],
@@ -62,13 +65,15 @@ for (const [type, ...values] of [
     ['x', 2n ** 63n, 2.5, 2 ** 63],
     ['t', -1, 2n ** 64n],
     ['d', '2.5', true, 5n, null],
-    ['s', 5, null, 'a\0b', ['x']],
+    ['s', 5, null, 'a\0b', ['x'], 'a\ud800b', '\udc00'],
     ['o', 'a', '/a/', 5],
     ['g', '!', 5],
-    ['ai', 5, 'x', {}, [1.5], [1, null], null],
-    ['ay', 'a\0b', [256], 5],
-    ['a{si}', [], 'x', {a: 'x'}, new Date()],
-    ['a{us}', {x: 'x'}],
+    ['ai', 5, 'x', {}, [1.5], [1, null], null, [, 1], new DataView(new ArrayBuffer(4)), new ArrayBuffer(4)],
+    ['ay', 'a\0b', 'a\ud800', [256], 5],
+    ['a{si}', [], 'x', {a: 'x'}, new Date(), {'\ud800': 1}],
+    ['a{us}', {x: 'x'}, {'': 'x'}, {' 7': 'x'}, {'0x10': 'x'}, {7.5: 'x'}, new Map([['7', 'x']])],
+    ['a{ds}', {'': 'x'}, {x: 'x'}],
+    ['a{bs}', {yes: 'x'}],
     ['(iu)', [1], [1, 2, 3], 5, [1, -1]],
     ['h', 1],
     ['v', Symbol('x'), () => 1, new Date(), /x/],
@@ -108,6 +113,7 @@ for (const [name, value, expected] of [
     ['undefined', undefined, '@mv nothing'],
     ['bytes', bytes(1), '[byte 0x01]'],
     ['arrays', [1, 'x', []], "[<1>, <'x'>, <@av []>]"],
+    ['arrays with holes', [1, , 3], '[<1>, <@mv nothing>, <3>]'],
     ['objects', {a: 1, b: [2], c: undefined}, "{'a': <1>, 'b': <[<2>]>}"],
     ['objects without a prototype', Object.assign(Object.create(null), {a: 1}), "{'a': <1>}"],
 ]) {
@@ -117,8 +123,11 @@ for (const [name, value, expected] of [
 test('what has no shape is refused', async () => {
     const cycle = [];
     cycle.push(cycle);
-    for (const value of [Symbol('x'), () => 1, new Date(), new Map(), new Set(), new Float32Array(2), 2n ** 64n, -(2n ** 63n) - 1n, cycle, 'a\0'])
+    for (const value of [Symbol('x'), () => 1, new Date(), new Map(), new Set(), new Float32Array(2), 2n ** 64n,
+        -(2n ** 63n) - 1n, cycle, 'a\0', '\ud800', {'\ud800': 1}, {constructor: {name: 5}, f: new Set()}])
         await assertRefused(() => shape(value, 'it'), 'it');
+    await assertRefused(() => pack('i', {constructor: {name: Symbol('x')}}, 'it'), 'not an object');
+    await assertRefused(() => pack('d', 2n, 'it'), 'not 2n');
 });
 
 test('deep values come through in normal form, deeper ones are refused', async () => {
@@ -128,8 +137,10 @@ test('deep values come through in normal form, deeper ones are refused', async (
     await assertRefused(() => shape(nest(70), 'it'), 'nested deeper');
 });
 
-for (const value of [true, 5, 2 ** 40, -(2 ** 53) + 1, 2.5, 'x', '', null, [1, [2, null]], {a: {b: ['x']}}, 2n ** 62n, 2n ** 64n - 1n]) {
-    test(`there and back: ${typeof value} ${JSON.stringify(value, (_key, part) => typeof part === 'bigint' ? `${part}` : part)}`, () => {
+for (const value of [true, 5, 2 ** 40, -(2 ** 53) + 1, 2.5, 'x', '', null, [1, [2, null]], {a: {b: ['x']}}, 2n ** 62n,
+    2n ** 64n - 1n]) {
+    const name = JSON.stringify(value, (_key, part) => typeof part === 'bigint' ? `${part}` : part);
+    test(`there and back: ${typeof value} ${name}`, () => {
         assertEqual(unpack(shape(value, 'it')), value);
         assertEqual(typeof unpack(shape(value, 'it')), typeof value);
     });
@@ -157,6 +168,11 @@ test('parameters: by the declared type', async () => {
     await assertRefused(() => toParameters('f', '(us)', 5), 'The arguments of “f” must be an array');
 });
 
+test('parameters: a hole among the values is none', () => {
+    assertEqual(text(toParameters('f', null, [, 1])), '(@mv nothing, 1)');
+    assertEqual(text(toParameters('f', 'av', [, 1])), '[<@mv nothing>, <1>]');
+});
+
 test('parameters: without a type, by shape', () => {
     for (const type of [null, '*', 'r', '(*)', 'a?'])
         assertEqual(text(toParameters('f', type, [5, 'x', [1]])), "(5, 'x', [<1>])");
@@ -170,8 +186,8 @@ test('parameters: back', () => {
 
 test('results', async () => {
     for (const [type, value, expected] of [
-        ['v', 5, '<5>'], ['v', undefined, '<@mv nothing>'], ['u', 5, 'uint32 5'], ['(u)', 5, '(uint32 5,)'], ['(us)', [5, 'x'], "(uint32 5, 'x')"],
-        ['()', undefined, '()'], ['(ai)', [1, 2], '([1, 2],)'],
+        ['v', 5, '<5>'], ['v', undefined, '<@mv nothing>'], ['u', 5, 'uint32 5'], ['(u)', 5, '(uint32 5,)'],
+        ['(us)', [5, 'x'], "(uint32 5, 'x')"], ['()', undefined, '()'], ['(ai)', [1, 2], '([1, 2],)'],
     ]) {
         const result = toResult('f', type, value);
         assertEqual(text(result), expected);

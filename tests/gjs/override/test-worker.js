@@ -11,7 +11,7 @@ import {assert, assertEqual, assertThrows, cleanUp, newManager, run, startManage
 
 const [MODULE] = GLib.filename_from_uri(import.meta.url.replace('test-worker.js', 'functions.js'));
 const {FAILED, INVALID_ARGUMENT, START_FAILED, UNKNOWN_FUNCTION} = Lp.Error;
-const {CANCELLED, EXISTS} = Gio.IOErrorEnum;
+const {CANCELLED, EXISTS, TIMED_OUT} = Gio.IOErrorEnum;
 
 const defaults = {
     backend: undefined, max_pools: 1, workers_per_pool: 1, function_module: null, worker_module: MODULE, start_timeout_seconds: 60,
@@ -53,8 +53,8 @@ test('values of all plain kinds, both ways', async () => {
     System.gc();
     assert(bytes instanceof Uint8Array && huge instanceof Uint8Array);
     assertEqual([[...bytes], `${large}`, huge.length, huge.every(byte => byte === 7)], [[1, 2, 3], `${2n ** 62n}`, 3e6, true]);
-    for (const [value, kind] of [[5, 'integer'], [2 ** 40, 'integer'], [5.5, 'number'], ['x', 'string'], [null, 'null'], [undefined, 'null'],
-        [true, 'boolean'], [new Uint8Array(1), 'Uint8Array'], [{}, 'object'], [2n ** 60n, 'bigint']])
+    for (const [value, kind] of [[5, 'integer'], [2 ** 40, 'integer'], [5.5, 'number'], ['x', 'string'], [null, 'null'],
+        [undefined, 'null'], [true, 'boolean'], [new Uint8Array(1), 'Uint8Array'], [{}, 'object'], [2n ** 60n, 'bigint']])
         assertEqual(await lease.call('kind', [value]), kind);
     lease.release();
 });
@@ -90,8 +90,28 @@ test('an exception is an error with its name and text', async () => {
     assertEqual(error.message, 'RangeError: too far');
     assertEqual((await assertThrows(Lp.Error, FAILED, () => manager.call('fail', ['']))).message, 'RangeError');
     assertEqual((await assertThrows(Lp.Error, FAILED, () => manager.call('rejectLater'))).message, 'TypeError: later');
-    assertEqual((await assertThrows(Lp.Error, FAILED, () => manager.call('failOdd'))).message, 'a string');
     await assertThrows(Gio.IOErrorEnum, EXISTS, () => manager.call('failGio', ['there']), 'there');
+});
+
+test('whatever is thrown is an error, at once', async () => {
+    const manager = await start();
+    for (const name of ['failOdd', 'rejectOdd']) {
+        const nothing = `The function “${name}” threw what has no text`;
+        for (const [kind, message] of [['string', 'a string'], ['undefined', 'undefined'], ['fake', 'Error'],
+            ['stackless', 'Error: text'], ['bare', nothing], ['proxy', nothing], ['named', nothing], ['fakeGError', nothing]]) {
+            const error = await assertThrows(Lp.Error, FAILED, () => manager.call(name, [kind]));
+            assertEqual(error.message, message, kind);
+        }
+    }
+    assertEqual(await manager.call('hasJob'), true);
+});
+
+test('a promise that is never settled is ended by a time-out', async () => {
+    const manager = await start({cancel_grace_seconds: 0.05});
+    const lease = await manager.acquire();
+    await assertThrows(Gio.IOErrorEnum, TIMED_OUT, () => lease.call('never', [], {timeout: 0.1}));
+    assertEqual(await lease.call('countPrimes', [10]), 4);
+    lease.release();
 });
 
 test('the stack of an exception is a record at the level debug', async () => {
@@ -167,18 +187,32 @@ test('a function that does not look is killed', async () => {
 test('the init function is one of the module', async () => {
     const manager = await start({worker_init_function: 'prepare', worker_init_parameters: [{model: 'small'}]});
     assertEqual(await manager.call('getPrepared'), {model: 'small'});
+    const bare = await start({worker_init_function: 'prepare'});
+    assertEqual(await bare.call('getPrepared'), null);
+    const later = newManager({...defaults, worker_init_function: 'initLater'});
+    await assertThrows(Lp.Error, START_FAILED, () => later.start(), 'cannot defer its end');
 });
 
-for (const [name, source, words] of [
-    ['does not parse', 'export function (', 'SyntaxError'],
-    ['throws', 'throw new TypeError("at the top");', 'TypeError: at the top'],
+for (const [name, source, ...words] of [
+    ['does not parse', '\nexport function (', 'SyntaxError', 'my%20functions.js:2)'],
+    ['throws', '\n\nthrow new TypeError("at the top");', 'TypeError: at the top (file://', 'my%20functions.js:3)'],
+    ['throws an error of several lines', '\nthrow new Error("one\\ntwo");', 'Error: one two', 'my%20functions.js:2)'],
+    ['throws an error of GLib', "import GLib from 'gi://GLib';\nGLib.file_get_contents('/no-such');", '/no-such',
+        'my%20functions.js:2'],
+    ['throws a string', 'throw "a string";', 'my functions.js: a string'],
+    ['throws what has no text', 'throw Object.create(null);', 'my functions.js: threw what has no text'],
     ['imports what is not there', "import './no-such.js';", 'no-such.js'],
+    ['imports a name that is not there', "\nimport {x} from 'system';", 'x', 'my%20functions.js:2)'],
     ['declares a wrong type', 'export function f() {}\nf.parameters = "no type";', 'parameters of “f”'],
 ]) {
     test(`the start fails for a module that ${name}`, async () => {
         const manager = newManager({...defaults, worker_module: write(source)});
-        const error = await assertThrows(Lp.Error, START_FAILED, () => manager.start(), words);
-        assert(error.message.includes('my functions.js'), error.message);
+        const {message} = await assertThrows(Lp.Error, START_FAILED, () => manager.start());
+        // The last line of standard error, not the command line before it.
+        const reason = message.slice(message.indexOf('“'));
+        for (const text of ['my functions.js: ', ...words])
+            assert(reason.includes(text), `no “${text}” in “${reason}”`);
+        assert(!/leasepool\/\w+\.js|resource:/.test(reason), reason);
         assert(!manager.running);
     });
 }

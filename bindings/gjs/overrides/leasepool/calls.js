@@ -3,11 +3,11 @@
 
 /* What managers, leases, jobs and grinders share: promises, options, and the parameters of named functions. */
 
-/* exported checkCancellable, checkMode, extend, newCall, readCall, readRequest */
+/* exported checkCancellable, checkJob, checkMode, extend, newCall, readCall, readRequest */
 
 const {Gio} = imports.gi;
-const {describe, invalid} = imports.overrides.leasepool.errors;
-const {checkType, toParameters} = imports.overrides.leasepool.values;
+const {checkNoFunction, describe, invalid} = imports.overrides.leasepool.errors;
+const {checkType, isPlain, isText, toParameters} = imports.overrides.leasepool.values;
 
 function extend(Lp) {
     for (const [cls, ...names] of [
@@ -29,6 +29,14 @@ function checkCancellable(cancellable) {
     return cancellable;
 }
 
+function checkJob(job) {
+    const {Lp} = imports.gi;
+    checkNoFunction(job);
+    if (!(job instanceof Lp.Job))
+        throw invalid(`What is run must be an Lp.Job, not ${describe(job)}`);
+    return job;
+}
+
 function checkMode(mode) {
     const {Lp} = imports.gi;
     if (![Lp.StopMode.CANCEL, Lp.StopMode.DRAIN, Lp.StopMode.KILL].includes(mode))
@@ -41,15 +49,16 @@ function readRequest(options, cancellable = null) {
     const {Lp} = imports.gi;
     if (options instanceof Lp.Request || options === null || options === undefined)
         return {request: options ?? null, cancellable: checkCancellable(cancellable)};
-    if (typeof options !== 'object')
-        throw invalid(`What is asked for must be an object or an Lp.Request, not ${describe(options)}`);
+    if (!isPlain(options))
+        throw invalid(`What is asked for must be a plain object or an Lp.Request, not ${describe(options)}`);
     const {cancellable: own = null, ...properties} = options;
     return {request: new Lp.Request(properties), cancellable: checkCancellable(own ?? cancellable)};
 }
 
 /** The parameters and the options of call(name, values, options) or call(name, type, values, options). */
 function readCall(manager, name, rest) {
-    if (typeof name !== 'string' || name === '')
+    checkNoFunction(name);
+    if (!isText(name) || name === '')
         throw invalid(`The name of a function must be a string, not ${describe(name)}`);
     const isTyped = typeof rest[0] === 'string';
     const [type, values, options] = isTyped ? rest : [undefined, ...rest];
@@ -61,6 +70,8 @@ function readCall(manager, name, rest) {
 function newCall(manager, name, rest) {
     const {Lp} = imports.gi;
     const {parameters, options} = readCall(manager, name, rest);
+    if (!isPlain(options ?? {}))
+        throw invalid(`The options of a call must be a plain object, not ${describe(options)}`);
     const {cancellable = null, timeout = 0, ...others} = options ?? {};
     for (const other of Object.keys(others))
         throw invalid(`A call has no option “${other}”`);

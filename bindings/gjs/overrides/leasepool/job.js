@@ -5,9 +5,9 @@
 
 /* exported extend */
 
-const {notSupported} = imports.overrides.leasepool.errors;
+const {closureRefused, describe, invalid} = imports.overrides.leasepool.errors;
 const {checkCancellable} = imports.overrides.leasepool.calls;
-const {fromResult} = imports.overrides.leasepool.values;
+const {fromResult, isTexts} = imports.overrides.leasepool.values;
 
 /** Each change of the progress, the last one included, until the job has ended. A slow reader misses some, never the last. */
 async function* progressOf(job) {
@@ -39,10 +39,18 @@ async function* progressOf(job) {
 function extend(Lp) {
     const {prototype} = Lp.Job;
     const {wait} = prototype;
+    const {new_for_call: newForCall, new_for_command: newForCommand} = Lp.Job;
 
     // Wherever such a job goes: no executor can run it.
     Lp.Job.new_for_func = function () {
-        throw notSupported(Lp._closureMessage);
+        throw closureRefused();
+    };
+
+    Lp.Job.new_for_call = (name, parameters = null) => newForCall.call(Lp.Job, name, parameters);
+    Lp.Job.new_for_command = (argv, input = null) => {
+        if (!isTexts(argv) || argv.length === 0)
+            throw invalid(`A command must be an array of strings, not ${describe(argv)}`);
+        return newForCommand.call(Lp.Job, argv, input);
     };
 
     Object.assign(prototype, {

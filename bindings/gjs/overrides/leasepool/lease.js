@@ -6,11 +6,22 @@
 /* exported extend */
 
 const {invalid} = imports.overrides.leasepool.errors;
-const {checkCancellable, newCall} = imports.overrides.leasepool.calls;
+const {checkCancellable, checkJob, newCall} = imports.overrides.leasepool.calls;
 const {fromResult} = imports.overrides.leasepool.values;
 
 function extend(Lp) {
-    Object.assign(Lp.Lease.prototype, {
+    const {prototype} = Lp.Lease;
+    const {renew, submit} = prototype;
+
+    Object.assign(prototype, {
+        renew(seconds = -1) {
+            return renew.call(this, seconds);
+        },
+
+        submit(job) {
+            return submit.call(this, checkJob(job));
+        },
+
         async call(name, ...rest) {
             const {job, cancellable} = newCall(this.manager, name, rest);
             return fromResult(await this.submit_async(job, cancellable));
@@ -25,7 +36,7 @@ function extend(Lp) {
         },
 
         async run(job, cancellable = null) {
-            return fromResult(await this.submit_async(job, checkCancellable(cancellable)));
+            return fromResult(await this.submit_async(checkJob(job), checkCancellable(cancellable)));
         },
 
         async drain(cancellable = null) {

@@ -6,21 +6,25 @@
 /* exported extend */
 
 const {Gio, GLib, GObject} = imports.gi;
-const {describe, invalid, notSupported} = imports.overrides.leasepool.errors;
-const {checkCancellable, checkMode, readCall, readRequest} = imports.overrides.leasepool.calls;
-const {check} = imports.overrides.leasepool.settings;
-const {fromResult, unpack} = imports.overrides.leasepool.values;
+const {closureRefused, describe, invalid} = imports.overrides.leasepool.errors;
+const {checkCancellable, checkJob, checkMode, readCall, readRequest} = imports.overrides.leasepool.calls;
+const {check, toNick} = imports.overrides.leasepool.settings;
+const {fromResult, isPlain, isText, unpack} = imports.overrides.leasepool.values;
 
 const DIRECTORY = GLib.path_get_dirname(imports.overrides.leasepool.values.__file__);
 
 // Workers in JavaScript
 
 function toPath(module) {
-    if (module instanceof Gio.File)
-        return module.get_path();
-    if (typeof module !== 'string' || module === '')
+    const isName = isText(module) && module !== '';
+    if (!isName && !(module instanceof Gio.File))
         throw invalid(`worker_module must be the path or the URI of a module, not ${describe(module)}`);
-    return module.startsWith('file://') ? GLib.filename_from_uri(module)[0] : GLib.canonicalize_filename(module, null);
+    const make = isName && module.includes('://') ? Gio.File.new_for_uri : Gio.File.new_for_path;
+    const file = isName ? make(module) : module;
+    const path = file.get_path();
+    if (path === null)
+        throw invalid(`worker_module must be a file that has a path, not ${describe(file.get_uri())}`);
+    return path;
 }
 
 /** The command line of a worker whose functions are those that a module exports. */
@@ -31,15 +35,21 @@ function workerArgv(module) {
 
 /** The properties with worker_module, if it is among them, as worker_argv. */
 function expandModule(given) {
-    if (typeof given !== 'object' || given === null)
+    if (!isPlain(given))
         return given;
-    const {worker_module: one, workerModule: module = one, ...properties} = given;
+    const entries = Object.entries(given);
+    const valueOf = nick => entries.find(([name]) => toNick(name) === nick)?.[1];
+    const [module, argv, backend] = ['worker-module', 'worker-argv', 'backend'].map(valueOf);
+    const properties = Object.fromEntries(entries.filter(([name]) => toNick(name) !== 'worker-module'));
     if (module === undefined || module === null)
         return properties;
-    if (properties.worker_argv ?? properties.workerArgv)
+    if (argv ?? null)
         throw invalid('worker_module and worker_argv exclude each other: both say what the workers are');
-    if (String(properties.backend ?? 'process').toLowerCase() !== 'process')
-        throw invalid(`worker_module needs the backend “process”, not ${describe(properties.backend)}`);
+    if (String(backend ?? 'process').toLowerCase() !== 'process')
+        throw invalid(`worker_module needs the backend “process”, not ${describe(backend)}`);
+    // A function of a module takes an array, which may be empty.
+    if (valueOf('worker-init-function') && valueOf('worker-init-parameters') === undefined)
+        properties.worker_init_parameters = [];
     return {...properties, backend: 'process', worker_argv: workerArgv(module)};
 }
 
@@ -48,7 +58,7 @@ function expandModule(given) {
 function checkFunctions(Lp, {backend, functions, executor_type: executorType}) {
     const isOwn = GObject.type_name(executorType) !== 'void';
     if (functions && !isOwn && backend.toLowerCase() === Lp.BACKEND_THREAD && functions._hasClosures)
-        throw notSupported(Lp._closureMessage);
+        throw closureRefused();
 }
 
 function checkSeconds(name, seconds) {
@@ -72,9 +82,6 @@ function extend(Lp) {
     const {add} = Lp.Functions.prototype;
 
     Lp.workerArgv = workerArgv;
-    Lp._closureMessage = 'A function of JavaScript cannot run on a thread of an executor. There are two ways: named ' +
-        'functions of a module in C on threads (function_module), or JavaScript in worker processes (worker_module); ' +
-        'either is called by name, with call()';
 
     Lp.Functions.prototype.add = function (...args) {
         const added = add.apply(this, args);
@@ -144,7 +151,7 @@ function extend(Lp) {
 
         async run(job, options = null) {
             const {request, cancellable} = readRequest(options);
-            return fromResult(await this.run_async(job, request, cancellable));
+            return fromResult(await this.run_async(checkJob(job), request, cancellable));
         },
 
         stats() {

@@ -4,11 +4,11 @@
 /* Properties that are checked before an object is made: GJS takes 2.5 for an integer as 2, "x" for a number as 0, and
  * -1 for an unsigned one as 4294967295. */
 
-/* exported check, extend */
+/* exported check, extend, toNick */
 
 const {GLib, GObject} = imports.gi;
 const {describe, invalid} = imports.overrides.leasepool.errors;
-const {pack, shape} = imports.overrides.leasepool.values;
+const {isPlain, isText, isTexts, pack, shape} = imports.overrides.leasepool.values;
 
 const LEVELS = {
     error: GLib.LogLevelFlags.LEVEL_ERROR,
@@ -19,11 +19,9 @@ const LEVELS = {
     debug: GLib.LogLevelFlags.LEVEL_DEBUG,
 };
 
-const isText = value => typeof value === 'string' && !value.includes('\0');
 const isInteger = (value, min, max) => Number.isInteger(value) && value >= min && value <= max;
-const isTexts = value => Array.isArray(value) && value.every(isText);
 
-/* By the type of the property: what is right, and how to say so. */
+/* By the type of the property, or its name: what is right, and how to say so. */
 const RULES = {
     gint: [value => isInteger(value, -(2 ** 31), 2 ** 31 - 1), 'an integer'],
     guint: [value => isInteger(value, 0, 2 ** 32 - 1), 'an integer that is not negative'],
@@ -33,6 +31,7 @@ const RULES = {
     GStrv: [value => isTexts(value) || value === null, 'an array of strings'],
     GVariant: [value => value instanceof GLib.Variant || value === null, 'a GLib.Variant'],
     GType: [() => true, 'a type'],
+    'process-log-level': [value => isInteger(value, 0, 2 ** 32 - 1), `a level (${Object.keys(LEVELS).join(', ')})`],
 };
 
 /* What is taken for a property besides values of its type. */
@@ -49,7 +48,7 @@ function toNick(name) {
 
 function ruleOf(pspec) {
     const type = GObject.type_name(pspec.value_type);
-    return RULES[type] ?? [
+    return RULES[pspec.name] ?? RULES[type] ?? [
         value => value === null || value instanceof GObject.Object && GObject.type_is_a(value.constructor.$gtype, pspec.value_type),
         `an object of ${type}`,
     ];
@@ -58,7 +57,7 @@ function ruleOf(pspec) {
 /** The properties for the constructor of CLS; names are shown as they were given. Those that are undefined are left out. */
 function check(cls, title, properties) {
     const checked = {};
-    if (typeof properties !== 'object' || properties === null)
+    if (!isPlain(properties))
         throw invalid(`${title} is made from an object of properties, not from ${describe(properties)}`);
     for (const [name, given] of Object.entries(properties)) {
         const nick = toNick(name);

@@ -3,7 +3,8 @@
 
 /* Plain values of JavaScript and GVariants: by a declared type, or, where there is none, by the shape of the value. */
 
-/* exported checkType, fromParameters, fromResult, pack, shape, toParameters, toResult, unpack */
+/* exported checkType, fromParameters, fromResult, isPlain, isText, isTexts, pack, shape, toParameters, toResult,
+   unpack */
 
 const {GLib} = imports.gi;
 const {describe, invalid} = imports.overrides.leasepool.errors;
@@ -27,6 +28,8 @@ const STRINGS = {
     o: [GLib.Variant.is_object_path, 'an object path'],
     g: [GLib.Variant.is_signature, 'a signature'],
 };
+
+const TypedArray = Object.getPrototypeOf(Uint8Array);
 
 function variantType(type) {
     return new GLib.VariantType(type);
@@ -75,9 +78,18 @@ function packInteger(type, value, where) {
     return 'xt'.includes(type) ? newWide(type, BigInt(value)) : new GLib.Variant(type, Number(value));
 }
 
+/** What a string of GLib can be: half of a pair of surrogates would become another character. */
+function isText(value) {
+    return typeof value === 'string' && !/[\0\p{Surrogate}]/u.test(value);
+}
+
+function isTexts(value) {
+    return Array.isArray(value) && value.every(isText);
+}
+
 function packString(type, value, where) {
     const [isRight, what] = STRINGS[type];
-    if (typeof value !== 'string' || value.includes('\0') || !isRight(value))
+    if (!isText(value) || !isRight(value))
         throw invalid(`${where} must be ${what} (${type}), not ${describe(value)}`);
     return new GLib.Variant(type, value);
 }
@@ -87,24 +99,34 @@ function packBytes(value) {
     return GLib.Variant.new_from_bytes(variantType('ay'), new GLib.Bytes(bytes), true);
 }
 
+/** The names of properties are strings; a number is one that is written as JavaScript writes it. */
+function keyOf(type, name) {
+    if (type in STRINGS)
+        return name;
+    if (type === 'b')
+        return name === 'true' || (name === 'false' ? false : name);
+    if (type === 'd')
+        return `${Number(name)}` === name ? Number(name) : name;
+    return /^(0|-?[1-9]\d*)$/.test(name) ? BigInt(name) : name;
+}
+
 function packDictionary(type, value, where) {
     const [keyType, valueType] = membersOf(type.slice(1));
     const isMap = value instanceof Map;
     if (!isMap && !isPlain(value))
         throw invalid(`${where} must be an object (${type}), not ${describe(value)}`);
-    const toKey = key => isMap || keyType in STRINGS ? key : keyType === 'b' ? {true: true, false: false}[key] : Number(key);
-    const entries = isMap ? [...value] : Object.entries(value);
+    const entries = isMap ? [...value] : Object.entries(value).map(([name, each]) => [keyOf(keyType, name), each]);
     const packed = entries.map(([key, each]) => GLib.Variant.new_dict_entry(
-        pack(keyType, toKey(key), `the key ${describe(key)} of ${where}`), pack(valueType, each, `${where}[${describe(key)}]`)));
+        pack(keyType, key, `the key ${describe(key)} of ${where}`), pack(valueType, each, `${where}[${describe(key)}]`)));
     return GLib.Variant.new_array(variantType(type.slice(1)), packed);
 }
 
 function packArray(type, value, where) {
-    if (type === 'ay' && (value instanceof Uint8Array || typeof value === 'string' && !value.includes('\0')))
+    if (type === 'ay' && (value instanceof Uint8Array || isText(value)))
         return packBytes(value);
     if (type[1] === '{')
         return packDictionary(type, value, where);
-    if (!Array.isArray(value) && !ArrayBuffer.isView(value))
+    if (!Array.isArray(value) && !(value instanceof TypedArray))
         throw invalid(`${where} must be an array (${type}), not ${describe(value)}`);
     const inner = type.slice(1);
     return GLib.Variant.new_array(variantType(inner), Array.from(value, (each, i) => pack(inner, each, `${where}[${i}]`)));
@@ -190,7 +212,7 @@ function shape(value, where, depth = 0) {
         return packBytes(value);
     if (Array.isArray(value)) {
         return GLib.Variant.new_array(variantType('v'),
-            value.map((each, i) => GLib.Variant.new_variant(shape(each, `${where}[${i}]`, depth + 1))));
+            Array.from(value, (each, i) => GLib.Variant.new_variant(shape(each, `${where}[${i}]`, depth + 1))));
     }
     if (isPlain(value))
         return shapeObject(value, where, depth);
@@ -243,9 +265,9 @@ function toParameters(name, type, values) {
         throw invalid(`The arguments of “${name}” must be an array or a GLib.Variant, not ${describe(values)}`);
     const where = i => `Argument ${i + 1} of “${name}”`;
     if (type === null || /[*?r]/.test(type))
-        return GLib.Variant.new_tuple(values.map((each, i) => shape(each, where(i))));
+        return GLib.Variant.new_tuple(Array.from(values, (each, i) => shape(each, where(i))));
     if (type === 'av')
-        return GLib.Variant.new_array(variantType('v'), values.map((each, i) => pack('v', each, where(i))));
+        return GLib.Variant.new_array(variantType('v'), Array.from(values, (each, i) => pack('v', each, where(i))));
     const types = type[0] === '(' ? membersOf(type) : [type];
     if (values.length !== types.length)
         throw invalid(`“${name}” takes ${types.length} arguments (${type}), not ${values.length}`);

@@ -19,16 +19,27 @@ function nameAndText(error) {
     return error.message ? `${error.name}: ${error.message}` : error.name;
 }
 
-/** What the caller gets: an error of GLib stays what it is. The stack of another one is a record, for those who ask. */
-function toGError(name, error) {
-    if (error instanceof GLib.Error)
-        return error;
-    const text = nameAndText(error);
+/** A record with the stack, for those who ask. */
+function logStack(name, text, error) {
     GLib.log_structured('leasepool', GLib.LogLevelFlags.LEVEL_DEBUG, {
         MESSAGE: `The function “${name}” threw ${text}\n${error?.stack ?? ''}`.trimEnd(),
-        ...error instanceof Error ? {CODE_FILE: error.fileName, CODE_LINE: String(error.lineNumber), JS_STACK: error.stack} : {},
+        ...error instanceof Error ?
+            {CODE_FILE: `${error.fileName}`, CODE_LINE: `${error.lineNumber}`, JS_STACK: `${error.stack}`} : {},
     });
-    return new GLib.Error(Lp.Error, Lp.Error.FAILED, text.replaceAll('\0', '\\0'));
+}
+
+/** What the caller gets: an error of GLib stays what it is. What is thrown may be anything, also what throws itself
+ * when it is looked at; a job whose error cannot be made would never end. */
+function toGError(name, error) {
+    try {
+        if (error instanceof GLib.Error)
+            return new GLib.Error(error.domain, error.code, error.message);
+        const text = nameAndText(error);
+        logStack(name, text, error);
+        return new GLib.Error(Lp.Error, Lp.Error.FAILED, text.replaceAll('\0', '\\0'));
+    } catch {
+        return new GLib.Error(Lp.Error, Lp.Error.FAILED, `The function “${name}” threw what has no text`);
+    }
 }
 
 async function settle(job, name, resultType, promise) {
@@ -68,10 +79,25 @@ function add(name, func) {
 
 const isClass = func => /^class\b/.test(Function.prototype.toString.call(func));
 
+/** Where in a module it happened, if GJS says so: not in its loader, and not here. */
+function placeOf({fileName, lineNumber, stack}) {
+    const own = [import.meta.url, imports.overrides.leasepool.values.__file__].map(file => GLib.path_get_dirname(file));
+    const frames = `${stack ?? ''}`.split('\n').map(frame => frame.replace(/^[^@]*@/, ''));
+    return [`${fileName}:${lineNumber}`, ...frames].find(place =>
+        /^(file:\/\/)?\//.test(place) && !own.some(directory => place.startsWith(`${directory}/`)));
+}
+
 /** What is wrong is the last line of standard error, which the start of the manager fails with. */
 function fail(path, error) {
-    printerr(error?.stack ?? '');
-    printerr(`${path}: ${nameAndText(error)}${error?.fileName ? ` (${error.fileName}:${error.lineNumber})` : ''}`);
+    let text = 'threw what has no text';
+    try {
+        const place = placeOf(error ?? {});
+        text = nameAndText(error) + (place ? ` (${place})` : '');
+        printerr(error?.stack ?? '');
+    } catch {
+        // As in toGError().
+    }
+    printerr(`${path}: ${text.replace(/\s*\n\s*/g, ' ')}`);
     System.exit(1);
 }
 
