@@ -498,7 +498,9 @@ class Install(unittest.TestCase):
     def test_hello_in_gjs(self):
         need("gjs")
         self.installed(os.path.join(self.libdir, "girepository-1.0/Lp-1.typelib"))
-        self.assertTrue(self.in_prefix("gjs", "-m", os.path.join(EXAMPLES, "hello.js")).startswith("Hello from "))
+        program = os.path.join(EXAMPLES, "hello.js")
+        output = self.in_prefix("gjs", "-m", program, GJS_PATH=os.path.join(self.prefix, "share/gjs-1.0"))
+        self.assertTrue(output.startswith("Hello from "), output)
 
     def devenv(self, *argv):
         return run(["meson", "devenv", "-C", self.build, *argv])
