@@ -65,6 +65,14 @@ class Defaults : Case {
         assert_true (yield manager.stop_async (Lp.StopMode.DRAIN));
         assert_true (manager.start ());
         assert_true (manager.stop (Lp.StopMode.CANCEL));
+
+        assert_true (yield manager.start_async ());
+        var grinder = new Lp.Grinder (manager);
+        assert_true (yield grinder.start_async ());
+        assert_true (yield grinder.stop_async ());
+        assert_true (yield manager.stop_async ());
+        assert_true (manager.start ());
+        assert_true (manager.stop ());
     }
 }
 
