@@ -225,6 +225,23 @@ test_wait_cancelled (Fixture *self, gconstpointer data)
   assert_job_value (other, 1);
 }
 
+/* In the same context the end of each item is told before that of the stop. */
+static void
+test_items_are_told_first (Fixture *self, gconstpointer data)
+{
+  g_autoptr (LpJob) job = lp_test_value_job (1);
+  g_autoptr (GAsyncResult) item = NULL;
+  g_autoptr (GError) error = NULL;
+  GAsyncResult *stop = NULL;
+
+  lp_grinder_submit_async (self->grinder, job, NULL, lp_test_result_cb, &item);
+  lp_grinder_stop_async (self->grinder, LP_STOP_MODE_CANCEL, NULL, lp_test_result_cb, &stop);
+  assert_stop_result (self->grinder, &stop);
+  g_assert_nonnull (item);
+  g_assert_null (lp_grinder_submit_finish (self->grinder, item, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+}
+
 static void
 test_unknown_mode (Fixture *self, gconstpointer data)
 {
@@ -537,6 +554,7 @@ main (int argc, char **argv)
   ADD ("/stop/kill", set_up_two, test_kill_leaves_no_grace);
   ADD ("/stop/second-hardens", set_up_two, test_second_stop_hardens);
   ADD ("/stop/wait-cancelled", set_up_two, test_wait_cancelled);
+  ADD ("/stop/items-are-told-first", set_up_two, test_items_are_told_first);
   ADD ("/stop/unknown-mode", set_up_two, test_unknown_mode);
   ADD ("/stop/drain-while-acquiring", set_up_two, test_drain_while_acquiring);
   ADD ("/stop/cancel-while-acquiring", set_up_two, test_cancel_while_acquiring);

@@ -130,13 +130,17 @@ def take_config(keywords):
 # Records
 
 
-def _number(text, parse, otherwise):
+_MAX_NUMBER = 2**31 - 1
+_MAX_TIME = 253402214400  # the last day of the year 9999: more has no date
+
+
+def _number(text, parse, otherwise, most=_MAX_NUMBER):
     """What a worker says is a number may be none, or one that nobody can use."""
     try:
         number = parse(text)
     except (TypeError, ValueError):
         return otherwise
-    return number if math.isfinite(number) else otherwise
+    return number if 0 <= number <= most else otherwise
 
 
 def _level(record):
@@ -168,7 +172,7 @@ def _to_record(record, level, name):
         "processName": record["worker"],
         "executor_seq": record["executor_seq"],
     })
-    shift = _number(fields.get("PYTHON_CREATED"), float, made.created) - made.created
+    shift = _number(fields.get("PYTHON_CREATED"), float, made.created, _MAX_TIME) - made.created
     made.created += shift
     made.msecs = math.floor(made.created * 1000) % 1000 + 0.0
     made.relativeCreated += 1000 * shift

@@ -11,6 +11,7 @@ from ._errors import (JobCancelledError, LeaseExpiredError, LeasePoolError, Leas
                       from_glib, is_cancelled)
 from ._loop import wait
 
+
 def wait_for_job(job, outcome):
     """A coroutine that waits for a submitted job; its cancellation cancels the job."""
     return wait(

@@ -253,11 +253,14 @@ from gi.repository import GLib, Lp
 
 functions = Lp.Functions.new()
 worker = Lp.Worker.new(functions)
+HUGE = "1" + "0" * 400
+ODD = ("NaN", "inf", "x"), (HUGE, HUGE, HUGE), ("-1", "1e300", "-1"), ("", "-1e18", ""), ("9" * 5000, "nan", "9" * 5000)
 
 def log(*_):
-    fields = {"MESSAGE": "odd", "PYTHON_LEVEL": "NaN", "PYTHON_CREATED": "inf", "CODE_LINE": "x", "CODE_FILE": "/"}
-    GLib.log_variant("odd", GLib.LogLevelFlags.LEVEL_WARNING,
-                     GLib.Variant("a{sv}", {key: GLib.Variant("s", value) for key, value in fields.items()}))
+    for level, created, line in ODD:
+        fields = {"MESSAGE": "odd", "PYTHON_LEVEL": level, "PYTHON_CREATED": created, "CODE_LINE": line, "CODE_FILE": "/"}
+        GLib.log_variant("odd", GLib.LogLevelFlags.LEVEL_WARNING,
+                         GLib.Variant("a{sv}", {key: GLib.Variant("s", value) for key, value in fields.items()}))
     return GLib.Variant("()", ())
 
 functions.add("log", None, None, log)
@@ -268,6 +271,9 @@ sys.exit(worker.run())
 
         async with self.forwarding(worker_argv=[sys.executable, "-B", path]) as lease:
             await lease.call("log")
-        (record,) = self.records
-        self.assertEqual((record.levelno, record.lineno, record.filename), (30, 0, ""))
-        self.assertEqual(os.path.basename(record.pathname), "")
+        self.assertEqual(len(self.records), 5)
+        for record in self.records:
+            self.assertEqual((record.levelno, record.lineno, record.filename), (30, 0, ""))
+            self.assertEqual(os.path.basename(record.pathname), "")
+            # A time that has a date.
+            self.assertIn("odd", logging.Formatter("%(asctime)s %(message)s").format(record))
