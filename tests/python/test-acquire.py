@@ -381,8 +381,9 @@ class Release(lptest.TestCase):
 
     def test_expiry_ends_the_lease_and_its_jobs(self):
         manager = self.start(1, lease_grace_seconds=0)
-        lease = self.acquire(manager, lease_seconds=0.05)
+        lease = self.acquire(manager)
         job = self.submitted(lease, Lp.Job.new_for_func(lptest.until_cancelled))
+        lease.renew(0.05)
         with self.assert_io_error(Gio.IOErrorEnum.CANCELLED):
             self.finish(job, "wait")
         self.assertEqual(job.props.state, Lp.JobState.CANCELLED)
@@ -393,8 +394,9 @@ class Release(lptest.TestCase):
 
     def test_expires_while_the_main_loop_hangs(self):
         manager = self.start(1, lease_grace_seconds=0)
-        lease = self.acquire(manager, lease_seconds=0.05)
+        lease = self.acquire(manager)
         job = self.submitted(lease, Lp.Job.new_for_func(lptest.until_cancelled))
+        lease.renew(0.05)
         with self.assert_io_error(Gio.IOErrorEnum.CANCELLED):
             job.wait(lptest.SECONDS)  # nothing iterates here
         self.assertEqual(lease.props.state, Lp.LeaseState.EXPIRED)

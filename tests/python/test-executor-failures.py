@@ -253,8 +253,9 @@ manager.stop(Lp.StopMode.DRAIN, -1)
 
     def test_job_that_never_ends_does_not_hold_up_the_expiry(self):
         manager = self.start_failing(lease_grace_seconds=0)
-        lease = self.acquire(manager, lease_seconds=0.05)
+        lease = self.acquire(manager)
         job = self.submitted(lease, Lp.Job.new_for_call("hold", None))
+        lease.renew(0.05)
         with self.assert_io_error(Gio.IOErrorEnum.CANCELLED):
             self.finish(job, "wait")
         self.assertEqual(lease.props.state, Lp.LeaseState.EXPIRED)

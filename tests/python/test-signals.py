@@ -91,10 +91,11 @@ class Signals(lptest.TestCase):
 
     def test_renew_in_lease_expiring_keeps_the_lease(self):
         manager = self.start(1, lease_grace_seconds=lptest.SECONDS)
-        lease = self.acquire(manager, lease_seconds=0.05)
+        lease = self.acquire(manager)
         renewed = []
         manager.connect("lease-expiring", lambda _manager, info: renewed.append(lease.renew(100))
                         if info.props.id == lease.props.id else None)
+        lease.renew(0.05)
         self.wait_for(lambda: renewed)
         self.assertEqual(lease.props.state, Lp.LeaseState.ACTIVE)
         self.assertGreater(lease.props.soft_expires_at, GLib.get_monotonic_time() + 50_000_000)

@@ -162,7 +162,8 @@ async def test_soft_and_hard_expiry(managers):
     expiring = []
     manager.connect("lease-expiring", lambda _manager, info: expiring.append(info.owner))
     with lpcase.closed_gate() as gate:
-        lease = await manager.acquire(owner="late", lease_seconds=0.05)
+        lease = await manager.acquire(owner="late")
+        lease.renew(0.05)
         with pytest.raises(Lp.LeaseExpiredError, match="late"):
             await lease.run(gate)
         assert lease.state == Lp.LeaseState.EXPIRED

@@ -186,7 +186,8 @@ async def test_logger(managers, caplog):
     manager = managers(logger=logging.getLogger("lent"), lease_grace_seconds=0)
     await manager.start()
     (await manager.acquire(owner="reader")).release()
-    lease = await manager.acquire(owner="sleeper", lease_seconds=0.01)
+    lease = await manager.acquire(owner="sleeper")
+    lease.renew(0.01)
     await lpcase.until(lambda: "expired" in caplog.text, "the expiry is logged")
     assert lease.state == Lp.LeaseState.EXPIRED
     said = [(record.levelname, record.getMessage()) for record in caplog.records]

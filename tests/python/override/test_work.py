@@ -232,10 +232,11 @@ async def test_submitted_job_is_awaited(manager):
 async def test_awaited_job_ends_with_its_lease(managers):
     manager = managers(lease_grace_seconds=0, cancel_grace_seconds=0)
     await manager.start()
-    lease = await manager.acquire(lease_seconds=0.05)
+    lease = await manager.acquire()
     with lpcase.closed_gate() as gate:
         job = manager.new_job(gate)
         lease.submit(job)
+        lease.renew(0.05)
         with pytest.raises(Lp.LeaseExpiredError):
             await job
 
