@@ -69,7 +69,7 @@ struct _LpSlot
   LpSlotState state;
   LpExecutor *executor;         /* (owned) NULL until it was made */
   LpGrant *grant;               /* (owned) the lease, while LEASED or DRAINING */
-  GList link;                   /* in pool->idle */
+  GList link;                   /* in the list of its state, if that has one */
   LpDeadline deadline;          /* by state: start time-out, linger, shutdown */
   LpRetireReason reason;        /* of leaving */
   gboolean leaving;             /* is on its way out, whatever its state */
@@ -151,6 +151,8 @@ struct _LpPool
   GPtrArray *slots;             /* of LpSlot or NULL, by index; owned */
   GArray *free_indexes;         /* of guint */
   GQueue idle;                  /* of LpSlot; most recently used first */
+  GQueue stuck;                 /* of LpSlot; those that move to quarantine when there is room; latest first */
+  GQueue quarantined;           /* of LpSlot; latest first */
   guint n_slots[LP_N_SLOT_STATES];
   guint n_leaving;              /* of those that count in total */
   guint64 last_seq;

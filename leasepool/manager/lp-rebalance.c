@@ -307,6 +307,8 @@ lp_pool_check_locked (LpPool *self)
     g_assert_cmpuint (self->n_slots[state], ==, n_slots[state]);
   g_assert_cmpuint (self->n_leaving, ==, n_leaving);
   g_assert_cmpuint (self->idle.length, ==, n_slots[LP_SLOT_IDLE]);
+  g_assert_cmpuint (self->stuck.length, <=, n_slots[LP_SLOT_STUCK]);
+  g_assert_cmpuint (self->quarantined.length, ==, n_slots[LP_SLOT_QUARANTINED]);
   if (self->state != LP_POOL_STOPPED)
     {
       g_assert_cmpuint (lp_pool_total_locked (self), <=, max_pools);

@@ -290,34 +290,17 @@ lp_slot_shutdown_due_locked (LpSlot *self, gint64 now, LpActions *actions)
   lp_owner_counts_locked (self->pool, actions);
 }
 
-/* One of those that may move between the two. */
-static LpSlot *
-find_slot (LpPool *pool, LpSlotState state)
-{
-  for (guint i = 0; i < pool->slots->len; i++)
-    {
-      LpSlot *slot = pool->slots->pdata[i];
-
-      /* A process that is not reaped keeps its place. */
-      if (slot != NULL && slot->state == state && !lp_executor_get_ops (slot->executor)->holds_processes)
-        return slot;
-    }
-
-  return NULL;
-}
-
 /* As many of the executors that do not end as there is room for are in
  * quarantine, the others keep their places. */
 void
 lp_pool_fit_quarantine_locked (LpPool *pool)
 {
   guint room = lp_settings_max_quarantined (pool->settings);
-  LpSlot *slot;
 
-  while (pool->n_slots[LP_SLOT_QUARANTINED] < room && (slot = find_slot (pool, LP_SLOT_STUCK)) != NULL)
-    lp_slot_set_state_locked (slot, LP_SLOT_QUARANTINED);
-  while (pool->n_slots[LP_SLOT_QUARANTINED] > room && (slot = find_slot (pool, LP_SLOT_QUARANTINED)) != NULL)
-    lp_slot_set_state_locked (slot, LP_SLOT_STUCK);
+  while (pool->quarantined.length < room && pool->stuck.length > 0)
+    lp_slot_set_state_locked (g_queue_peek_tail (&pool->stuck), LP_SLOT_QUARANTINED);
+  while (pool->quarantined.length > room)
+    lp_slot_set_state_locked (g_queue_peek_tail (&pool->quarantined), LP_SLOT_STUCK);
 }
 
 static void

@@ -36,17 +36,43 @@ lp_slot_unref (LpSlot *self)
   g_free (self);
 }
 
-/* The one way to another state: keeps the counts and the list of idle ones. */
+/* Where those of its state are looked for, or NULL. A process that is not reaped
+ * keeps its place, so nobody looks for that. */
+static GQueue *
+list_of_state (LpSlot *self)
+{
+  switch (self->state)
+    {
+    case LP_SLOT_IDLE:
+      return &self->pool->idle;
+    case LP_SLOT_STUCK:
+      return lp_executor_get_ops (self->executor)->holds_processes ? NULL : &self->pool->stuck;
+    case LP_SLOT_QUARANTINED:
+      return &self->pool->quarantined;
+    case LP_SLOT_STARTING:
+    case LP_SLOT_VETTING:
+    case LP_SLOT_LEASED:
+    case LP_SLOT_DRAINING:
+    case LP_SLOT_REVOKING:
+    case LP_SLOT_CLOSING:
+    case LP_SLOT_RETIRED:
+    case LP_N_SLOT_STATES:
+    default:
+      return NULL;
+    }
+}
+
+/* The one way to another state: keeps the counts and the lists by state. */
 void
 lp_slot_set_state_locked (LpSlot *self, LpSlotState state)
 {
   LpPool *pool = self->pool;
+  GQueue *list = list_of_state (self);
 
+  if (list != NULL)
+    g_queue_unlink (list, &self->link);
   if (self->state == LP_SLOT_IDLE)
-    {
-      g_queue_unlink (&pool->idle, &self->link);
-      lp_deadlines_remove (&pool->deadlines, &self->deadline);
-    }
+    lp_deadlines_remove (&pool->deadlines, &self->deadline);
   if (self->leaving && lp_slot_counts (self->state))
     pool->n_leaving--;
   pool->n_slots[self->state]--;
@@ -56,8 +82,9 @@ lp_slot_set_state_locked (LpSlot *self, LpSlotState state)
   pool->n_slots[state]++;
   if (self->leaving && lp_slot_counts (state))
     pool->n_leaving++;
-  if (state == LP_SLOT_IDLE)
-    g_queue_push_head_link (&pool->idle, &self->link);
+  list = list_of_state (self);
+  if (list != NULL)
+    g_queue_push_head_link (list, &self->link);
 }
 
 /* Calls FUNC (DATA, MORE) on the service thread. FALSE: the executor is retired. */
