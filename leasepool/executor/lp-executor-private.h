@@ -12,14 +12,22 @@ typedef struct _LpSlot     LpSlot;
 typedef struct _LpGrant    LpGrant;
 typedef struct _LpSettings LpSettings;
 
+/* What is to be done so that a queued job is begun; 0: nothing. */
+typedef enum
+{
+  LP_KICK_NOBODY,
+  LP_KICK_WORKER,               /* one that sleeps and was chosen is to be signalled */
+  LP_KICK_MORE,                 /* what begins jobs is to be started */
+} LpKick;
+
 /* What an executor of the library itself does in another way than through the
  * virtual functions. */
 typedef struct
 {
-  /* A job was queued; the queue lock is held. Returns whether `wake` is to be
-   * called once it is not. */
-  gboolean (*kick_locked) (LpExecutor *self);
-  void     (*wake)        (LpExecutor *self);
+  /* A job was queued; the queue lock is held. Unless it returns NOBODY, `wake`
+   * is called with that once the lock is not: who wakes would run into it. */
+  LpKick   (*kick_locked) (LpExecutor *self);
+  void     (*wake)        (LpExecutor *self, LpKick kick);
   /* On the service thread, in place of submit for one job after the other:
    * begins what can begin. */
   void     (*pump)        (LpExecutor *self);
@@ -135,8 +143,9 @@ void        lp_executor_job_dropped      (LpExecutor *self, LpJob *job);
 void        lp_executor_job_refused      (LpExecutor *self, LpJob *job, GError *error);
 gboolean    lp_executor_job_gone         (LpExecutor *self, LpJob *job);
 void        lp_executor_job_deferred     (LpExecutor *self, LpJob *job);
-gboolean    lp_executor_default_kick_locked (LpExecutor *self);
-void        lp_executor_default_wake     (LpExecutor *self);
+LpKick      lp_executor_kick_queued_locked (LpExecutor *self);
+LpKick      lp_executor_default_kick_locked (LpExecutor *self);
+void        lp_executor_default_wake     (LpExecutor *self, LpKick kick);
 void        lp_executor_job_begins       (LpExecutor *self, LpJob *job);
 void        lp_executor_begin_claimed    (LpExecutor *self, LpJob *job);
 void        lp_executor_vacate_all       (LpExecutor *self);
