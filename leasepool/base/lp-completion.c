@@ -41,6 +41,7 @@ struct _LpCompletion
   GCond cond;
   gboolean settled;             /* (lock) */
   gboolean delivered;           /* (lock) for the blocking form */
+  gboolean blocks;              /* (lock) a thread has blocked on it */
   gboolean nudged;              /* (lock) the one that blocks has something else to do */
   gboolean propagated;          /* (lock) */
   gpointer result;              /* (lock) */
@@ -361,6 +362,8 @@ lp_completion_settle_error (LpCompletion *self, GError *error)
 void
 lp_completion_deliver (LpCompletion *self)
 {
+  gboolean blocks;
+
   if (self->delivery != NULL)
     {
       lp_delivery_post (self->delivery, &self->item);
@@ -371,10 +374,14 @@ lp_completion_deliver (LpCompletion *self)
   if (self->step != NULL)
     self->step (self, self->user_data);
 
+  /* Who blocks is woken after the lock, or would run into it. Mostly nobody does,
+   * and a broadcast asks the system all the same. */
   g_mutex_lock (&self->lock);
   self->delivered = TRUE;
-  g_cond_broadcast (&self->cond);
+  blocks = self->blocks;
   g_mutex_unlock (&self->lock);
+  if (blocks)
+    g_cond_broadcast (&self->cond);
   g_object_unref (self);
 }
 
@@ -424,6 +431,7 @@ lp_completion_wait (LpCompletion *self, gint64 end)
   gboolean delivered;
 
   g_mutex_lock (&self->lock);
+  self->blocks = TRUE;
   while (!self->delivered)
     {
       if (end == LP_TIME_NEVER)
@@ -446,6 +454,7 @@ lp_completion_wait_nudged (LpCompletion *self, gint64 end, gboolean *delivered)
   gboolean nudged;
 
   g_mutex_lock (&self->lock);
+  self->blocks = TRUE;
   while (!self->delivered && !self->nudged && !over)
     {
       if (end == LP_TIME_NEVER)
