@@ -135,6 +135,11 @@ lp_job_set_property (GObject *object, guint prop_id, const GValue *value, GParam
 {
   LpJob *self = LP_JOB (object);
 
+  /* GObject sets all of a new job, to NULL but for those that are given; it is
+   * asked for the pointer only, since each of the other questions costs as much. */
+  if (prop_id != PROP_TIMEOUT_SECONDS && g_value_peek_pointer (value) == NULL)
+    return;
+
   switch (prop_id)
     {
     case PROP_NAME:
@@ -143,13 +148,11 @@ lp_job_set_property (GObject *object, guint prop_id, const GValue *value, GParam
     case PROP_PARAMETERS:
       self->parameters = g_value_dup_variant (value);
       break;
-    /* Set to NULL for each job that is not a command; the copying of a boxed NULL is not free. */
     case PROP_ARGV:
-      self->argv = g_strdupv (g_value_get_boxed (value));
+      self->argv = g_value_dup_boxed (value);
       break;
     case PROP_INPUT:
-      if (g_value_get_boxed (value) != NULL)
-        self->input = g_value_dup_boxed (value);
+      self->input = g_value_dup_boxed (value);
       break;
     case PROP_TIMEOUT_SECONDS:
       lp_job_set_timeout_seconds (self, g_value_get_double (value));
