@@ -222,6 +222,12 @@ lp_waiter_new (LpPool *pool, const LpAsk *ask, LpCompletion *completion)
   return self;
 }
 
+static GError *
+cancelled_error (void)
+{
+  return g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, "The acquire was cancelled");
+}
+
 /* Ends the wait of COMPLETION, or takes back what it was granted and has not
  * fetched. In any state, any number of times, with no lock held. */
 void
@@ -235,7 +241,7 @@ lp_waiter_cancel (LpWaiter *self, LpCompletion *completion)
   if (lp_pool_is_forked (pool))
     return;
 
-  error = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, "The acquire was cancelled");
+  error = cancelled_error ();
   g_mutex_lock (&pool->lock);
   if (self->state == LP_WAITER_QUEUED)
     {
@@ -362,13 +368,18 @@ lp_pool_try_acquire (LpPool *self, const LpAsk *ask, GError **error)
 }
 
 static void
-settle_and_deliver (LpCompletion *completion, LpGrant *grant, GError *error)
+settle (LpCompletion *completion, LpGrant *grant, GError *error)
 {
   if (grant != NULL)
     lp_completion_settle (completion, grant, lp_grant_give_back);
   else
     lp_completion_settle_error (completion, error);
+}
 
+static void
+settle_and_deliver (LpCompletion *completion, LpGrant *grant, GError *error)
+{
+  settle (completion, grant, error);
   lp_completion_deliver (completion);
 }
 
@@ -420,15 +431,34 @@ lp_pool_enqueue (LpPool *self, LpWaiter *waiter)
   lp_waiter_unref (waiter);
 }
 
+/* What was granted and not fetched yet goes to the next one now. */
+static void
+take_back_cb (LpCompletion *completion, gpointer pool)
+{
+  LpGrant *grant;
+
+  if (lp_pool_is_forked (pool))
+    return;
+
+  grant = lp_completion_take_back (completion, cancelled_error ());
+  if (grant != NULL)
+    lp_grant_give_back (grant);
+}
+
+/* FALSE: it is to wait, or has been cancelled already. */
 static gboolean
-acquire_at_once (LpPool *self, const LpAsk *ask, LpCompletion *completion)
+acquire_at_once (LpPool *self, const LpAsk *ask, LpCompletion *completion, GCancellable *cancellable)
 {
   LpActions actions = LP_ACTIONS_INIT;
   GError *error = NULL;
   LpGrant *grant = NULL;
   LpSlot *slot;
-  gint64 now = lp_clock_now ();
+  gint64 now;
 
+  if (g_cancellable_is_cancelled (cancellable))
+    return FALSE;
+
+  now = lp_clock_now ();
   g_mutex_lock (&self->lock);
   lp_pool_run_due_locked (self, now, &actions);
   if (check_running_locked (self, &error))
@@ -443,7 +473,12 @@ acquire_at_once (LpPool *self, const LpAsk *ask, LpCompletion *completion)
   if (grant == NULL && error == NULL)
     return FALSE;
 
-  settle_and_deliver (completion, grant, error);
+  /* Settled before it is watched: whenever it is cancelled, there is something to take back. */
+  settle (completion, grant, error);
+  if (grant != NULL && cancellable != NULL)
+    lp_completion_watch (completion, cancellable, take_back_cb, lp_pool_ref (self), (GDestroyNotify) lp_pool_unref);
+  lp_completion_deliver (completion);
+
   return TRUE;
 }
 
@@ -481,7 +516,7 @@ lp_pool_acquire (LpPool *self, const LpAsk *ask, LpCompletion *completion, GCanc
     settle_and_deliver (completion, NULL, error);
   else if (!ask->wait || ask->timeout == 0)
     acquire_without_waiting (self, ask, completion, cancellable);
-  else if (cancellable != NULL || !acquire_at_once (self, ask, completion))
+  else if (!acquire_at_once (self, ask, completion, cancellable))
     {
       waiter = lp_waiter_new (self, ask, completion);
       lp_completion_watch (completion, cancellable, cancelled_cb, lp_waiter_ref (waiter),
