@@ -5,121 +5,19 @@
 
 #include "config.h"
 
-#include "lp-test.h"
 #include "lp-test-conform.h"
+#include "lp-test-records.h"
 
-#include <string.h>
-
-/* The DEBUG records, which come from any thread. */
-static GMutex records_lock;
-static GPtrArray *records;      /* (records_lock) of GHashTable: key -> value */
-
-static GLogWriterOutput
-keep_record (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer user_data)
-{
-  GHashTable *record;
-
-  if (level != G_LOG_LEVEL_DEBUG)
-    return G_LOG_WRITER_HANDLED;
-
-  record = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
-  for (gsize i = 0; i < n_fields; i++)
-    g_hash_table_insert (record, g_strdup (fields[i].key), g_strdup (fields[i].value));
-  g_mutex_lock (&records_lock);
-  g_ptr_array_add (records, record);
-  g_mutex_unlock (&records_lock);
-
-  return G_LOG_WRITER_HANDLED;
-}
-
-static void
-forget_records (void)
-{
-  g_mutex_lock (&records_lock);
-  g_ptr_array_set_size (records, 0);
-  g_mutex_unlock (&records_lock);
-}
-
-/* The record of EVENT number INDEX; NULL if there are not so many. */
-static GHashTable *
-ref_record (const char *event, guint index)
-{
-  GHashTable *found = NULL;
-
-  g_mutex_lock (&records_lock);
-  for (guint i = 0; i < records->len && found == NULL; i++)
-    if (g_strcmp0 (g_hash_table_lookup (records->pdata[i], "LEASEPOOL_EVENT"), event) == 0 && index-- == 0)
-      found = g_hash_table_ref (records->pdata[i]);
-  g_mutex_unlock (&records_lock);
-
-  return found;
-}
-
-static gboolean
-has_record (gpointer event)
-{
-  g_autoptr (GHashTable) record = ref_record (event, 0);
-
-  return record != NULL;
-}
-
-static void
-assert_none (const char *event, guint index)
-{
-  g_assert_null (ref_record (event, index));
-}
-
-typedef struct
-{
-  const char *event;
-  guint index;
-  GHashTable *record;           /* (owned) once it has come */
-} Expected;
-
-static gboolean
-has_come (gpointer data)
-{
-  Expected *self = data;
-
-  self->record = ref_record (self->event, self->index);
-  return self->record != NULL;
-}
-
-/* That record comes, and its text is like PATTERN. Returns the number of its job. */
+/* That DEBUG record comes, and its text is like PATTERN. Returns the number of its job. */
 static char *
 assert_text (const char *event, guint index, const char *pattern)
 {
-  Expected expected = { event, index, NULL };
-  g_autoptr (GHashTable) record = NULL;
-  const char *text;
+  g_autoptr (GHashTable) record = wait_record (event, index, pattern);
 
-  lp_test_block_for (has_come, &expected, event);
-  record = expected.record;
-  text = g_hash_table_lookup (record, "MESSAGE");
-  if (!g_pattern_match_simple (pattern, text))
-    g_error ("“%s” is not like “%s”", text, pattern);
   g_assert_cmpstr (g_hash_table_lookup (record, "PRIORITY"), ==, "7");
   g_assert_cmpstr (g_hash_table_lookup (record, "GLIB_DOMAIN"), ==, "leasepool");
 
   return g_strdup (g_hash_table_lookup (record, "JOB_ID"));
-}
-
-/* What the environment says is read once: each case has a process of its own. */
-static gboolean
-in_subprocess_with (const char *keys)
-{
-  if (!g_test_subprocess ())
-    {
-      g_setenv ("LP_DEBUG", keys, TRUE);
-      g_test_trap_subprocess (NULL, 0, 0);
-      g_unsetenv ("LP_DEBUG");
-      g_test_trap_assert_passed ();
-      return FALSE;
-    }
-
-  records = g_ptr_array_new_with_free_func ((GDestroyNotify) g_hash_table_unref);
-  g_log_set_writer_func (keep_record, NULL, NULL);
-  return TRUE;
 }
 
 static void

@@ -172,7 +172,7 @@ test_debug_all_means_every_key (void)
 static void
 test_debug_help_prints_every_key (void)
 {
-  const char *keys[] = { "lease", "job", "executor", "sizing", "delivery", "check", "all", "help" };
+  const char *keys[] = { "lease", "job", "executor", "sizing", "delivery", "grinder", "check", "all", "help" };
 
   if (g_test_subprocess ())
     {

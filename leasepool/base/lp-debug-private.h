@@ -21,7 +21,8 @@ typedef enum
   LP_DEBUG_EXECUTOR = 1 << 2,
   LP_DEBUG_SIZING   = 1 << 3,
   LP_DEBUG_DELIVERY = 1 << 4,
-  LP_DEBUG_CHECK    = 1 << 5,
+  LP_DEBUG_GRINDER  = 1 << 5,
+  LP_DEBUG_CHECK    = 1 << 6,
 } LpDebugFlags;
 
 /* Whether `LP_DEBUG` names one of @flags. Any thread; one load after the

@@ -27,6 +27,7 @@ static const struct
   { { "executor", LP_DEBUG_EXECUTOR }, "executors and their workers: starts, deaths, signals, retirement" },
   { { "sizing",   LP_DEBUG_SIZING },   "the size provider, the desired count, growing and shrinking" },
   { { "delivery", LP_DEBUG_DELIVERY }, "results and notifications on their way into a caller's context" },
+  { { "grinder",  LP_DEBUG_GRINDER },  "grinders and their batches" },
   { { "check",    LP_DEBUG_CHECK },    "check the pool after every change, abort if its counts are wrong (slow)" },
 };
 

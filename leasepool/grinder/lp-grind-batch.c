@@ -80,6 +80,10 @@ finish_batch (LpGrindBatch *self)
 static void
 drained_cb (LpCompletion *completion, gpointer data)
 {
+  g_autoptr (GError) error = NULL;
+
+  lp_completion_propagate (completion, &error);
+  lp_grind_batch_log_ended (data, error);
   finish_batch (data);
   lp_grind_batch_unref (data);
 }
@@ -129,6 +133,7 @@ granted (LpGrindBatch *self, LpGrant *grant)
     }
 
   self->grant = grant;
+  lp_grind_batch_log_started (self, items->len);
   submit_items (self, items);
   lp_grant_drain (grant, lp_completion_new_step (drained_cb, batch_ref (self)));
 }
@@ -141,6 +146,8 @@ refused (LpGrindBatch *self, const GError *error)
   g_autoptr (GPtrArray) items = g_ptr_array_new_with_free_func ((GDestroyNotify) lp_grind_item_unref);
 
   take_items (self, LP_ITEM_LEFT, !g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED), items);
+  if (items->len > 0)
+    lp_grind_batch_log_refused (self, items->len, error);
   lp_grind_end_items (items, error);
   finish_batch (self);
 }

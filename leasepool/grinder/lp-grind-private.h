@@ -73,6 +73,8 @@ struct _LpGrind
   GMutex lock;
   LpGrindState state;
   LpGrinderSettings *settings;  /* (owned) of this or the last run; constant while it lasts */
+  char *log_domain;             /* (owned) the same */
+  gboolean logs_batches;        /* the same: somebody wants DEBUG records of its batches */
   LpStopMode stop_mode;         /* 0: none yet */
   GQueue stop_waiters;          /* of LpCompletion */
   gboolean closing;             /* the stop is over but for what is to be dropped without the lock */
@@ -137,6 +139,14 @@ void         lp_grind_close            (LpGrind *self);
 void         lp_grind_take_owner_locked (LpGrind *self, LpDelivery *owner);
 void         lp_grind_pending_changed_locked (LpGrind *self);
 void         lp_grind_running_changed_locked (LpGrind *self);
+
+/* lp-grind-log.c */
+char        *lp_grind_dup_log_domain    (LpGrind *self);
+gboolean     lp_grind_wants_batch_records (const char *domain);
+void         lp_grind_log_run           (const char *domain, const char *prefix, const char *event, const char *what);
+void         lp_grind_batch_log_started (LpGrindBatch *self, guint n_items);
+void         lp_grind_batch_log_ended   (LpGrindBatch *self, const GError *error);
+void         lp_grind_batch_log_refused (LpGrindBatch *self, guint n_items, const GError *error);
 
 /* lp-grind-stats.c; SETTINGS count while it is stopped. */
 GVariant    *lp_grind_dup_stats        (LpGrind *self, const LpGrinderSettings *settings);

@@ -89,10 +89,11 @@ begin_start (LpGrind *self, GError **error)
 }
 
 static void
-run_locked (LpGrind *self, LpGrinderSettings *settings, LpDelivery *owner)
+run_locked (LpGrind *self, LpGrinderSettings *settings, LpDelivery *owner, gboolean logs_batches)
 {
   self->state = LP_GRIND_RUNNING;
   self->settings = settings;
+  self->logs_batches = logs_batches;
   self->stop_mode = 0;
   self->last_number = 0;
   lp_grind_take_owner_locked (self, owner);
@@ -106,6 +107,10 @@ end_start (LpGrind *self, const LpGrinderSettings *settings, gboolean watched, G
 {
   LpGrinderSettings *new_settings = lp_grinder_settings_copy (settings);
   LpDelivery *new_owner = lp_delivery_ref_current ();
+  char *new_domain = watched ? lp_grind_dup_log_domain (self) : NULL;
+  gboolean logs_batches = watched && lp_grind_wants_batch_records (new_domain);
+  g_autofree char *domain = g_strdup (new_domain);
+  g_autofree char *old_domain = new_domain;
   LpGrinderSettings *old_settings = new_settings;
   LpDelivery *old_owner = new_owner;
   LpCompletion *watch = NULL;
@@ -117,7 +122,9 @@ end_start (LpGrind *self, const LpGrinderSettings *settings, gboolean watched, G
     {
       old_settings = self->settings;
       old_owner = self->owner;
-      run_locked (self, new_settings, new_owner);
+      old_domain = self->log_domain;
+      self->log_domain = new_domain;
+      run_locked (self, new_settings, new_owner, logs_batches);
     }
   else
     {
@@ -126,7 +133,9 @@ end_start (LpGrind *self, const LpGrinderSettings *settings, gboolean watched, G
     }
   g_mutex_unlock (&self->lock);
 
-  if (!running && watched)
+  if (running)
+    lp_grind_log_run (domain, settings->owner_prefix, "grinder-started", "started");
+  else if (watched)
     g_set_error_literal (error, LP_ERROR, LP_ERROR_NOT_STARTED, "The manager was stopped meanwhile");
   g_clear_object (&watch);
   g_clear_pointer (&old_settings, lp_grinder_settings_free);
@@ -247,6 +256,9 @@ lp_grind_close (LpGrind *self)
 {
   LpActions actions = LP_ACTIONS_INIT;
   LpCompletion *watch;
+
+  /* Before anybody can know. */
+  lp_grind_log_run (self->log_domain, self->settings->owner_prefix, "grinder-stopped", "stopped");
 
   g_mutex_lock (&self->pool->lock);
   lp_deadlines_remove (&self->pool->deadlines, &self->deadline);

@@ -65,6 +65,7 @@ lp_grind_unref (LpGrind *self)
     return;
 
   g_clear_pointer (&self->settings, lp_grinder_settings_free);
+  g_free (self->log_domain);
   g_clear_pointer (&self->owner, lp_delivery_unref);
   g_clear_pointer (&self->pool, lp_pool_unref);
   g_weak_ref_clear (&self->grinder);

@@ -435,7 +435,8 @@ def check_stats():
 def check_events():
     events = set()
     for path in glob.glob("leasepool/**/*.c", root_dir=SOURCE, recursive=True):
-        events.update(re.findall(r'LP_DEBUG_[A-Z]+,\s*"([a-z-]+)"', read(path)))
+        events.update(re.findall(r'(?:LP_DEBUG_[A-Z]+|log_job \(self, job|log_batch \(self|_prefix),\s*"([a-z-]+)"',
+                                 read(path)))
     check_listed("debugging.md", events, "events")
 
     fields = set()
