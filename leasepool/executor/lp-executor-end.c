@@ -10,12 +10,12 @@
 
 #include "lp-pool-private.h"
 
-/* Ends JOB as cancelled if it is still queued. */
+/* Ends JOB as cancelled for REASON if it is still queued. */
 gboolean
-lp_executor_cancel_queued (LpExecutor *self, LpJob *job)
+lp_executor_cancel_queued (LpExecutor *self, LpJob *job, LpInterrupt reason)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
-  LpOutcome outcome = { NULL, lp_job_interrupt_error (job, LP_INTERRUPT_CANCEL) };
+  LpOutcome outcome = { NULL, lp_job_interrupt_error (job, reason) };
   LpAftermath aftermath;
   gboolean queued;
 

@@ -129,7 +129,7 @@ void        lp_executor_fail_running     (LpExecutor *self, const GError *error)
 void        lp_executor_abandon_all      (LpExecutor *self);
 
 /* Jobs, with no lock held. */
-gboolean    lp_executor_cancel_queued    (LpExecutor *self, LpJob *job);
+gboolean    lp_executor_cancel_queued    (LpExecutor *self, LpJob *job, LpInterrupt reason);
 void        lp_executor_abandon_job      (LpExecutor *self, LpJob *job);
 void        lp_executor_job_returned     (LpExecutor *self, LpJob *job, LpOutcome *outcome);
 void        lp_executor_job_given        (LpExecutor *self, LpJob *job, LpOutcome *outcome);

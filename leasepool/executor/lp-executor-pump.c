@@ -135,7 +135,7 @@ lp_executor_interrupt_job (LpExecutor *self, LpJob *job, LpInterrupt reason)
   if (!mark_interrupted (self, job, reason))
     {
       if (reason != LP_INTERRUPT_TIMEOUT)
-        lp_executor_cancel_queued (self, job);
+        lp_executor_cancel_queued (self, job, reason);
       return;
     }
 

@@ -174,17 +174,20 @@ lp_grind_start (LpGrind *self, const LpGrinderSettings *settings, GError **error
 
 /* --- Stop --- */
 
-/* With no lock held: the handlers of cancellables are foreign. */
+/* With no lock held: the handlers of cancellables are foreign. One that no executor
+ * has accepted yet ends with ERROR. */
 static void
-cancel_flying (GPtrArray *items, gboolean kill)
+cancel_flying (GPtrArray *items, const GError *error, gboolean kill)
 {
   for (guint i = 0; i < items->len; i++)
     {
       LpJob *job = ((LpGrindItem *) items->pdata[i])->job;
 
-      lp_job_cancel (job);
+      lp_job_end_held (job, g_error_copy (error));
+      if (!lp_job_state_is_end (lp_job_peek_state (job)))
+        lp_job_interrupt (job, LP_INTERRUPT_GRINDER);
       if (kill && !lp_job_state_is_end (lp_job_peek_state (job)))
-        lp_executor_kill_job (job->executor, job, LP_INTERRUPT_CANCEL);
+        lp_executor_kill_job (job->executor, job, LP_INTERRUPT_GRINDER);
     }
 }
 
@@ -231,7 +234,7 @@ lp_grind_stop (LpGrind *self, LpStopMode mode, LpCompletion *completion)
   g_mutex_unlock (&self->lock);
 
   lp_grind_end_items (items, error);
-  cancel_flying (flying, mode == LP_STOP_MODE_KILL);
+  cancel_flying (flying, error, mode == LP_STOP_MODE_KILL);
   if (stopped)
     lp_actions_settle_all (&actions, &waiters, NULL);
   lp_actions_run (&actions);

@@ -17,7 +17,8 @@ lp_job_state_is_end (LpJobState state)
   return state >= LP_JOB_STATE_SUCCEEDED;
 }
 
-/* The error of a job that was made to end for REASON. */
+/* The error of a job that was made to end for REASON. Bindings know the reason by
+ * how the text ends. */
 GError *
 lp_job_interrupt_error (LpJob *self, LpInterrupt reason)
 {
@@ -31,10 +32,13 @@ lp_job_interrupt_error (LpJob *self, LpInterrupt reason)
                           owner, self->timeout_seconds);
     case LP_INTERRUPT_REVOKE:
       return g_error_new (G_IO_ERROR, G_IO_ERROR_CANCELLED,
-                          "The job was cancelled because the lease of “%s” expired or was revoked", owner);
+                          "The job of “%s” was cancelled because its lease expired or was revoked", owner);
     case LP_INTERRUPT_STOP:
       return g_error_new (G_IO_ERROR, G_IO_ERROR_CANCELLED,
                           "The job of “%s” was cancelled because the manager stopped", owner);
+    case LP_INTERRUPT_GRINDER:
+      return g_error_new (G_IO_ERROR, G_IO_ERROR_CANCELLED,
+                          "The job of “%s” was cancelled because the grinder stopped", owner);
     case LP_INTERRUPT_CANCEL:
     case LP_INTERRUPT_NONE:
     default:

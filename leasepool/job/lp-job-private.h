@@ -39,6 +39,7 @@ typedef enum
   LP_INTERRUPT_TIMEOUT,
   LP_INTERRUPT_REVOKE,
   LP_INTERRUPT_STOP,
+  LP_INTERRUPT_GRINDER,         /* the grinder that has it stopped */
 } LpInterrupt;
 
 /* How a job ended: exactly one of the two is set. */
@@ -126,6 +127,7 @@ gboolean    lp_job_end                  (LpJob *self, LpOutcome *outcome, gboole
 gboolean    lp_job_end_locked           (LpJob *self, LpOutcome *outcome, gboolean by_function, GQueue *waiters);
 void        lp_job_tell                 (LpJob *self, GQueue *waiters);
 gboolean    lp_job_mark_interrupted     (LpJob *self, LpInterrupt reason);
+void        lp_job_interrupt            (LpJob *self, LpInterrupt reason);
 void        lp_job_fire_cancellable     (LpJob *self);
 LpInterrupt lp_job_get_interrupt        (LpJob *self);
 GError     *lp_job_interrupt_error      (LpJob *self, LpInterrupt reason);

@@ -534,6 +534,15 @@ cancel_new (LpJob *self)
   return ended;
 }
 
+/* Has a job that an executor has accepted end for REASON; one that has ended is left
+ * as it is. With no lock held: the handlers of its cancellable are foreign. */
+void
+lp_job_interrupt (LpJob *self, LpInterrupt reason)
+{
+  if (!lp_executor_cancel_queued (self->executor, self, reason))
+    lp_executor_interrupt_job (self->executor, self, reason);
+}
+
 /**
  * lp_job_cancel:
  * @self: a job
@@ -566,10 +575,7 @@ lp_job_cancel (LpJob *self)
   /* One that was held is with its executor now, or has ended. */
   if (lp_job_cancel_held (self) || lp_job_state_is_end (lp_job_peek_state (self)))
     return;
-  if (lp_executor_cancel_queued (self->executor, self))
-    return;
-
-  lp_executor_interrupt_job (self->executor, self, LP_INTERRUPT_CANCEL);
+  lp_job_interrupt (self, LP_INTERRUPT_CANCEL);
 }
 
 /**

@@ -174,10 +174,11 @@ end_jobs_cb (gpointer data, gpointer more)
   EndJobs *end = data;
   g_autoptr (GError) error = NULL;
 
+  /* With the ends of lp_job_interrupt_error(). */
   g_set_error_literal (&error, G_IO_ERROR, G_IO_ERROR_CANCELLED,
                        end->reason == LP_INTERRUPT_STOP
-                         ? "The manager stopped before the job started"
-                         : "The lease expired or was revoked before the job started");
+                         ? "The job was cancelled before it began because the manager stopped"
+                         : "The job was cancelled before it began because its lease expired or was revoked");
   lp_executor_end_queued (end->executor, error);
   lp_executor_interrupt_all (end->executor, end->reason);
 

@@ -91,7 +91,7 @@ def new_job(manager, func, args, kwargs):
     if isinstance(func, Lp.Job):
         if args or kwargs:
             raise TypeError("an Lp.Job has its arguments already")
-        return func, getattr(func, "_cell", PLAIN)
+        return func, func._cell
     if not callable(func):
         raise TypeError(f"the function must be callable, not {type(func).__name__}")
     import inspect

@@ -106,6 +106,27 @@ def from_glib(error):
     return error
 
 
+# How the library begins the message of what it cancels, and ends that of a job that was cancelled for another reason than
+# that somebody asked for it. The owner is between.
+_CANCELLED = ("The job ", "The acquire ")
+_REASONS = (
+    (" because its lease expired or was revoked", LeaseExpiredError),
+    (" because the manager stopped", LeasePoolNotStartedError),
+    (" because the grinder stopped", LeasePoolNotStartedError),
+)
+
+
+def from_cancelled(error):
+    """The exception for a job that was cancelled: that of the end of its lease, or JobCancelledError. Others have failed
+    with what their function says."""
+    if not error.message.startswith(_CANCELLED):
+        return error
+    for end, cls in _REASONS:
+        if error.message.endswith(end):
+            return as_class(error, cls)
+    return as_class(error, JobCancelledError)
+
+
 _HERE = os.path.dirname(__file__) + os.sep
 
 

@@ -8,6 +8,7 @@ import threading
 from . import _helper
 from ._base import Lp
 from ._errors import JobCancelledError, without_own_frames
+from ._outcome import outcome
 
 
 class JobFuture(concurrent.futures.Future):
@@ -40,13 +41,13 @@ class JobFuture(concurrent.futures.Future):
         tell()
         return True
 
-    def wait_for(self, outcome):
+    def wait_for(self, cell):
         """In the helper's thread: the end of the job settles the future."""
-        self.job.wait_async(None, lambda job, result, *_: self._ended(outcome, lambda: job.wait_finish(result)))
+        self.job.wait_async(None, lambda job, result, *_: self._ended(cell, lambda: job.wait_finish(result)))
 
-    def _ended(self, outcome, finish):
+    def _ended(self, cell, finish):
         try:
-            value = outcome.of(finish)
+            value = outcome(cell, finish)
         except JobCancelledError:
             self._settle(lambda: super(JobFuture, self).cancel() and self.set_running_or_notify_cancel())
         except BaseException as error:
@@ -60,10 +61,10 @@ class JobFuture(concurrent.futures.Future):
         setter(value)
 
 
-def watch(job, outcome):
+def watch(job, cell):
     """The future of a job that was submitted."""
     future = JobFuture(job)
-    _helper.get().post(lambda: future.wait_for(outcome))
+    _helper.get().post(lambda: future.wait_for(cell))
     return future
 
 

@@ -15,7 +15,7 @@ from ._errors import translated
 from ._executor import watch
 from ._lease import Done
 from ._loop import call_in, check_loop, context_of, wait
-from ._outcome import Outcome, wait_for_job
+from ._outcome import wait_for_job
 from ._signals import Handler
 from ._values import to_parameters, unpack
 
@@ -126,15 +126,12 @@ class Grinder(Lp.Grinder):
 
     def _accept(self, func, args, kwargs):
         job, cell = new_job(self.manager, func, args, kwargs)
-        return self._accept_job(job, cell, isinstance(func, Lp.Job))
+        return self._accept_job(job, cell)
 
-    def _accept_job(self, job, cell, is_given=False):
-        outcome = Outcome(cell, grinder=self, is_given=is_given)
+    def _accept_job(self, job, cell):
         with translated():
             super().enqueue(job)
-        if is_given:
-            job._outcome = outcome
-        return job, outcome
+        return job, cell
 
     async def submit(self, fn, /, *args, owner="item", **kwargs):
         """Runs fn(*args, **kwargs) in a batch and returns what it returns, or raises what it raises. If the task is
@@ -161,8 +158,8 @@ class Grinder(Lp.Grinder):
                 raise
             self._accept(fn, args, kwargs)
             return Done(True)
-        job, outcome = self._accept(fn, args, kwargs)
-        task = loop.create_task(wait_for_job(job, outcome), name=owner)
+        job, cell = self._accept(fn, args, kwargs)
+        task = loop.create_task(wait_for_job(job, cell), name=owner)
         # One that is cancelled before its first step never comes to cancel the job.
         task.add_done_callback(lambda task: task.cancelled() and job.cancel())
         return Done(task)

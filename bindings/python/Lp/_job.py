@@ -9,7 +9,7 @@ from ._attributes import readable
 from ._base import MODULE, Lp
 from ._cells import PLAIN
 from ._errors import LeasePoolError, translated
-from ._outcome import Outcome, wait_for_job
+from ._outcome import outcome, wait_for_job
 
 
 @override
@@ -18,8 +18,8 @@ from ._outcome import Outcome, wait_for_job
 class Job(Lp.Job):
     __module__ = MODULE
 
-    # From whoever accepted it here; of a job that is submitted as in C nothing but its end is known.
-    _outcome = None
+    # Of a job of manager.new_job() another one.
+    _cell = PLAIN
 
     @staticmethod
     def new_for_command(argv, input=None):
@@ -39,14 +39,11 @@ class Job(Lp.Job):
     def value(self):
         """After the end: what the function returned in plain Python, or raises what it raised. Once only, for a job of
         manager.new_job()."""
-        return self._get_outcome().of(self._finish)
-
-    def _get_outcome(self):
-        return self._outcome or Outcome(getattr(self, "_cell", PLAIN))
+        return outcome(self._cell, self._finish)
 
     def __await__(self):
         """Waits for the end of a job that was submitted, or will be; as value(). A cancelled task cancels the job."""
-        return wait_for_job(self, self._get_outcome()).__await__()
+        return wait_for_job(self, self._cell).__await__()
 
     def _finish(self):
         error = self.dup_error()

@@ -11,7 +11,7 @@ from ._cells import PLAIN, new_job
 from ._errors import translated
 from ._executor import LeaseExecutor, watch
 from ._loop import wait
-from ._outcome import Outcome, wait_for_job
+from ._outcome import wait_for_job
 from ._settings import seconds as check_seconds
 from ._values import to_parameters
 
@@ -57,12 +57,9 @@ class Lease(Lp.Lease):
 
     def _accept(self, func, args, kwargs):
         job, cell = new_job(self.dup_manager(), func, args, kwargs)
-        outcome = Outcome(cell, lease=self)
         with translated():
             super().submit(job)
-        if job is func:
-            job._outcome = outcome
-        return job, outcome
+        return job, cell
 
     def submit(self, fn, /, *args, **kwargs):
         """Submits fn(*args, **kwargs) and returns its concurrent.futures.Future; an Lp.Job is submitted as in C."""
@@ -80,7 +77,7 @@ class Lease(Lp.Lease):
         job = Lp.Job.new_for_call(name, to_parameters(signature, values))
         with translated():
             super().submit(job)
-        return await wait_for_job(job, Outcome(PLAIN, lease=self))
+        return await wait_for_job(job, PLAIN)
 
     # Its end
 

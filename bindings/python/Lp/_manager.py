@@ -16,7 +16,7 @@ from ._errors import is_lp, translated
 from ._exit import track
 from ._lease import Done
 from ._loop import check_loop, context_of, wait
-from ._outcome import Outcome
+from ._outcome import outcome
 from ._provider import Provider, from_c_style
 from ._settings import ExecutorBackend
 from ._signals import Handler
@@ -293,10 +293,9 @@ class Manager(Lp.Manager):
             request, fn, args = fn, args[0], args[1:]
         job, cell = new_job(self, fn, args, kwargs)
         cancellable = Gio.Cancellable()
-        outcome = Outcome(cell, manager=self)
         return await wait(
             lambda ready: self.run_async(job, request, cancellable, ready),
-            lambda result: outcome.of(lambda: self.run_finish(result)),
+            lambda result: outcome(cell, lambda: self.run_finish(result)),
             cancel=cancellable.cancel,
         )
 
@@ -305,9 +304,8 @@ class Manager(Lp.Manager):
         request = _settings.request(**options)
         parameters = to_parameters(signature, values)
         cancellable = Gio.Cancellable()
-        outcome = Outcome(PLAIN, manager=self)
         return await wait(
             lambda ready: self.call_async(name, parameters, request, cancellable, ready),
-            lambda result: outcome.of(lambda: self.call_finish(result)),
+            lambda result: outcome(PLAIN, lambda: self.call_finish(result)),
             cancel=cancellable.cancel,
         )

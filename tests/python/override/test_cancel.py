@@ -4,12 +4,13 @@
 
 import asyncio
 import concurrent.futures
+import gc
 import random
 import threading
 
 import lpcase
 import pytest
-from gi.repository import Lp
+from gi.repository import Gio, GLib, Lp
 
 ROUNDS = 2000 if lpcase.THOROUGH else 200
 
@@ -244,3 +245,54 @@ async def test_job_that_somebody_else_cancels(manager):
         future = lease.submit(cancel_itself)
         await lpcase.until(future.done, "the future is done")
         assert future.cancelled()
+
+
+def cancel_own_job():
+    Lp.current_job().cancel()
+    Lp.current_job().get_cancellable().set_error_if_cancelled()
+
+
+async def test_run_whose_job_somebody_else_cancels(manager):
+    """Not by the end of its lease, though that is the last thing a run does."""
+    with pytest.raises(asyncio.CancelledError):
+        await manager.run(cancel_own_job)
+
+
+async def test_run_whose_job_is_cancelled_while_it_waits(manager):
+    with lpcase.closed_gate() as gate:
+        async with await manager.acquire() as lease:
+            held = lease.submit(gate)
+            job = Lp.Job.new_for_call("echo", GLib.Variant("(s)", ("",)))
+            task = asyncio.ensure_future(manager.run(job))
+            await lpcase.until(lambda: manager.waiting_count == 1, "it waits")
+            job.cancel()
+            await asyncio.wait([task])
+            assert task.cancelled()
+            gate.open()
+            await asyncio.wrap_future(held)
+
+
+async def test_failing_with_the_error_of_a_cancel_is_no_cancel(manager):
+    def fail():
+        raise GLib.Error("the connection was cancelled", "g-io-error-quark", Gio.IOErrorEnum.CANCELLED)
+
+    async def check(call):
+        with pytest.raises(GLib.Error, match="the connection was cancelled") as caught:
+            await call
+        assert caught.value.matches(Gio.io_error_quark(), Gio.IOErrorEnum.CANCELLED)
+
+    async with await manager.acquire() as lease:
+        await check(lease.run(fail))
+        await check(asyncio.wrap_future(lease.submit(fail)))
+    await check(manager.run(fail))
+
+
+async def test_the_reason_is_known_when_the_lease_is_gone(managers):
+    manager = managers(lease_grace_seconds=0)
+    await manager.start()
+    lease = await manager.acquire(lease_seconds=0.05)
+    future = lease.submit(until_cancelled)
+    del lease
+    gc.collect()
+    with pytest.raises(Lp.LeaseExpiredError):
+        await asyncio.wrap_future(future)

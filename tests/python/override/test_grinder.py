@@ -19,6 +19,19 @@ def fail(text):
     raise LookupError(text)
 
 
+def cancel_own_job():
+    Lp.current_job().cancel()
+    Lp.current_job().get_cancellable().set_error_if_cancelled()
+
+
+def until_cancelled():
+    stopped = threading.Event()
+    cancellable = Lp.current_job().get_cancellable()
+    cancellable.connect(lambda *_: stopped.set())
+    stopped.wait()
+    cancellable.set_error_if_cancelled()
+
+
 @pytest.fixture
 async def grinder(manager, request):
     """Starts a batch for each item, at once."""
@@ -310,6 +323,29 @@ async def test_a_job_that_somebody_cancels(manager):
     job.cancel()
     await asyncio.wait([item])
     assert item.cancelled()
+    await grinder.stop()
+
+
+async def test_a_function_whose_job_somebody_cancels(grinder):
+    with pytest.raises(asyncio.CancelledError):
+        await grinder.submit(cancel_own_job)
+
+
+async def test_a_stop_that_ends_items_says_so(managers):
+    """Whoever made the job, whether it runs, waits for a worker, or for an executor; also after the next start."""
+    manager = managers(workers_per_pool=1)
+    await manager.start()
+    grinder = Lp.Grinder(manager, batch_size_threshold=2, max_batch_size=2)
+    await grinder.start()
+    items = [await grinder.enqueue(until_cancelled) for _ in range(3)]
+    items.append(await grinder.enqueue(Lp.Job.new_for_call("add", GLib.Variant("(ii)", (1, 2)))))
+    await lpcase.until(lambda: grinder.stats()["items_in_flight"] == 2, "two have an executor")
+    stop = asyncio.ensure_future(grinder.stop())
+    await asyncio.wait([stop])
+    await grinder.start()
+    for item in items:
+        with pytest.raises(Lp.LeasePoolNotStartedError, match="because the grinder stopped"):
+            await item
     await grinder.stop()
 
 
