@@ -335,6 +335,22 @@ def check_vala(block):
 
 
 CHECKS = {"c": check_c, "python": check_python, "js": check_js, "vala": check_vala}
+# Commands for a shell, and what no program reads. Code under any other name would be tried by nobody.
+NO_CODE = {"sh", "text", "output"}
+
+
+def check_languages():
+    """Each block says what it is, in a way that has it tried if it can be: `C`, `javascript` or nothing would not."""
+    texts = linked_pages()
+    unknown = [f"{name}: ```{language}" for name, text in texts.items()
+               for language in re.findall(r"^```(.*)\n(?:.*\n)*?```$", text, re.M)
+               if language not in CHECKS and language not in NO_CODE]
+    # These fences open no block for blocks_of().
+    unknown += [f"{name}: {line}" for name, text in texts.items()
+                for line in re.findall(r"^(?: +```|~~~).*$", text, re.M)]
+    unknown += [f"{block.where}: ```{block.language}" for block in comment_blocks()
+                if block.language not in CHECKS and block.language not in NO_CODE]
+    assert not unknown, "\n".join(unknown)
 
 
 def check_block(block):
@@ -451,14 +467,6 @@ def check_vala_hello():
     assert example in [block.text for block in blocks_of("docs/vala.md", read("docs", "vala.md"))]
 
 
-def check_headers(names):
-    """Every page begins with the licence and the copyright."""
-    for name in names:
-        text = read(name)
-        assert "SPDX-License-Identifier: LGPL-2.1-or-later" in text[:300], f"{name} does not begin with the licence"
-        assert "Copyright 2026 The leasepool authors" in text[:300], f"{name} does not begin with the copyright"
-
-
 # --- The run ---
 
 def collect():
@@ -474,7 +482,7 @@ def collect():
     cases += [(f"README.md has hello{suffix}", check_hello, suffix, language)
               for suffix, language in ((".c", "c"), (".py", "python"), (".js", "js"))]
     cases += [("docs/vala.md has hello.vala", check_vala_hello)]
-    cases += [("licence", check_headers, list(linked_pages())),
+    cases += [("blocks say what they are", check_languages),
               ("README.md packages", check_packages),
               ("README.md options", check_options),
               ("README.md commands", check_readme_commands),
