@@ -16,6 +16,7 @@
 #include "lp-functions-private.h"
 #include "lp-pool-private.h"
 #include "lp-process-executor-private.h"
+#include "lp-serial-private.h"
 
 /* How many frames one dispatch handles: the thread has others to serve. */
 #define FRAMES_A_DISPATCH 512
@@ -261,19 +262,16 @@ on_progress (LpChild *self, LpFrame *frame)
 static GError *
 on_log (LpChild *self, LpFrame *frame)
 {
-  g_autoptr (GVariant) fields = g_variant_get_child_value (frame->body, 3);
-  LpRecord record = { .fields = fields };
-  guint32 level;
+  LpSerialLog log;
+  LpRecord record;
 
-  g_variant_get_child (frame->body, 0, "u", &level);
-  g_variant_get_child (frame->body, 1, "&s", &record.domain);
-  g_variant_get_child (frame->body, 2, "&s", &record.message);
-  if ((level & (level - 1)) != 0 || (level & G_LOG_LEVEL_MASK) == 0 || level > G_LOG_LEVEL_DEBUG)
-    return fault ("a log record has the level %u", level);
+  if (!lp_serial_read_log (g_variant_get_data (frame->body), g_variant_get_size (frame->body), &log)
+      || (log.level & (log.level - 1)) != 0 || (log.level & G_LOG_LEVEL_MASK) == 0 || log.level > G_LOG_LEVEL_DEBUG)
+    return fault ("a log record has the level %u", log.level);
 
-  record.level = level;
-  record.domain = record.domain[0] != '\0' ? record.domain : NULL;
-  lp_record_sink_push (self->sink, &record);
+  record = (LpRecord) { .level = log.level, .domain = log.domain[0] != '\0' ? log.domain : NULL, .message = log.message,
+                        .fields = log.fields, .fields_size = log.fields_size };
+  lp_record_sink_add (self->sink, &record);
   if (lp_record_sink_is_full (self->sink))
     lp_child_set_paused (self, TRUE);
 
@@ -322,10 +320,22 @@ static const Handler handlers[] = {
   [LP_FRAME_LOG] = on_log,
 };
 
+/* The sink is gone with the last frame of a process that has ended. */
+static void
+flush_records (LpChild *self)
+{
+  if (self->sink != NULL)
+    lp_record_sink_flush (self->sink);
+}
+
 static void
 handle_frame (LpChild *self, LpFrame *frame)
 {
   GError *error;
+
+  /* Nothing overtakes a record that came before it. */
+  if (frame->type != LP_FRAME_LOG)
+    flush_records (self);
 
   /* Log records may come before the hello: an init function is user code. */
   if (!self->greeted && frame->type != LP_FRAME_HELLO && frame->type != LP_FRAME_ERROR && frame->type != LP_FRAME_LOG)
@@ -371,20 +381,28 @@ stream_ended (LpChild *self)
   self->events->moved (self->executor, self);
 }
 
-/* Handles what there is, at most MAX_FRAMES. */
-void
-lp_child_read (LpChild *self, guint max_frames)
+static void
+read_frames (LpChild *self, guint max_frames)
 {
+  gboolean is_polled = max_frames < LP_CHILD_ALL_FRAMES;
+  gboolean has_read = FALSE;
   LpFrame frame;
 
   for (guint n = 0; n < max_frames && !self->over && (!self->paused || self->reaped); n++)
     {
       gboolean from_stream = !lp_channel_has_buffered (self->channel);
       GError *error = NULL;
-      LpChannelStatus status = lp_channel_read (self->channel, &frame, &error);
+      LpChannelStatus status;
 
+      if (from_stream && has_read && is_polled && lp_channel_is_drained (self->channel))
+        return;
+
+      status = lp_channel_read (self->channel, &frame, &error);
       if (from_stream)
-        self->lines_read = FALSE;
+        {
+          self->lines_read = FALSE;
+          has_read = TRUE;
+        }
 
       switch (status)
         {
@@ -395,6 +413,14 @@ lp_child_read (LpChild *self, guint max_frames)
         default: return;
         }
     }
+}
+
+/* Handles what there is, at most MAX_FRAMES. */
+void
+lp_child_read (LpChild *self, guint max_frames)
+{
+  read_frames (self, max_frames);
+  flush_records (self);
 }
 
 static gboolean readable_cb (int fd, GIOCondition condition, gpointer user_data);

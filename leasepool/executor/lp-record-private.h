@@ -16,7 +16,8 @@ typedef struct
   GLogLevelFlags level;
   const char *domain;           /* (nullable) */
   const char *message;
-  GVariant *fields;             /* (nullable) a{ss} */
+  const guint8 *fields;         /* (nullable) a{ss}, serialized, in normal form */
+  gsize fields_size;
   gboolean from_stderr;
 } LpRecord;
 
@@ -24,6 +25,8 @@ LpRecordSink *lp_record_sink_new     (LpExecutor *executor, const char *worker, 
 void          lp_record_sink_close   (LpRecordSink *self);
 void          lp_record_sink_set_pid (LpRecordSink *self, guint pid);
 void          lp_record_sink_push    (LpRecordSink *self, const LpRecord *record);
+void          lp_record_sink_add     (LpRecordSink *self, const LpRecord *record);
+void          lp_record_sink_flush   (LpRecordSink *self);
 gboolean      lp_record_sink_is_full (LpRecordSink *self);
 
 G_END_DECLS

@@ -8,13 +8,15 @@
 #include <string.h>
 
 #include "lp-pool-private.h"
+#include "lp-serial-private.h"
 
 /* How this works
  *
  * Records are pushed on the service thread, in the order in which the worker
  * wrote them. If somebody listens to worker-record, each is posted to the owner
  * context, like everything the owner is told; else it is written to the log at
- * once. What is on its way to the owner is counted: over a limit the sink is
+ * once. Those that were read together go to the owner together, which costs one
+ * wake-up. What is on its way to the owner is counted: over a limit the sink is
  * full, and whoever reads the worker pauses until the owner has caught up, so
  * that a flood fills the pipe and not the memory. */
 
@@ -23,6 +25,9 @@
 /* What a record costs besides its text. */
 #define OVERHEAD 256
 
+/* So many wait for others that are read together with them. */
+#define MAX_TOGETHER 64
+
 struct _LpRecordSink
 {
   gatomicrefcount ref_count;    /* (atomic) the child has one, each record on its way another */
@@ -30,10 +35,14 @@ struct _LpRecordSink
   LpSlot *slot;                 /* (construct-only) (owned) */
   LpSettings *settings;         /* (construct-only) (owned) */
   guint64 seq;                  /* (construct-only) */
+  char seq_text[24];            /* (construct-only) */
+  guint signal;                 /* (construct-only) worker-record */
   char *worker;                 /* (construct-only) */
   GFunc drained;                /* (construct-only) on the service thread */
   gpointer data;                /* (service thread) NULL once it is closed */
   guint pid;                    /* (service thread) */
+  char pid_text[16];            /* (service thread) */
+  GQueue together;              /* (service thread) of LpPoolRecord, not yet on its way to the owner */
   int in_flight;                /* (atomic) bytes */
   int full;                     /* (atomic) somebody waits for it to drain */
 };
@@ -58,6 +67,9 @@ lp_record_sink_new (LpExecutor *executor, const char *worker, GFunc drained, gpo
   self->slot = lp_slot_ref (priv->slot);
   self->settings = lp_settings_ref (priv->settings);
   self->seq = priv->seq;
+  g_snprintf (self->seq_text, sizeof self->seq_text, "%" G_GUINT64_FORMAT, self->seq);
+  self->signal = g_signal_lookup ("worker-record", LP_TYPE_MANAGER);
+  lp_record_sink_set_pid (self, 0);
   self->worker = g_strdup (worker);
   self->drained = drained;
   self->data = data;
@@ -82,6 +94,7 @@ sink_unref (LpRecordSink *self)
 void
 lp_record_sink_close (LpRecordSink *self)
 {
+  lp_record_sink_flush (self);
   self->data = NULL;
   sink_unref (self);
 }
@@ -90,6 +103,7 @@ void
 lp_record_sink_set_pid (LpRecordSink *self, guint pid)
 {
   self->pid = pid;
+  g_snprintf (self->pid_text, sizeof self->pid_text, "%u", pid);
 }
 
 gboolean
@@ -140,22 +154,41 @@ level_index (GLogLevelFlags level)
   return i;
 }
 
+/* Few records have more. */
+#define N_FIELDS 16
+
 typedef struct
 {
   GArray *fields;               /* of GLogField */
-  GPtrArray *texts;             /* what they point to */
+  GPtrArray *texts;             /* (nullable) those they point to that were made for them */
 } Writer;
 
+/* Most texts are, and need not be looked at more closely. */
+static gboolean
+is_plain (const char *text)
+{
+  while (*text >= ' ' && *text <= '~')
+    text++;
+
+  return *text == '\0';
+}
+
+/* VALUE is valid as long as WRITER. */
 static void
 add (Writer *writer, const char *key, const char *value)
 {
-  GLogField field = { key, NULL, -1 };
+  GLogField field = { key, value, -1 };
 
   if (value == NULL)
     return;
 
-  field.value = lp_log_escape (value);
-  g_ptr_array_add (writer->texts, (gpointer) field.value);
+  if (!is_plain (value))
+    {
+      if (writer->texts == NULL)
+        writer->texts = g_ptr_array_new_with_free_func (g_free);
+      field.value = lp_log_escape (value);
+      g_ptr_array_add (writer->texts, (gpointer) field.value);
+    }
   g_array_append_val (writer->fields, field);
 }
 
@@ -171,16 +204,12 @@ is_reserved (const char *key)
 }
 
 static void
-add_fields_of_worker (Writer *writer, GVariant *fields)
+add_fields_of_worker (Writer *writer, const LpRecord *record)
 {
-  GVariantIter iter;
   const char *key, *value;
+  gsize index = 0;
 
-  if (fields == NULL)
-    return;
-
-  g_variant_iter_init (&iter, fields);
-  while (g_variant_iter_next (&iter, "{&s&s}", &key, &value))
+  while (lp_serial_next_pair (record->fields, record->fields_size, &index, &key, &value))
     if (!is_reserved (key))
       add (writer, key, value);
 }
@@ -191,11 +220,9 @@ add_fields_of_worker (Writer *writer, GVariant *fields)
 static void
 write_record (LpRecordSink *self, const LpRecord *record)
 {
-  Writer writer = { g_array_new (FALSE, FALSE, sizeof (GLogField)), g_ptr_array_new_with_free_func (g_free) };
+  Writer writer = { g_array_sized_new (FALSE, FALSE, sizeof (GLogField), N_FIELDS), NULL };
   guint true_level = level_index (record->level);
   guint shown = MAX (true_level, 1);
-  g_autofree char *seq = g_strdup_printf ("%" G_GUINT64_FORMAT, self->seq);
-  g_autofree char *pid = g_strdup_printf ("%u", self->pid);
 
   /* The first field, where GLib looks for it. */
   add (&writer, "GLIB_OLD_LOG_API", "1");
@@ -204,38 +231,49 @@ write_record (LpRecordSink *self, const LpRecord *record)
   add (&writer, "MESSAGE", record->message);
   add (&writer, "LEASEPOOL_EVENT", record->from_stderr ? "worker-stderr" : "worker-record");
   add (&writer, "WORKER", self->worker);
-  add (&writer, "WORKER_PID", pid);
+  add (&writer, "WORKER_PID", self->pid_text);
   add (&writer, "WORKER_DOMAIN", record->domain);
   add (&writer, "WORKER_LEVEL", levels[true_level].name);
-  add (&writer, "EXECUTOR_SEQ", seq);
-  add_fields_of_worker (&writer, record->fields);
+  add (&writer, "EXECUTOR_SEQ", self->seq_text);
+  add_fields_of_worker (&writer, record);
 
   g_log_structured_array (levels[shown].level, (const GLogField *) (gpointer) writer.fields->data, writer.fields->len);
   g_array_unref (writer.fields);
-  g_ptr_array_unref (writer.texts);
+  g_clear_pointer (&writer.texts, g_ptr_array_unref);
 }
 
 /* --- To the signal --- */
 
+static void
+add_text (LpSerial *serial, LpSerialContainer *dictionary, const char *key, const char *text)
+{
+  lp_serial_add_entry (serial, dictionary, key, "s", text, strlen (text) + 1);
+}
+
+/* By hand, since GLib takes ten times as long: there may be hundreds of thousands a second. */
 static GVariant *
 to_variant (LpRecordSink *self, const LpRecord *record)
 {
-  GVariantDict dict;
+  LpSerial serial = LP_SERIAL_INIT;
+  LpSerialContainer dictionary;
+  gsize ends[9];
+  guint32 level = record->level;
+  guint32 pid = self->pid;
 
-  g_variant_dict_init (&dict, NULL);
-  g_variant_dict_insert (&dict, "level", "u", (guint32) record->level);
-  g_variant_dict_insert (&dict, "domain", "s", target_domain (self, record));
+  lp_serial_begin (&serial, &dictionary, ends);
+  lp_serial_add_entry (&serial, &dictionary, "level", "u", &level, sizeof level);
+  add_text (&serial, &dictionary, "domain", target_domain (self, record));
   if (record->domain != NULL)
-    g_variant_dict_insert (&dict, "worker_domain", "s", record->domain);
-  g_variant_dict_insert (&dict, "message", "s", record->message);
-  g_variant_dict_insert (&dict, "source", "s", record->from_stderr ? "stderr" : "log");
-  g_variant_dict_insert (&dict, "worker", "s", self->worker);
-  g_variant_dict_insert (&dict, "pid", "u", self->pid);
-  g_variant_dict_insert (&dict, "executor_seq", "t", self->seq);
-  g_variant_dict_insert_value (&dict, "fields",
-                               record->fields != NULL ? record->fields : g_variant_new ("a{ss}", NULL));
+    add_text (&serial, &dictionary, "worker_domain", record->domain);
+  add_text (&serial, &dictionary, "message", record->message);
+  add_text (&serial, &dictionary, "source", record->from_stderr ? "stderr" : "log");
+  add_text (&serial, &dictionary, "worker", self->worker);
+  lp_serial_add_entry (&serial, &dictionary, "pid", "u", &pid, sizeof pid);
+  lp_serial_add_entry (&serial, &dictionary, "executor_seq", "t", &self->seq, sizeof self->seq);
+  lp_serial_add_entry (&serial, &dictionary, "fields", "a{ss}", record->fields, record->fields_size);
+  lp_serial_end_array (&serial, &dictionary);
 
-  return g_variant_ref_sink (g_variant_dict_end (&dict));
+  return lp_serial_end_variant (&serial, G_VARIANT_TYPE_VARDICT);
 }
 
 /* For a record whose listener went away while it was on its way. */
@@ -243,7 +281,7 @@ static void
 write_variant (LpRecordSink *self, GVariant *variant)
 {
   g_autoptr (GVariant) fields = g_variant_lookup_value (variant, "fields", G_VARIANT_TYPE ("a{ss}"));
-  LpRecord record = { .fields = fields };
+  LpRecord record = { .fields = g_variant_get_data (fields), .fields_size = g_variant_get_size (fields) };
   const char *source;
   guint32 level;
 
@@ -293,30 +331,32 @@ message_tell (LpPoolRecord *record, LpManager *manager)
   g_free (self);
 }
 
-static void
-post_locked (LpRecordSink *self, GVariant *variant, int size)
+static Message *
+message_new (LpRecordSink *self, const LpRecord *record)
 {
   Message *message = g_new0 (Message, 1);
 
+  message->parent.link.data = message;
   message->parent.tell = message_tell;
   message->sink = self;
-  message->record = variant;
-  message->size = size;
+  message->record = to_variant (self, record);
+  message->size = (int) MIN (g_variant_get_size (message->record), G_MAXINT / 4) + OVERHEAD;
   g_atomic_ref_count_inc (&self->ref_count);
-  g_atomic_int_add (&self->in_flight, size);
-  lp_pool_push_record_locked (self->pool, &message->parent);
+  g_atomic_int_add (&self->in_flight, message->size);
+
+  return message;
 }
 
-/* On the service thread, no lock held. */
+/* On the service thread, no lock held. One for the owner waits for others until there are many, or
+ * lp_record_sink_flush(). */
 void
-lp_record_sink_push (LpRecordSink *self, const LpRecord *record)
+lp_record_sink_add (LpRecordSink *self, const LpRecord *record)
 {
-  GVariant *variant = NULL;
   gboolean heard;
 
   g_mutex_lock (&self->pool->lock);
   self->pool->counters.log_records_forwarded++;
-  heard = lp_owner_hears_locked (self->pool, "worker-record");
+  heard = lp_owner_hears_locked (self->pool, self->signal);
   g_mutex_unlock (&self->pool->lock);
 
   if (!heard)
@@ -325,8 +365,26 @@ lp_record_sink_push (LpRecordSink *self, const LpRecord *record)
       return;
     }
 
-  variant = to_variant (self, record);
+  g_queue_push_tail_link (&self->together, &message_new (self, record)->parent.link);
+  if (self->together.length >= MAX_TOGETHER)
+    lp_record_sink_flush (self);
+}
+
+/* What was added is on its way: before whatever is told from now on. */
+void
+lp_record_sink_flush (LpRecordSink *self)
+{
+  if (self->together.length == 0)
+    return;
+
   g_mutex_lock (&self->pool->lock);
-  post_locked (self, variant, (int) MIN (g_variant_get_size (variant), G_MAXINT / 4) + OVERHEAD);
+  lp_pool_push_records_locked (self->pool, &self->together);
   g_mutex_unlock (&self->pool->lock);
+}
+
+void
+lp_record_sink_push (LpRecordSink *self, const LpRecord *record)
+{
+  lp_record_sink_add (self, record);
+  lp_record_sink_flush (self);
 }

@@ -44,12 +44,12 @@ is_watched_locked (LpPool *self, LpActions *actions)
   return actions->watched == LP_ACTIONS_WATCHED;
 }
 
-/* Whether that signal has a handler. */
+/* Whether the signal with that number has a handler. */
 gboolean
-lp_owner_hears_locked (LpPool *self, const char *signal)
+lp_owner_hears_locked (LpPool *self, guint signal)
 {
   return self->listener != NULL && self->owner != NULL
-         && g_signal_has_handler_pending (self->listener, g_signal_lookup (signal, LP_TYPE_MANAGER), 0, FALSE);
+         && g_signal_has_handler_pending (self->listener, signal, 0, FALSE);
 }
 
 static Event *

@@ -196,6 +196,7 @@ typedef struct _LpPoolRecord LpPoolRecord;
 
 struct _LpPoolRecord
 {
+  GList link;                   /* in a queue; its data is the record */
   void (*tell) (LpPoolRecord *self, LpManager *manager /* (nullable) */); /* in the owner context; takes it */
 };
 
@@ -321,7 +322,7 @@ void      lp_pool_undo_start_locked  (LpPool *self, GError *error, gint64 now, L
 void      lp_pool_job_due            (LpDeadline *deadline, gint64 now, LpActions *actions);
 
 /* lp-pool-records.c */
-void      lp_pool_push_record_locked (LpPool *self, LpPoolRecord *record);
+void      lp_pool_push_records_locked (LpPool *self, GQueue *records);
 void      lp_pool_post_records_locked (LpPool *self);
 gboolean  lp_pool_wait_for           (LpPool *self, LpCompletion *completion, gint64 end);
 
@@ -337,7 +338,7 @@ void      lp_owner_created_locked    (LpSlot *slot, LpActions *actions);
 void      lp_owner_retired_locked    (LpSlot *slot, LpActions *actions);
 void      lp_owner_ask_size_locked   (LpPool *self);
 void      lp_owner_refresh           (LpGrant *grant);
-gboolean  lp_owner_hears_locked      (LpPool *self, const char *signal);
+gboolean  lp_owner_hears_locked      (LpPool *self, guint signal);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LpGrant, lp_grant_unref)
 

@@ -16,13 +16,13 @@
 static LpPoolRecord *
 take_record (LpPool *self)
 {
-  LpPoolRecord *record;
+  GList *link;
 
   g_mutex_lock (&self->lock);
-  record = g_queue_pop_head (&self->records);
+  link = g_queue_pop_head_link (&self->records);
   g_mutex_unlock (&self->lock);
 
-  return record;
+  return link != NULL ? link->data : NULL;
 }
 
 /* Tells all; in the owner context. */
@@ -89,11 +89,15 @@ tell_in_place (LpPool *self)
   g_mutex_unlock (&self->lock);
 }
 
-/* RECORD is told in the owner context. */
+/* RECORDS, by their own links, are told in the owner context; the queue is empty then. */
 void
-lp_pool_push_record_locked (LpPool *self, LpPoolRecord *record)
+lp_pool_push_records_locked (LpPool *self, GQueue *records)
 {
-  g_queue_push_tail (&self->records, record);
+  GList *link;
+
+  while ((link = g_queue_pop_head_link (records)) != NULL)
+    g_queue_push_tail_link (&self->records, link);
+
   if (self->blocker != NULL)
     lp_completion_nudge (self->blocker);
   else

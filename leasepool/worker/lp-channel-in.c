@@ -98,6 +98,7 @@ read_some (LpChannel *self, gpointer memory, gsize size, gsize *n_read, GError *
   saved_errno = errno;
 
   *n_read = (gsize) MAX (result, 0);
+  self->drained = *n_read < size;
   if (result > 0)
     return LP_CHANNEL_FRAME;
   if (result == 0 || saved_errno == ECONNRESET || saved_errno == EPIPE)
@@ -302,6 +303,14 @@ lp_channel_has_buffered (LpChannel *self)
 
   return !lp_frame_unpack_header (self->buffer + self->begin, self->max_body, &header, NULL)
          || self->end - self->begin >= LP_FRAME_HEADER_SIZE + header.body_size;
+}
+
+/* Whether the last read has taken all there was, so that another one most likely finds nothing: one who polls the
+ * stream is told of what else there is. */
+gboolean
+lp_channel_is_drained (LpChannel *self)
+{
+  return self->drained && !lp_channel_has_buffered (self);
 }
 
 /* What came in place of a frame, for a message: a program that prints to its

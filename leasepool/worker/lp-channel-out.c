@@ -21,6 +21,7 @@
 #define OWN_CHUNK_SIZE (16 * 1024)  /* from here on a body is not copied */
 #define FILE_SIZE      (512 * 1024) /* from here on it goes by file: a mapping has a cost, too */
 #define MAX_IOVECS     16
+#define SPARE_SIZE     4096         /* more memory is not kept for what may come */
 
 typedef struct
 {
@@ -44,10 +45,20 @@ chunk_free (gpointer data)
   g_free (self);
 }
 
+/* The memory of the last one stays for the next one: most are alone. */
+static void
+chunk_done (LpChannel *self, Chunk *chunk)
+{
+  if (self->spare == NULL && chunk->gathered != NULL && chunk->gathered->len <= SPARE_SIZE)
+    self->spare = g_byte_array_set_size (g_steal_pointer (&chunk->gathered), 0);
+  chunk_free (chunk);
+}
+
 void
 lp_channel_clear_out (LpChannel *self)
 {
   g_queue_clear_full (&self->chunks, chunk_free);
+  g_clear_pointer (&self->spare, g_byte_array_unref);
 }
 
 static Chunk *
@@ -70,7 +81,7 @@ get_gathered (LpChannel *self)
   if (tail == NULL || tail->gathered == NULL || tail->gathered->len >= CHUNK_SIZE)
     {
       tail = push_chunk (self, -1);
-      tail->gathered = g_byte_array_new ();
+      tail->gathered = self->spare != NULL ? g_steal_pointer (&self->spare) : g_byte_array_new ();
     }
 
   return tail->gathered;
@@ -154,6 +165,17 @@ lp_channel_send (LpChannel *self, LpFrameType type, guint64 id, GVariant *body, 
     send_by_stream (self, type, 0, id, wire, get_gathered (self));
 
   return TRUE;
+}
+
+/* The same for a body that is serialized and in the byte order of the stream. It is not too large, and goes by the
+ * stream. */
+void
+lp_channel_send_bytes (LpChannel *self, LpFrameType type, guint64 id, gconstpointer body, gsize size)
+{
+  GByteArray *array = get_gathered (self);
+
+  append_header (self, array, type, 0, id, size);
+  g_byte_array_append (array, body, (guint) size);
 }
 
 /* The first frame: takes NONCE_FD, or -1. */
@@ -318,7 +340,7 @@ drop_written (LpChannel *self, gsize n_written)
         }
 
       n_written -= rest;
-      chunk_free (g_queue_pop_head (&self->chunks));
+      chunk_done (self, g_queue_pop_head (&self->chunks));
     }
 }
 

@@ -29,12 +29,14 @@ void            lp_channel_set_max_body  (LpChannel *self, gsize max_body);
 /* In. */
 LpChannelStatus lp_channel_read          (LpChannel *self, LpFrame *frame, GError **error);
 gboolean        lp_channel_has_buffered  (LpChannel *self);
+gboolean        lp_channel_is_drained    (LpChannel *self);
 char           *lp_channel_dup_garbage   (LpChannel *self);
 gboolean        lp_channel_is_cut        (LpChannel *self);
 GBytes         *lp_channel_get_nonce     (LpChannel *self);
 
 /* Out. */
 gboolean        lp_channel_send          (LpChannel *self, LpFrameType type, guint64 id, GVariant *body, GError **error);
+void            lp_channel_send_bytes    (LpChannel *self, LpFrameType type, guint64 id, gconstpointer body, gsize size);
 void            lp_channel_send_hello    (LpChannel *self, GVariant *body, int nonce_fd);
 gboolean        lp_channel_flush         (LpChannel *self, GError **error);
 gboolean        lp_channel_has_pending   (LpChannel *self);

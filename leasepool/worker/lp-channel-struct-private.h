@@ -24,6 +24,7 @@ struct _LpChannel
   guint8 *buffer;
   gsize begin;                  /* of what has not been taken, in the buffer */
   gsize end;
+  gboolean drained;             /* the last read gave less than it asked for */
   int received_fds[LP_CHANNEL_MAX_FDS];    /* in their order */
   guint n_received_fds;
   gboolean too_many_fds;        /* there were more */
@@ -34,6 +35,7 @@ struct _LpChannel
 
   /* Out. */
   GQueue chunks;
+  GByteArray *spare;            /* (nullable) empty, with memory */
   guint64 n_queued;             /* bytes, from the beginning */
   guint64 n_written;
   gboolean use_files;

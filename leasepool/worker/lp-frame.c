@@ -9,6 +9,7 @@
 
 #include "lp-error.h"
 #include "lp-normal-private.h"
+#include "lp-serial-private.h"
 
 typedef struct
 {
@@ -158,6 +159,21 @@ lp_frame_unpack_header (const guint8 *bytes, gsize max_body, LpFrameHeader *head
   return check_kind (bytes, header, error);
 }
 
+static gboolean
+is_normal (LpFrameType type, GVariant *body, GBytes *bytes)
+{
+  LpSerialLog log;
+  gconstpointer data;
+  gsize size;
+
+  if (type != LP_FRAME_LOG)
+    return lp_variant_is_normal (body, LP_NORMAL_LARGE);
+
+  /* They come by the hundred thousand. */
+  data = g_bytes_get_data (bytes, &size);
+  return lp_serial_read_log (data, size, &log);
+}
+
 /* The body in the byte order of this machine, or NULL with an error if it is not
  * a value of its type in normal form. Only for types that have one. */
 GVariant *
@@ -166,7 +182,7 @@ lp_frame_unpack_body (const LpFrameHeader *header, GBytes *bytes, GError **error
   GVariant *body = g_variant_new_from_bytes (lp_frame_type_get_body_type (header->type), bytes, FALSE);
 
   g_variant_ref_sink (body);
-  if (!lp_variant_is_normal (body, LP_NORMAL_LARGE))
+  if (!is_normal (header->type, body, bytes))
     {
       g_set_error (error, LP_ERROR, LP_ERROR_PROTOCOL, "the body of a frame of type %s is not a GVariant of type %s in normal form",
                    lp_frame_type_get_name (header->type), kinds[header->type].body);

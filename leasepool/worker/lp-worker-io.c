@@ -240,7 +240,7 @@ stream_ended (LpWorker *self)
   lp_worker_die (NULL);
 }
 
-/* All that is there. */
+/* All that is there; what comes meanwhile the next poll tells. */
 static Reading
 read_frames (LpWorker *self)
 {
@@ -256,6 +256,8 @@ read_frames (LpWorker *self)
             error = g_error_new (LP_ERROR, LP_ERROR_PROTOCOL, "The manager sent a frame of type %s, out of place",
                                  lp_frame_type_get_name (frame.type));
           lp_frame_clear (&frame);
+          if (error == NULL && lp_channel_is_drained (self->channel))
+            return READING;
           if (error == NULL)
             break;
           refuse (self, error);

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "lp-serial-private.h"
 #include "lp-service-private.h"
 
 /* What a frame needs besides the texts: the level, the ends of the strings, and
@@ -26,12 +27,6 @@ get_severity (GLogLevelFlags level)
       return bit;
 
   return G_LOG_LEVEL_DEBUG;
-}
-
-static gboolean
-is_text (const GLogField *field)
-{
-  return field->length < 0 || g_utf8_validate_len (field->value, (gsize) field->length, NULL);
 }
 
 /* Those that have a place of their own in the frame, or mean something to the
@@ -54,59 +49,95 @@ find_field (const GLogField *fields, gsize n_fields, const char *key)
   return NULL;
 }
 
-static char *
-dup_field (const GLogField *field, gsize max_size)
+typedef struct
 {
-  if (field == NULL || field->value == NULL)
-    return g_strdup ("");
+  const char *bytes;            /* UTF-8; need not end with a zero byte */
+  gsize length;
+  char *made;                   /* (owned) (nullable) what bytes are, if they are not those of the caller */
+} Text;
 
-  return lp_worker_dup_text (field->value, field->length, max_size);
+static void
+text_clear (Text *self)
+{
+  g_free (self->made);
 }
 
-/* What does not fit into ROOM bytes is left out. */
-static GVariant *
-make_fields (const GLogField *fields, gsize n_fields, gsize room)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Text, text_clear)
+
+/* At most MAX_SIZE bytes of it. Not copied, if it is as it is to be. */
+static Text
+text_new (gconstpointer bytes, gssize length, gsize max_size)
 {
-  GVariantBuilder builder;
+  Text self = { bytes, length >= 0 ? (gsize) length : strlen (bytes), NULL };
 
-  g_variant_builder_init (&builder, G_VARIANT_TYPE ("a{ss}"));
-  for (gsize i = 0; i < n_fields; i++)
+  if (self.length > max_size || !g_utf8_validate_len (bytes, self.length, NULL))
     {
-      g_autofree char *key = NULL;
-      g_autofree char *value = NULL;
-      gsize size;
-
-      if (is_special (fields[i].key) || fields[i].value == NULL || !is_text (&fields[i]))
-        continue;
-
-      key = g_utf8_make_valid (fields[i].key, -1);
-      value = dup_field (&fields[i], G_MAXSSIZE);
-      size = strlen (key) + strlen (value) + FIELD_OVERHEAD;
-      if (size > room)
-        continue;
-
-      room -= size;
-      g_variant_builder_add (&builder, "{ss}", key, value);
+      self.bytes = self.made = lp_worker_dup_text (bytes, length, max_size);
+      self.length = strlen (self.bytes);
     }
 
-  return g_variant_builder_end (&builder);
+  return self;
 }
 
-/* The body of a LOG, which fits into a frame: the message is cut to a half. */
-static GVariant *
-make_record (GLogLevelFlags severity, const GLogField *fields, gsize n_fields, gsize max_body)
+static Text
+text_of_field (const GLogField *field, gsize max_size)
 {
-  g_autofree char *domain = dup_field (find_field (fields, n_fields, "GLIB_DOMAIN"), MAX_DOMAIN);
-  g_autofree char *message = dup_field (find_field (fields, n_fields, "MESSAGE"), max_body / 2);
-  gsize room = max_body - RECORD_OVERHEAD - strlen (domain) - strlen (message);
+  return field != NULL && field->value != NULL ? text_new (field->value, field->length, max_size) : (Text) { "", 0, NULL };
+}
 
-  return g_variant_ref_sink (g_variant_new ("(uss@a{ss})", severity, domain, message,
-                                            make_fields (fields, n_fields, room)));
+/* Returns the size that it has taken from ROOM; what does not fit is left out, and so is what is not text. */
+static gsize
+add_field (LpSerial *serial, LpSerialContainer *added, const GLogField *field, gsize room)
+{
+  g_auto (Text) key = text_new (field->key, -1, G_MAXSSIZE);
+  g_auto (Text) value = text_of_field (field, G_MAXSSIZE);
+  gsize size = key.length + value.length + FIELD_OVERHEAD;
+
+  if ((field->length >= 0 && value.made != NULL) || size > room)
+    return 0;
+
+  lp_serial_add_pair (serial, key.bytes, value.bytes, value.length);
+  lp_serial_end_child (serial, added);
+  return size;
+}
+
+static void
+add_fields (LpSerial *serial, const GLogField *fields, gsize n_fields, gsize room)
+{
+  g_autofree gsize *ends = g_new (gsize, n_fields);
+  LpSerialContainer added;
+
+  lp_serial_begin (serial, &added, ends);
+  for (gsize i = 0; i < n_fields; i++)
+    if (!is_special (fields[i].key) && fields[i].value != NULL)
+      room -= add_field (serial, &added, &fields[i], room);
+  lp_serial_end_array (serial, &added);
+}
+
+/* The body of a LOG, which fits into a frame: the message is cut to a half. By hand, since with a GVariant it takes
+ * longer than to write it to the system. */
+static void
+make_record (LpSerial *serial, GLogLevelFlags severity, const GLogField *fields, gsize n_fields, gsize max_body)
+{
+  g_auto (Text) domain = text_of_field (find_field (fields, n_fields, "GLIB_DOMAIN"), MAX_DOMAIN);
+  g_auto (Text) message = text_of_field (find_field (fields, n_fields, "MESSAGE"), max_body / 2);
+  guint32 level = GUINT32_TO_LE ((guint32) severity);
+  LpSerialContainer record;
+  gsize ends[2];
+
+  lp_serial_begin (serial, &record, ends);
+  lp_serial_add (serial, &level, sizeof level);
+  lp_serial_add_text (serial, domain.bytes, domain.length);
+  lp_serial_end_child (serial, &record);
+  lp_serial_add_text (serial, message.bytes, message.length);
+  lp_serial_end_child (serial, &record);
+  add_fields (serial, fields, n_fields, max_body - RECORD_OVERHEAD - domain.length - message.length);
+  lp_serial_end_tuple (serial, &record);
 }
 
 /* FALSE: the stream is no more. */
 static gboolean
-send_record (LpWorker *self, GVariant *record)
+send_record (LpWorker *self, const LpSerial *record)
 {
   gboolean open;
 
@@ -114,7 +145,7 @@ send_record (LpWorker *self, GVariant *record)
   open = !self->closed && !self->broken;
   if (open)
     {
-      lp_channel_send (self->channel, LP_FRAME_LOG, 0, record, NULL);
+      lp_channel_send_bytes (self->channel, LP_FRAME_LOG, 0, record->data, record->size);
       lp_worker_flush_locked (self);
     }
   lp_worker_unlock (self);
@@ -135,7 +166,7 @@ writer_func (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpoi
 {
   LpWorker *self = user_data;
   GLogLevelFlags severity = get_severity (level);
-  g_autoptr (GVariant) record = NULL;
+  g_auto (LpSerial) record = LP_SERIAL_INIT;
 
   /* In a forked child the stream is the parent's. */
   if (lp_worker_holds_lock () || lp_fork_generation () != self->fork_generation)
@@ -143,14 +174,14 @@ writer_func (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpoi
 
   if (severity <= self->log_level)
     {
-      record = make_record (severity, fields, n_fields, lp_channel_get_max_body (self->channel));
-      if (!send_record (self, record))
+      make_record (&record, severity, fields, n_fields, lp_channel_get_max_body (self->channel));
+      if (!send_record (self, &record))
         return g_log_writer_default (level, fields, n_fields, NULL);
     }
 
   if (is_fatal_here (self, level, fields, n_fields))
     return g_log_writer_default (level, fields, n_fields, NULL);
-  if (record != NULL && self->log_to_stderr)
+  if (record.size > 0 && self->log_to_stderr)
     g_log_writer_standard_streams (level, fields, n_fields, NULL);
 
   return G_LOG_WRITER_HANDLED;

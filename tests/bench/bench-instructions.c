@@ -172,6 +172,38 @@ run_many_calls (guint n)
   lp_bench_window (start_call, NULL, n, 64);
 }
 
+/* --- Log records of a worker --- */
+
+static GLogWriterOutput
+drop_record (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer user_data)
+{
+  return G_LOG_WRITER_HANDLED;
+}
+
+static void
+record_cb (LpManager *with, GVariant *record, gpointer user_data)
+{
+}
+
+static void
+start_log (LpBenchSlot *slot, gpointer data)
+{
+  lp_lease_call_async (lease, "log", g_variant_new ("(u)", GPOINTER_TO_UINT (data)), NULL, called_cb, slot);
+}
+
+static void
+run_records (guint n)
+{
+  lp_bench_window (start_log, GUINT_TO_POINTER (n), 1, 1);
+}
+
+static void
+run_heard_records (guint n)
+{
+  g_signal_connect (manager, "worker-record", G_CALLBACK (record_cb), NULL);
+  run_records (n);
+}
+
 static const struct
 {
   const char *name;
@@ -188,6 +220,8 @@ static const struct
   { "acquire-all", run_acquires_with_all, LP_BACKEND_THREAD },
   { "call", run_calls, LP_BACKEND_PROCESS },
   { "calls-64", run_many_calls, LP_BACKEND_PROCESS },
+  { "record", run_records, LP_BACKEND_PROCESS },
+  { "record-heard", run_heard_records, LP_BACKEND_PROCESS },
 };
 
 static void
@@ -197,6 +231,7 @@ run (guint index, guint n)
     {
       manager = lp_bench_manager (table[index].backend, 2, 1);
       lp_manager_set_min_pools (manager, 2);
+      lp_manager_set_forward_process_logs (manager, TRUE);
       lease = lp_bench_acquire (manager);
     }
 
@@ -210,6 +245,7 @@ int
 main (int argc, char **argv)
 {
   lp_bench_init ("instructions");
+  g_log_set_writer_func (drop_record, NULL, NULL);
 
   for (guint i = 0; argc == 3 && i < G_N_ELEMENTS (table); i++)
     if (strcmp (argv[1], table[i].name) == 0)

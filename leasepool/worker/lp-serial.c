@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+#include "config.h"
+
+#include "lp-serial-private.h"
+
+#include <string.h>
+
+/* How containers are serialized
+ *
+ * Children follow each other, each at its alignment. Where a child ends that is
+ * not of a fixed size is said after all of them: for each of an array, and in a
+ * tuple for each but a last one, there in reverse order. These offsets are little-endian, and as
+ * small as the size of the container, with them, permits: so there is one form
+ * for a value. A variant is its child, a zero byte and the type. */
+
+#define MIN_CAPACITY 512
+
+void
+lp_serial_clear (LpSerial *self)
+{
+  g_clear_pointer (&self->data, g_free);
+  self->size = self->capacity = 0;
+}
+
+static guint8 *
+extend (LpSerial *self, gsize size)
+{
+  guint8 *end;
+
+  if (G_UNLIKELY (self->capacity - self->size < size))
+    {
+      self->capacity = MAX (MAX (2 * self->capacity, self->size + size), MIN_CAPACITY);
+      self->data = g_realloc (self->data, self->capacity);
+    }
+
+  end = self->data + self->size;
+  self->size += size;
+  return end;
+}
+
+void
+lp_serial_add (LpSerial *self, gconstpointer data, gsize size)
+{
+  if (size > 0)
+    memcpy (extend (self, size), data, size);
+}
+
+/* A string. */
+void
+lp_serial_add_text (LpSerial *self, const char *text, gsize length)
+{
+  guint8 *at = extend (self, length + 1);
+
+  memcpy (at, text, length);
+  at[length] = '\0';
+}
+
+void
+lp_serial_add_string (LpSerial *self, const char *string)
+{
+  lp_serial_add_text (self, string, strlen (string));
+}
+
+/* Fills up to a multiple of ALIGNMENT, a power of two, from BEGIN. */
+void
+lp_serial_align (LpSerial *self, gsize begin, gsize alignment)
+{
+  gsize n = -(self->size - begin) & (alignment - 1);
+
+  if (n > 0)
+    memset (extend (self, n), 0, n);
+}
+
+/* --- Containers --- */
+
+void
+lp_serial_begin (LpSerial *self, LpSerialContainer *container, gsize *ends)
+{
+  *container = (LpSerialContainer) { self->size, ends, 0 };
+}
+
+/* What was added last is a child that has an end. */
+void
+lp_serial_end_child (LpSerial *self, LpSerialContainer *container)
+{
+  container->ends[container->n++] = self->size - container->begin;
+}
+
+/* Of each of N offsets after SIZE bytes. */
+static gsize
+choose_offset_size (gsize size, gsize n)
+{
+  if (size + n <= G_MAXUINT8)
+    return 1;
+  if (size + 2 * n <= G_MAXUINT16)
+    return 2;
+
+  return size + 4 * n <= G_MAXUINT32 ? 4 : 8;
+}
+
+static void
+add_offsets (LpSerial *self, const LpSerialContainer *container, gboolean reversed)
+{
+  gsize offset_size = choose_offset_size (self->size - container->begin, container->n);
+  guint8 *at;
+
+  if (container->n == 0)
+    return;
+
+  at = extend (self, container->n * offset_size);
+  for (gsize i = 0; i < container->n; i++, at += offset_size)
+    {
+      guint64 end = GUINT64_TO_LE ((guint64) container->ends[reversed ? container->n - 1 - i : i]);
+
+      memcpy (at, &end, offset_size);
+    }
+}
+
+void
+lp_serial_end_array (LpSerial *self, const LpSerialContainer *container)
+{
+  add_offsets (self, container, FALSE);
+}
+
+void
+lp_serial_end_tuple (LpSerial *self, const LpSerialContainer *container)
+{
+  add_offsets (self, container, TRUE);
+}
+
+/* {ss} */
+void
+lp_serial_add_pair (LpSerial *self, const char *key, const char *value, gsize value_length)
+{
+  LpSerialContainer pair;
+  gsize end;
+
+  lp_serial_begin (self, &pair, &end);
+  lp_serial_add_string (self, key);
+  lp_serial_end_child (self, &pair);
+  lp_serial_add_text (self, value, value_length);
+  lp_serial_end_tuple (self, &pair);
+}
+
+/* {sv}, a child of DICTIONARY: with SIZE bytes that are a serialized value of TYPE. */
+void
+lp_serial_add_entry (LpSerial *self, LpSerialContainer *dictionary, const char *key, const char *type,
+                     gconstpointer data, gsize size)
+{
+  LpSerialContainer entry;
+  gsize end;
+
+  lp_serial_align (self, dictionary->begin, 8);
+  lp_serial_begin (self, &entry, &end);
+  lp_serial_add_string (self, key);
+  lp_serial_end_child (self, &entry);
+
+  lp_serial_align (self, entry.begin, 8);
+  lp_serial_add (self, data, size);
+  lp_serial_add (self, "", 1);
+  lp_serial_add (self, type, strlen (type));
+
+  lp_serial_end_tuple (self, &entry);
+  lp_serial_end_child (self, dictionary);
+}
+
+/* What was written, as a value of TYPE; nothing is left here. */
+GVariant *
+lp_serial_end_variant (LpSerial *self, const GVariantType *type)
+{
+  gpointer data = g_realloc (g_steal_pointer (&self->data), self->size);
+  GVariant *value = g_variant_new_from_data (type, data, self->size, TRUE, g_free, data);
+
+  self->size = self->capacity = 0;
+  return g_variant_ref_sink (value);
+}
+
+/* --- Reading: nothing of it is trusted, and only the normal form is taken --- */
+
+static gsize
+read_offset (const guint8 *at, gsize offset_size)
+{
+  guint64 offset = 0;
+
+  memcpy (&offset, at, offset_size);
+  return (gsize) GUINT64_FROM_LE (offset);
+}
+
+/* How large offsets are in a container of that size. */
+static gsize
+get_offset_size (gsize size)
+{
+  if (size <= G_MAXUINT8)
+    return 1;
+  if (size <= G_MAXUINT16)
+    return 2;
+
+  return size <= G_MAXUINT32 ? 4 : 8;
+}
+
+/* NULL if it is none. */
+static const char *
+read_string (const guint8 *data, gsize size)
+{
+  const char *string = (const char *) data;
+
+  if (size == 0 || string[size - 1] != '\0' || !g_utf8_validate_len (string, size - 1, NULL))
+    return NULL;
+
+  return string;
+}
+
+static gboolean
+read_pair (const guint8 *data, gsize size, const char **key, const char **value)
+{
+  gsize offset_size = get_offset_size (size);
+  gsize end, key_end;
+
+  if (size <= offset_size)
+    return FALSE;
+
+  end = size - offset_size;
+  key_end = read_offset (data + end, offset_size);
+  if (key_end > end || choose_offset_size (end, 1) != offset_size)
+    return FALSE;
+
+  *key = read_string (data, key_end);
+  *value = read_string (data + key_end, end - key_end);
+  return *key != NULL && *value != NULL;
+}
+
+/* How many there are, and the offsets of their ends; FALSE if that is not normal. */
+static gboolean
+read_array (const guint8 *data, gsize size, gsize *n, gsize *offset_size)
+{
+  gsize end;
+
+  *n = 0;
+  *offset_size = get_offset_size (size);
+  if (size == 0)
+    return TRUE;
+  if (size < *offset_size)
+    return FALSE;
+
+  end = read_offset (data + size - *offset_size, *offset_size);
+  if (end >= size || (size - end) % *offset_size != 0)
+    return FALSE;
+
+  *n = (size - end) / *offset_size;
+  return choose_offset_size (end, *n) == *offset_size;
+}
+
+static gboolean
+read_nth_pair (const guint8 *data, gsize size, gsize n, gsize offset_size, gsize index, const char **key,
+               const char **value)
+{
+  const guint8 *offsets = data + size - n * offset_size;
+  gsize begin = index > 0 ? read_offset (offsets + (index - 1) * offset_size, offset_size) : 0;
+  gsize end = read_offset (offsets + index * offset_size, offset_size);
+
+  return begin <= end && end <= (gsize) (offsets - data) && read_pair (data + begin, end - begin, key, value);
+}
+
+/* The next one of a{ss}, with INDEX from 0. FALSE: there is no more, or it is not normal. */
+gboolean
+lp_serial_next_pair (const guint8 *data, gsize size, gsize *index, const char **key, const char **value)
+{
+  gsize n, offset_size;
+
+  return read_array (data, size, &n, &offset_size) && *index < n
+         && read_nth_pair (data, size, n, offset_size, (*index)++, key, value);
+}
+
+static gboolean
+are_fields_normal (const guint8 *data, gsize size)
+{
+  gsize n, offset_size;
+  const char *key, *value;
+
+  if (!read_array (data, size, &n, &offset_size))
+    return FALSE;
+
+  for (gsize i = 0; i < n; i++)
+    if (!read_nth_pair (data, size, n, offset_size, i, &key, &value))
+      return FALSE;
+
+  return TRUE;
+}
+
+/* FALSE if it is not the normal form of such a value. What is read is in DATA, the level as it is there. */
+gboolean
+lp_serial_read_log (gconstpointer data, gsize size, LpSerialLog *log)
+{
+  const guint8 *bytes = data;
+  gsize offset_size = get_offset_size (size);
+  gsize end, domain_end, message_end;
+
+  if (size < sizeof log->level + 2 * offset_size)
+    return FALSE;
+
+  end = size - 2 * offset_size;
+  message_end = read_offset (bytes + end, offset_size);
+  domain_end = read_offset (bytes + end + offset_size, offset_size);
+  if (domain_end < sizeof log->level || message_end < domain_end || end < message_end
+      || choose_offset_size (end, 2) != offset_size)
+    return FALSE;
+
+  memcpy (&log->level, bytes, sizeof log->level);
+  log->domain = read_string (bytes + sizeof log->level, domain_end - sizeof log->level);
+  log->message = read_string (bytes + domain_end, message_end - domain_end);
+  log->fields = bytes + message_end;
+  log->fields_size = end - message_end;
+
+  return log->domain != NULL && log->message != NULL && are_fields_normal (log->fields, log->fields_size);
+}
