@@ -32,7 +32,7 @@ push_all (LpWaiters *self, LpWaiter *waiters, guint n)
 static guint
 count_levels (LpWaiters *self)
 {
-  return self->levels != NULL ? g_tree_nnodes (self->levels) : 0;
+  return (self->levels != NULL ? g_tree_nnodes (self->levels) : 0) + (self->ordinary.length > 0);
 }
 
 /* Takes out the one whose turn it is and checks that it is EXPECTED. */
@@ -60,7 +60,7 @@ assert_empty (LpWaiters *self)
 static void
 test_empty (void)
 {
-  LpWaiters queue = { NULL, 0 };
+  LpWaiters queue = { G_QUEUE_INIT, NULL, 0 };
 
   g_assert_null (lp_waiters_peek (&queue));
   g_assert_false (lp_waiters_blocks (&queue, 0));
@@ -72,7 +72,7 @@ test_empty (void)
 static void
 test_fifo (void)
 {
-  LpWaiters queue = { NULL, 0 };
+  LpWaiters queue = { G_QUEUE_INIT, NULL, 0 };
   LpWaiter waiters[N_WAITERS];
 
   set_up (waiters, NULL, N_WAITERS);
@@ -90,7 +90,7 @@ test_lower_number_first (void)
 {
   const int priorities[] = { 0, G_MAXINT, -1, G_MININT, 1, 0, G_MININT, -1 };
   const guint order[] = { 3, 6, 2, 7, 0, 5, 4, 1 };
-  LpWaiters queue = { NULL, 0 };
+  LpWaiters queue = { G_QUEUE_INIT, NULL, 0 };
   LpWaiter waiters[N_WAITERS];
 
   set_up (waiters, priorities, N_WAITERS);
@@ -109,7 +109,7 @@ static void
 test_extreme_numbers_keep_apart (void)
 {
   const int priorities[] = { G_MAXINT, G_MAXINT - 1, G_MININT + 1, G_MININT };
-  LpWaiters queue = { NULL, 0 };
+  LpWaiters queue = { G_QUEUE_INIT, NULL, 0 };
   LpWaiter waiters[4];
 
   set_up (waiters, priorities, 4);
@@ -125,7 +125,7 @@ test_extreme_numbers_keep_apart (void)
 static void
 test_newcomer_goes_behind_its_equals (void)
 {
-  LpWaiters queue = { NULL, 0 };
+  LpWaiters queue = { G_QUEUE_INIT, NULL, 0 };
   LpWaiter waiters[3];
 
   set_up (waiters, NULL, 3);
@@ -142,7 +142,7 @@ test_newcomer_goes_behind_its_equals (void)
 static void
 test_leaves_from_anywhere (void)
 {
-  LpWaiters queue = { NULL, 0 };
+  LpWaiters queue = { G_QUEUE_INIT, NULL, 0 };
   LpWaiter waiters[5];
 
   set_up (waiters, NULL, 5);
@@ -162,7 +162,7 @@ test_leaves_from_anywhere (void)
 static void
 test_comes_again_at_the_end (void)
 {
-  LpWaiters queue = { NULL, 0 };
+  LpWaiters queue = { G_QUEUE_INIT, NULL, 0 };
   LpWaiter waiters[2];
 
   set_up (waiters, NULL, 2);
@@ -180,7 +180,7 @@ test_comes_again_at_the_end (void)
 static void
 test_empty_priorities_are_removed (void)
 {
-  LpWaiters queue = { NULL, 0 };
+  LpWaiters queue = { G_QUEUE_INIT, NULL, 0 };
   LpWaiter waiters[2];
 
   for (int priority = -100; priority < 100; priority++)
@@ -200,7 +200,7 @@ test_empty_priorities_are_removed (void)
 static void
 test_blocks_equals_and_those_behind (void)
 {
-  LpWaiters queue = { NULL, 0 };
+  LpWaiters queue = { G_QUEUE_INIT, NULL, 0 };
   LpWaiter waiters[2];
 
   set_up (waiters, (int[]) { 5, 7 }, 2);
@@ -243,7 +243,7 @@ test_random_schedule (void)
 {
   g_autoptr (GPtrArray) list = g_ptr_array_new ();
   g_autofree LpWaiter *waiters = g_new0 (LpWaiter, 200);
-  LpWaiters queue = { NULL, 0 };
+  LpWaiters queue = { G_QUEUE_INIT, NULL, 0 };
 
   for (guint step = 0; step < 20000; step++)
     {

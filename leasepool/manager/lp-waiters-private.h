@@ -35,7 +35,8 @@ typedef struct
 
 typedef struct
 {
-  GTree *levels;                /* priority -> GQueue of LpWaiter; made on demand, empty ones removed */
+  GQueue ordinary;              /* of LpWaiter, those of priority 0: most, so that theirs costs nothing to keep */
+  GTree *levels;                /* another priority -> GQueue of LpWaiter; made on demand, empty ones removed */
   guint n_waiters;
 } LpWaiters;
 

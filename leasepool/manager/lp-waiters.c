@@ -47,37 +47,46 @@ lp_waiters_clear (LpWaiters *self)
   g_clear_pointer (&self->levels, g_tree_unref);
 }
 
-/* Takes WAITER's place at the end of its priority; the caller's reference. */
-void
-lp_waiters_push (LpWaiters *self, LpWaiter *waiter)
+static GQueue *
+ensure_level (LpWaiters *self, int priority)
 {
   GQueue *level;
+
+  if (priority == 0)
+    return &self->ordinary;
 
   if (self->levels == NULL)
     self->levels = g_tree_new_full (compare_priorities, NULL, NULL, level_free);
 
-  level = g_tree_lookup (self->levels, GINT_TO_POINTER (waiter->priority));
+  level = g_tree_lookup (self->levels, GINT_TO_POINTER (priority));
   if (level == NULL)
     {
       level = g_queue_new ();
-      g_tree_insert (self->levels, GINT_TO_POINTER (waiter->priority), level);
+      g_tree_insert (self->levels, GINT_TO_POINTER (priority), level);
     }
 
+  return level;
+}
+
+/* Takes WAITER's place at the end of its priority; the caller's reference. */
+void
+lp_waiters_push (LpWaiters *self, LpWaiter *waiter)
+{
   waiter->link.data = waiter;
-  g_queue_push_tail_link (level, &waiter->link);
+  g_queue_push_tail_link (ensure_level (self, waiter->priority), &waiter->link);
   self->n_waiters++;
 }
 
 void
 lp_waiters_remove (LpWaiters *self, LpWaiter *waiter)
 {
-  GQueue *level = g_tree_lookup (self->levels, GINT_TO_POINTER (waiter->priority));
+  GQueue *level = ensure_level (self, waiter->priority);
 
   g_queue_unlink (level, &waiter->link);
   self->n_waiters--;
 
   /* The queue's links belong to the waiters, so it is empty when it is freed. */
-  if (level->length == 0)
+  if (level->length == 0 && level != &self->ordinary)
     g_tree_remove (self->levels, GINT_TO_POINTER (waiter->priority));
 }
 
@@ -85,9 +94,16 @@ lp_waiters_remove (LpWaiters *self, LpWaiter *waiter)
 LpWaiter *
 lp_waiters_peek (LpWaiters *self)
 {
-  GTreeNode *first = self->n_waiters > 0 ? g_tree_node_first (self->levels) : NULL;
+  GTreeNode *first;
 
-  return first != NULL ? g_queue_peek_head (g_tree_node_value (first)) : NULL;
+  if (self->n_waiters == self->ordinary.length)
+    return g_queue_peek_head (&self->ordinary);
+
+  first = g_tree_node_first (self->levels);
+  if (self->ordinary.length > 0 && GPOINTER_TO_INT (g_tree_node_key (first)) > 0)
+    return g_queue_peek_head (&self->ordinary);
+
+  return g_queue_peek_head (g_tree_node_value (first));
 }
 
 /* Whether somebody waits whom a newcomer of PRIORITY must not overtake. */
