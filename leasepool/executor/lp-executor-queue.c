@@ -309,18 +309,24 @@ lp_executor_enqueue (LpExecutor *self, LpGrant *grant, LpJob *job, GError **erro
   return accepted;
 }
 
-void
-lp_executor_begin_locked (LpExecutorPrivate *priv, LpJob *job)
+static void
+begin_at_locked (LpExecutorPrivate *priv, LpJob *job, gint64 now)
 {
   lp_executor_move_locked (priv, job, LP_PLACE_RUNNING);
   priv->worked = TRUE;
-  job->started_at = lp_clock_now ();
+  job->started_at = now;
   g_atomic_int_set (&job->state, LP_JOB_STATE_RUNNING);
 }
 
-/* Takes the next job if a worker is free for it. */
-LpJob *
-lp_executor_claim_locked (LpExecutor *self)
+void
+lp_executor_begin_locked (LpExecutorPrivate *priv, LpJob *job)
+{
+  begin_at_locked (priv, job, lp_clock_now ());
+}
+
+/* Takes the next job if a worker is free for it. NOW: 0 if the clock was not read. */
+static LpJob *
+claim_at_locked (LpExecutor *self, gint64 now)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
   LpJob *job;
@@ -329,9 +335,15 @@ lp_executor_claim_locked (LpExecutor *self)
     return NULL;
 
   job = g_queue_peek_head (&priv->queued);
-  lp_executor_begin_locked (priv, job);
+  begin_at_locked (priv, job, now != 0 ? now : lp_clock_now ());
 
   return job;
+}
+
+LpJob *
+lp_executor_claim_locked (LpExecutor *self)
+{
+  return claim_at_locked (self, 0);
 }
 
 /* Takes JOB if it is still queued, whether a worker is free or not: the caller
@@ -412,7 +424,8 @@ lp_executor_run_and_claim (LpExecutor *self, LpJob *job)
 
   g_mutex_lock (&priv->lock);
   return_locked (self, job, &outcome, &aftermath);
-  next = lp_executor_claim_locked (self);
+  /* The next one begins where this one ends, unless only its function returns now. */
+  next = claim_at_locked (self, aftermath.ended ? job->ended_at : 0);
   g_mutex_unlock (&priv->lock);
 
   lp_aftermath_run (self, &aftermath);
