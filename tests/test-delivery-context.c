@@ -46,6 +46,36 @@ test_context_destroyed (void)
 }
 
 static gpointer
+unref_context (gpointer context)
+{
+  g_main_context_unref (context);
+  return NULL;
+}
+
+/* The same where the thread that goes on finding deliveries is not the one that
+ * destroys the context: it remembers what it found last. */
+static void
+test_context_destroyed_elsewhere (void)
+{
+  for (guint i = 0; i < 100; i++)
+    {
+      GMainContext *context = g_main_context_new ();
+      LpDelivery *delivery = lp_delivery_ref_context (context);
+      LpDelivery *again = lp_delivery_ref_context (context);
+      guint count = 0;
+
+      g_assert_true (again == delivery);
+      lp_delivery_post_func (delivery, count_cb, &count, NULL);
+      g_main_context_iteration (context, FALSE);
+      g_assert_cmpuint (count, ==, 1);
+
+      lp_delivery_unref (again);
+      lp_delivery_unref (delivery);
+      on_thread (unref_context, context);
+    }
+}
+
+static gpointer
 unref_last (gpointer data)
 {
   lp_delivery_unref (data);
@@ -162,6 +192,7 @@ main (int argc, char **argv)
 
   g_test_add_func ("/delivery/context/never-iterated", test_never_iterated);
   g_test_add_func ("/delivery/context/destroyed", test_context_destroyed);
+  g_test_add_func ("/delivery/context/destroyed-elsewhere", test_context_destroyed_elsewhere);
   g_test_add_func ("/delivery/context/last-reference-elsewhere", test_last_ref_elsewhere);
   ADD ("/delivery/destroys/in-the-context", test_destroys);
   ADD ("/delivery/destroys/may-post", test_destroy_posts);

@@ -76,6 +76,19 @@ typedef struct
 
 static GMutex table_lock;       /* a leaf */
 static GHashTable *table;       /* (table_lock) GMainContext -> LpDelivery, neither held */
+static guint64 n_forgotten;     /* (atomic; changed under table_lock) how often one has left the table */
+
+/* What a thread found last, so that threads that submit all the time do not meet
+ * at the table. It is good as long as nothing has left the table since: neither
+ * has this delivery then, nor can another context have its address. */
+typedef struct
+{
+  GMainContext *context;        /* (not owned) only compared */
+  LpDelivery *delivery;         /* (not owned) */
+  guint64 n_forgotten;
+} Found;
+
+static GPrivate last_found = G_PRIVATE_INIT (g_free); /* Found, made on demand */
 
 static void
 delivery_free_if_last (LpDelivery *self)
@@ -255,6 +268,7 @@ context_destroyed_cb (gpointer data)
     return;
 
   g_mutex_lock (&table_lock);
+  __atomic_add_fetch (&n_forgotten, 1, __ATOMIC_SEQ_CST);
   g_hash_table_remove (table, self->context);
   if (g_hash_table_size (table) == 0)
     g_clear_pointer (&table, g_hash_table_unref);
@@ -299,13 +313,34 @@ lp_delivery_forget_all (void)
 {
   g_mutex_init (&table_lock);
   table = NULL;
+  n_forgotten++;
 }
 
-/* Returns the delivery into CONTEXT, which the caller holds. */
+static void
+remember (LpDelivery *delivery, guint64 forgotten_before)
+{
+  Found *found = g_private_get (&last_found);
+
+  if (found == NULL)
+    {
+      found = g_new (Found, 1);
+      g_private_set (&last_found, found);
+    }
+
+  *found = (Found) { delivery->context, delivery, forgotten_before };
+}
+
+/* Returns the delivery into CONTEXT, which the caller holds: it cannot go away
+ * meanwhile. */
 LpDelivery *
 lp_delivery_ref_context (GMainContext *context)
 {
+  guint64 forgotten_before = __atomic_load_n (&n_forgotten, __ATOMIC_SEQ_CST);
+  Found *found = g_private_get (&last_found);
   LpDelivery *self;
+
+  if (found != NULL && found->context == context && found->n_forgotten == forgotten_before)
+    return lp_delivery_ref (found->delivery);
 
   g_mutex_lock (&table_lock);
   if (table == NULL)
@@ -319,6 +354,7 @@ lp_delivery_ref_context (GMainContext *context)
   lp_delivery_ref (self);
   g_mutex_unlock (&table_lock);
 
+  remember (self, forgotten_before);
   return self;
 }
 
