@@ -7,6 +7,7 @@
 
 #include "lp-executor-queue-private.h"
 
+#include "lp-defect-private.h"
 #include "lp-histogram-private.h"
 #include "lp-pool-private.h"
 
@@ -150,7 +151,8 @@ lp_executor_end_early_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, 
   *aftermath = (LpAftermath) { .job = job, .ended = TRUE };
 
   lp_job_end (job, outcome, by_function, &aftermath->waiters);
-  count_end_locked (priv, job);
+  if (!LP_DEFECT (4))
+    count_end_locked (priv, job);
   lp_executor_move_locked (priv, job, stuck ? LP_PLACE_STUCK : LP_PLACE_NONE);
   aftermath->gone = !stuck;
   aftermath->disarm = job->armed;

@@ -7,6 +7,8 @@
 
 #include "lp-pool-private.h"
 
+#include "lp-defect-private.h"
+
 /* How many holders a message names. */
 #define MAX_NAMED 8
 
@@ -261,7 +263,7 @@ lp_waiter_cancel (LpWaiter *self, LpCompletion *completion)
   /* Granted, and not fetched yet: the executor goes to the next one now. */
   if (error != NULL)
     grant = lp_completion_take_back (completion, error);
-  if (grant != NULL)
+  if (grant != NULL && !LP_DEFECT (3))
     lp_grant_give_back (grant);
 }
 

@@ -7,6 +7,7 @@
 
 #include "lp-pool-private.h"
 
+#include "lp-defect-private.h"
 #include "lp-functions-private.h"
 #include "lp-module-private.h"
 
@@ -469,7 +470,7 @@ lp_pool_settle_locked (LpPool *self, LpActions *actions)
   guint n_left = self->n_slots[LP_SLOT_QUARANTINED] + self->n_slots[LP_SLOT_STUCK];
   guint n_all = lp_pool_total_locked (self) + self->n_slots[LP_SLOT_QUARANTINED];
 
-  if (self->state != LP_POOL_STOPPING || n_all != n_left)
+  if (self->state != LP_POOL_STOPPING || n_all > n_left + LP_DEFECT (5))
     return;
 
   self->state = LP_POOL_STOPPED;

@@ -5,6 +5,8 @@
 
 #include "lp-pool-private.h"
 
+#include "lp-defect-private.h"
+
 /* How the pool works
  *
  * Every event (an acquire, a release, an executor that became ready, a deadline)
@@ -100,7 +102,8 @@ set_timer_locked (LpPool *self)
 {
   gint64 next = lp_deadlines_next (&self->deadlines);
 
-  if (self->timer == NULL || next >= self->timer_when)
+  if (self->timer == NULL || next >= self->timer_when
+      || (LP_DEFECT (6) && self->timer_when != LP_TIME_NEVER)) /* the first one stands */
     return;
 
   self->timer_when = next;

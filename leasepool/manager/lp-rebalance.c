@@ -7,6 +7,7 @@
 
 #include "lp-pool-private.h"
 
+#include "lp-defect-private.h"
 #include "lp-thread-executor-private.h"
 
 /* The first wait after a failed start, and the longest. */
@@ -122,7 +123,7 @@ start_locked (LpPool *self, gint64 now, LpActions *actions)
     return;
 
   /* One start per waiter without one, and no start behind another. */
-  while (lp_pool_total_locked (self) < (guint) self->settings->max_pools
+  while (lp_pool_total_locked (self) < (guint) self->settings->max_pools + LP_DEFECT (2)
          && (staying_locked (self) < desired
              || self->n_slots[LP_SLOT_STARTING] + self->n_slots[LP_SLOT_VETTING] < self->waiters.n_waiters))
     lp_slot_new_locked (self, staying_locked (self) >= desired, now, actions);

@@ -5,6 +5,7 @@
 
 #include "lp-waiters-private.h"
 
+#include "lp-defect-private.h"
 #include "lp-pool-private.h"
 
 LpWaiter *
@@ -73,7 +74,10 @@ void
 lp_waiters_push (LpWaiters *self, LpWaiter *waiter)
 {
   waiter->link.data = waiter;
-  g_queue_push_tail_link (ensure_level (self, waiter->priority), &waiter->link);
+  if (LP_DEFECT (1))            /* the last one first */
+    g_queue_push_head_link (ensure_level (self, waiter->priority), &waiter->link);
+  else
+    g_queue_push_tail_link (ensure_level (self, waiter->priority), &waiter->link);
   self->n_waiters++;
 }
 
