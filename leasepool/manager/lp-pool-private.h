@@ -77,6 +77,7 @@ struct _LpSlot
   gboolean made;                /* reported ready once */
   gboolean shutdown_posted;
   gint64 closing_since;
+  gboolean parting;             /* is quarantined or stuck, but its functions have returned, and it shuts down */
   gboolean stopped;             /* it has reported so; only commands of ours are left */
   gboolean on_demand;           /* started for an acquire, above desired, and not lent yet */
   gint64 idle_since;
@@ -155,6 +156,7 @@ struct _LpPool
   GQueue quarantined;           /* of LpSlot; latest first */
   guint n_slots[LP_N_SLOT_STATES];
   guint n_leaving;              /* of those that count in total */
+  guint n_parting;              /* slots that are */
   guint64 last_seq;
 
   LpWaiters waiters;

@@ -300,7 +300,7 @@ stop_slot_locked (LpPool *self, LpSlot *slot, gint64 now, LpActions *actions)
   else if (slot->state == LP_SLOT_REVOKING && executor != NULL && self->stop_mode != LP_STOP_MODE_DRAIN)
     lp_slot_end_jobs_locked (slot, LP_INTERRUPT_STOP, actions);
 
-  if (slot->state == LP_SLOT_CLOSING && slot->shutdown_posted && executor != NULL)
+  if ((slot->state == LP_SLOT_CLOSING || slot->parting) && slot->shutdown_posted && executor != NULL)
     lp_slot_arm_shutdown_locked (slot);
   if (self->stop_mode == LP_STOP_MODE_KILL && slot->shutdown_posted && executor != NULL)
     lp_actions_add (actions, harden_cb, g_object_ref (executor), NULL);
@@ -463,14 +463,15 @@ post_drop_service_cb (gpointer data, gpointer more)
   lp_pool_post_owner (data, drop_service_cb, data, NULL);
 }
 
-/* A stop ends when all that is left are functions that do not return. */
+/* A stop ends when all that is left are functions that do not return. Those that
+ * just have, in quarantine, are waited for. */
 void
 lp_pool_settle_locked (LpPool *self, LpActions *actions)
 {
-  guint n_left = self->n_slots[LP_SLOT_QUARANTINED] + self->n_slots[LP_SLOT_STUCK];
+  guint n_stuck = self->n_slots[LP_SLOT_QUARANTINED] + self->n_slots[LP_SLOT_STUCK] - self->n_parting;
   guint n_all = lp_pool_total_locked (self) + self->n_slots[LP_SLOT_QUARANTINED];
 
-  if (self->state != LP_POOL_STOPPING || n_all > n_left + LP_DEFECT (5))
+  if (self->state != LP_POOL_STOPPING || n_all > n_stuck + LP_DEFECT (5))
     return;
 
   self->state = LP_POOL_STOPPED;

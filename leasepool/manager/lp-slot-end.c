@@ -30,6 +30,15 @@ shutdown_cb (gpointer data, gpointer more)
   lp_slot_unref (self);
 }
 
+/* Those that are, a stop waits for. */
+static void
+set_parting_locked (LpSlot *self, gboolean parting)
+{
+  if (self->parting != parting)
+    self->pool->n_parting += parting ? 1 : -1;
+  self->parting = parting;
+}
+
 static void
 post_shutdown_locked (LpSlot *self, gint64 now, gboolean hard)
 {
@@ -40,6 +49,7 @@ post_shutdown_locked (LpSlot *self, gint64 now, gboolean hard)
     return;
 
   self->shutdown_posted = TRUE;
+  set_parting_locked (self, self->state != LP_SLOT_CLOSING);
   lp_service_post (self->service, shutdown_cb, lp_slot_ref (self), GINT_TO_POINTER (mode));
   self->closing_since = now;
   lp_slot_arm_shutdown_locked (self);
@@ -285,6 +295,7 @@ lp_slot_shutdown_due_locked (LpSlot *self, gint64 now, LpActions *actions)
       return;
     }
 
+  set_parting_locked (self, FALSE);
   quarantine_locked (self, initialising ? "it was shut down, but its init function does not return"
                                         : "it was shut down, but has not reported that it stopped", actions);
   lp_pool_settle_locked (self->pool, actions);
@@ -322,6 +333,7 @@ retire_locked (LpSlot *self, gint64 now, LpActions *actions)
   LpPool *pool = self->pool;
 
   lp_deadlines_remove (&pool->deadlines, &self->deadline);
+  set_parting_locked (self, FALSE);
   lp_slot_set_state_locked (self, LP_SLOT_RETIRED);
   pool->n_slots[LP_SLOT_RETIRED]--;
   pool->slots->pdata[self->index] = NULL;

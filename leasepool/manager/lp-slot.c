@@ -133,7 +133,7 @@ lp_slot_due (LpDeadline *deadline, gint64 now, LpActions *actions)
 
   if (self->state == LP_SLOT_STARTING)
     lp_slot_start_due_locked (self, now, actions);
-  else if (self->state == LP_SLOT_CLOSING || self->state == LP_SLOT_REVOKING)
+  else if (self->state == LP_SLOT_CLOSING || self->state == LP_SLOT_REVOKING || self->parting)
     lp_slot_shutdown_due_locked (self, now, actions);
 
   lp_pool_rebalance_locked (self->pool, now, actions);

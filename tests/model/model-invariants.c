@@ -332,8 +332,7 @@ check_stopped (Model *self)
       LpSlot *slot = self->pool->slots->pdata[i];
       ModelExecutor *executor = slot != NULL ? (ModelExecutor *) slot->executor : NULL;
 
-      if (slot != NULL && slot->state != LP_SLOT_QUARANTINED && slot->state != LP_SLOT_STUCK
-          && (executor == NULL || executor->running->len == 0)
+      if (slot != NULL && (executor == NULL || executor->running->len == 0)
           && lp_clock_now () - slot->closing_since < SHUTDOWN_SECONDS * G_USEC_PER_SEC)
         model_fail (self, "the pool has stopped, and an executor of it is alive");
     }

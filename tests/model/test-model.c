@@ -124,6 +124,24 @@ check_events (Record *record, const char *events)
   return g_strv_length (words);
 }
 
+/* An executor whose functions have just returned is still in quarantine when the
+ * others have stopped: the stop waits until it has, too. */
+static void
+stop_waits_for_what_leaves_quarantine (void)
+{
+  Record *record = model_record_new ();
+  guint n_events;
+
+  record->config = (Config) { .flavour = FLAVOUR_THREADS, .max_pools = 1, .min_pools = 1, .workers = 1,
+                              .max_quarantined = 1, .n_actors = 2, .start = START_AT_ONCE };
+  n_events = check_events (record,
+                           "start:0:0 service:0:0 acquire:0:2 owner:0:0 submit:0:0 service:0:0 release:0:4 "
+                           "advance:0:0 timer:0:0 advance:0:0 timer:0:0 service:0:0 " /* another one is there */
+                           "finish:0:0 service:0:0 stop:0:2 service:0:0 stopped:1:0");
+  g_assert_cmpuint (record->n_events, ==, n_events); /* each could be applied */
+  model_record_free (record);
+}
+
 /* What a failure printed. */
 static void
 given_events_hold (void)
@@ -148,6 +166,7 @@ main (int argc, char *argv[])
     }
 
   g_test_add_func ("/model/same-seed-is-same-run", same_seed_is_same_run);
+  g_test_add_func ("/model/stop-waits-for-what-leaves-quarantine", stop_waits_for_what_leaves_quarantine);
   g_test_add_func ("/model/random-schedules-hold", random_schedules_hold);
   for (guint i = 0; model_get_small_scope (i) != NULL; i++)
     {
