@@ -10,7 +10,7 @@ import sys
 
 from gi.repository import GLib
 
-from . import _pickle, _process
+from . import _pickle, _process, _thread_state
 from ._base import Lp
 from ._errors import without_own_frames
 from ._values import unpack_result
@@ -30,18 +30,28 @@ def current_job():
 class ThreadCell:
     """A call of a function in a worker thread of this process; the very value, or the very exception."""
 
-    def __init__(self, func, args, kwargs):
+    can_tell = True
+
+    def __init__(self, func, args, kwargs, keeps_state=False):
+        self._keeps_state = keeps_state
+        self.returns = None  # to be called in the worker when the function has ended, and before the job has
         self._work = (func, args, kwargs)
         self._context = contextvars.copy_context()
         self._value = self._error = None
 
     def run(self, job, *_user_data):
+        if self._keeps_state:
+            _thread_state.keep()
         context, self._context = self._context, None
         try:
             self._value = context.run(self._call, job)
         except BaseException as error:
             self._error = without_own_frames(error)
             raise to_error(error) from None
+        finally:
+            returns, self.returns = self.returns, None
+            if returns is not None:
+                returns()
         return _UNIT
 
     def _call(self, job):
@@ -63,6 +73,8 @@ class ThreadCell:
 class ProcessCell:
     """A call of a function in a worker process of Python's, whose results have the key."""
 
+    can_tell = False
+
     def __init__(self, key):
         self._key = key
 
@@ -75,6 +87,8 @@ class ProcessCell:
 
 class PlainCell:
     """A named function or a command."""
+
+    can_tell = False
 
     def value(self, variant):
         return unpack_result(variant)
@@ -101,5 +115,5 @@ def new_job(manager, func, args, kwargs):
     if manager is not None and _process.is_process(manager):
         job, key = _process.new_job(manager, func, args, kwargs)
         return job, ProcessCell(key)
-    cell = ThreadCell(func, args, kwargs)
+    cell = ThreadCell(func, args, kwargs, manager is not None and manager._has_threads)
     return Lp.Job.new_for_func(cell.run), cell

@@ -9,7 +9,7 @@ import weakref
 
 from gi.repository import GLib
 
-from . import _helper
+from . import _helper, _thread_state
 
 # For all of it.
 SECONDS = 2
@@ -37,6 +37,7 @@ def stop_all():
     for manager in managers:
         if manager.is_running():
             manager.run_dispose()
+    _thread_state.end()
     helper = _helper.peek()
     if helper is not None:
         # One that serves at all ends at once.

@@ -15,7 +15,7 @@ from ._errors import translated
 from ._executor import watch
 from ._lease import Done
 from ._loop import call_in, check_loop, context_of, wait
-from ._outcome import wait_for_job
+from ._outcome import accept_and_wait
 from ._signals import Handler
 from ._values import to_parameters, unpack
 
@@ -124,26 +124,21 @@ class Grinder(Lp.Grinder):
 
     # Items
 
-    def _accept(self, func, args, kwargs):
-        job, cell = new_job(self.manager, func, args, kwargs)
-        return self._accept_job(job, cell)
-
-    def _accept_job(self, job, cell):
+    def _accept(self, job):
         with translated():
             super().enqueue(job)
-        return job, cell
 
     async def submit(self, fn, /, *args, owner="item", **kwargs):
         """Runs fn(*args, **kwargs) in a batch and returns what it returns, or raises what it raises. If the task is
         cancelled, so is the item."""
         _check_name(owner)
-        return await wait_for_job(*self._accept(fn, args, kwargs))
+        return await accept_and_wait(self._accept, *new_job(self.manager, fn, args, kwargs))
 
     async def call(self, name, signature=None, *values, owner="item"):
         """Calls a named function in a batch: await grinder.call("add", "(ii)", 20, 22)."""
         _check_name(owner)
         job = Lp.Job.new_for_call(name, to_parameters(signature, values))
-        return await wait_for_job(*self._accept_job(job, PLAIN))
+        return await accept_and_wait(self._accept, job, PLAIN)
 
     def enqueue(self, fn, /, *args, owner="item", **kwargs):
         """Accepts fn(*args, **kwargs), at once; what is returned may be awaited and gives an asyncio.Task of the item.
@@ -156,10 +151,12 @@ class Grinder(Lp.Grinder):
         except RuntimeError:
             if not isinstance(fn, Lp.Job):
                 raise
-            self._accept(fn, args, kwargs)
+            if args or kwargs:
+                raise TypeError("an Lp.Job has its arguments already") from None
+            self._accept(fn)
             return Done(True)
-        job, cell = self._accept(fn, args, kwargs)
-        task = loop.create_task(wait_for_job(job, cell), name=owner)
+        job, cell = new_job(self.manager, fn, args, kwargs)
+        task = loop.create_task(accept_and_wait(self._accept, job, cell), name=owner)
         # One that is cancelled before its first step never comes to cancel the job.
         task.add_done_callback(lambda task: task.cancelled() and job.cancel())
         return Done(task)
@@ -167,7 +164,9 @@ class Grinder(Lp.Grinder):
     def submit_from_thread(self, fn, /, *args, owner="item", **kwargs):
         """Accepts fn(*args, **kwargs), in any thread, and returns its concurrent.futures.Future."""
         _check_name(owner)
-        return watch(*self._accept(fn, args, kwargs))
+        job, cell = new_job(self.manager, fn, args, kwargs)
+        self._accept(job)
+        return watch(job, cell)
 
     # Room
 

@@ -16,11 +16,15 @@ from gi.repository import GLib
 
 _logger = logging.getLogger("leasepool")
 
+_LATER_MILLISECONDS = 20
+
 
 class Helper:
     def __init__(self):
         self.context = GLib.MainContext.new()
         self._posted = collections.deque()
+        self._later = collections.deque()
+        self._has_later = False
         self._ending = False
         self._thread = threading.Thread(target=self._serve, name="leasepool-glib", daemon=True)
         self._thread.start()
@@ -48,6 +52,25 @@ class Helper:
             raise RuntimeError("The interpreter ends: leasepool cannot be used any more")
         self._posted.append(func)
         self.context.wakeup()
+
+    def post_later(self, func):
+        """The same some milliseconds later. However many there are, the thread is woken once for them."""
+        self._later.append(func)
+        if not self._has_later:
+            self._has_later = True
+            self.post(self._set_timer)
+
+    def _set_timer(self):
+        source = GLib.timeout_source_new(_LATER_MILLISECONDS)
+        source.set_callback(self._post_all_later)
+        source.attach(self.context)
+
+    def _post_all_later(self, *_user_data):
+        # What comes from here on needs another timer.
+        self._has_later = False
+        while self._later:
+            self._posted.append(self._later.popleft())
+        return False
 
     def call(self, func):
         """Calls the function in the thread and returns what it does. It must not wait for an event loop."""

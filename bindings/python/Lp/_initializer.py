@@ -4,21 +4,11 @@
 
 from gi.repository import GLib
 
+from . import _thread_state
 from ._worker import Functions
 
 _UNIT = GLib.Variant("()", ())
 NAME = "leasepool.python.initializer"
-
-
-def _keep_thread_state():
-    """Has Python keep the state of this thread, and with it what is in a threading.local.
-
-    The thread is one of C: Python makes a state when a function is called in it and drops that afterwards, unless it is
-    held once more.
-    """
-    import ctypes
-
-    ctypes.pythonapi.PyGILState_Ensure()
 
 
 def take(keywords):
@@ -39,7 +29,8 @@ def set_up(manager, initializer, initargs):
     if manager.get_worker_init_function() is not None:
         raise ValueError("initializer and worker_init_function exclude each other")
     def run(_job, *_user_data):
-        _keep_thread_state()
+        # What the initializer puts into a threading.local is there in the jobs.
+        _thread_state.keep(always=True)
         initializer(*initargs)
         return _UNIT
 

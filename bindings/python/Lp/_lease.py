@@ -11,7 +11,7 @@ from ._cells import PLAIN, new_job
 from ._errors import translated
 from ._executor import LeaseExecutor, watch
 from ._loop import wait
-from ._outcome import wait_for_job
+from ._outcome import accept_and_wait
 from ._settings import seconds as check_seconds
 from ._values import to_parameters
 
@@ -57,9 +57,12 @@ class Lease(Lp.Lease):
 
     def _accept(self, func, args, kwargs):
         job, cell = new_job(self.dup_manager(), func, args, kwargs)
+        self._submit(job)
+        return job, cell
+
+    def _submit(self, job):
         with translated():
             super().submit(job)
-        return job, cell
 
     def submit(self, fn, /, *args, **kwargs):
         """Submits fn(*args, **kwargs) and returns its concurrent.futures.Future; an Lp.Job is submitted as in C."""
@@ -70,14 +73,12 @@ class Lease(Lp.Lease):
 
     async def run(self, fn, /, *args, **kwargs):
         """Runs fn(*args, **kwargs) on the executor and returns what it returns, or raises what it raises."""
-        return await wait_for_job(*self._accept(fn, args, kwargs))
+        return await accept_and_wait(self._submit, *new_job(self.dup_manager(), fn, args, kwargs))
 
     async def call(self, name, signature=None, *values):
         """Calls a named function: await lease.call("add", "(ii)", 20, 22)."""
         job = Lp.Job.new_for_call(name, to_parameters(signature, values))
-        with translated():
-            super().submit(job)
-        return await wait_for_job(job, PLAIN)
+        return await accept_and_wait(self._submit, job, PLAIN)
 
     # Its end
 

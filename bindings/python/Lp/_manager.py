@@ -6,7 +6,7 @@ import threading
 import weakref
 
 from gi.overrides import override
-from gi.repository import Gio, GLib
+from gi.repository import Gio, GLib, GObject
 
 from . import _helper, _initializer, _process, _records, _settings
 from ._attributes import readable, settings
@@ -43,6 +43,8 @@ class Manager(Lp.Manager):
     _is_served = False
     _is_default = False
     _owner_thread = None
+    # Whether it runs on worker threads of the library's own.
+    _has_threads = False
     _logger = None
     # The workers of functions that the constructor chose, if it did.
     _ready_made = None
@@ -148,6 +150,9 @@ class Manager(Lp.Manager):
 
     def _own(self, loop):
         _process.before_start(self)
+        # Workers of an executor class may be threads of Python, or the service thread.
+        self._has_threads = (self.get_backend().lower() == Lp.BACKEND_THREAD
+                             and self.get_executor_type() == GObject.TYPE_NONE)
         track(self)
         self._loop = _no_loop if loop is None else weakref.ref(loop)
         context = GLib.MainContext.ref_thread_default() if loop is None else context_of(loop)

@@ -314,3 +314,39 @@ async def test_nothing_is_kept(manager):
     await use()
     del thing
     await lpcase.until(lambda: gc.collect() is not None and gone() is None, "arguments and results are freed")
+
+
+# Threads
+
+
+async def test_values_of_a_thread_last_as_long_as_it(managers):
+    """Not longer, however many managers there are, and whichever thread is the last."""
+    local = threading.local()
+    dropped = []
+
+    def count():
+        if not hasattr(local, "count"):
+            local.count = 0
+            local.marker = Marker()
+            weakref.finalize(local.marker, dropped.append, threading.get_ident())
+        local.count += 1
+        return threading.get_ident(), local.count
+
+    for _ in range(20):
+        manager = managers(max_pools=2, min_pools=2, workers_per_pool=2)
+        await manager.start()
+        calls = await asyncio.gather(*(manager.run(count) for _ in range(20)))
+        threads = {thread for thread, _ in calls}
+        assert sum(max(n for other, n in calls if other == thread) for thread in threads) == len(calls)
+        await manager.stop()
+        await lpcase.until(lambda: len(dropped) == len(threads), "the values are dropped")
+        dropped.clear()
+
+
+async def test_many_calls_at_once_are_told_apart(manager):
+    async with await manager.acquire() as lease:
+        values = await asyncio.gather(*(lease.run(divmod, n, 7) for n in range(500)))
+        assert values == [divmod(n, 7) for n in range(500)]
+        outcomes = await asyncio.gather(*(lease.run(fail, Marker(n)) if n % 2 else lease.run(int, n) for n in range(200)),
+                                        return_exceptions=True)
+        assert [outcome.args[0] if n % 2 else outcome for n, outcome in enumerate(outcomes)] == list(range(200))

@@ -1,0 +1,91 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Copyright 2026 The leasepool authors
+"""Functions of Python: await lease.run(fn) against asyncio's run_in_executor() with the matching pool of
+concurrent.futures, in the same event loop, in turns.
+
+It takes the variables of the other benchmarks, and prints rows as they do; see lp-bench.h and lp-bench.c."""
+
+import asyncio
+import concurrent.futures
+import os
+import statistics
+import time
+
+import gi
+
+gi.require_version("Lp", "1")
+from gi.repository import Lp  # noqa: E402
+
+ROUNDS = int(os.environ.get("LP_BENCH_ROUNDS", 7))
+SCALE = float(os.environ.get("LP_BENCH_SCALE", 1))
+ONLY = os.environ.get("LP_BENCH_ONLY", "")
+WORKERS = 2
+
+
+def noop():
+    pass
+
+
+def work():
+    return sum(range(20000))
+
+
+async def spend(call, count, in_flight):
+    """The nanoseconds of each of as many calls, so many at a time."""
+    async def one_after_the_other(number):
+        for _ in range(number):
+            await call()
+
+    in_flight = min(in_flight, count)
+    shares = [count // in_flight + (index < count % in_flight) for index in range(in_flight)]
+    started = time.monotonic_ns()
+    if in_flight == 1:
+        await one_after_the_other(count)
+    else:
+        await asyncio.gather(*map(one_after_the_other, shares))
+    return (time.monotonic_ns() - started) / count
+
+
+async def compare(measure, count, in_flight, ours, peer, peer_name, goal=None):
+    if ONLY not in measure:
+        return
+    count = max(round(count * SCALE), 1)
+    rounds = []
+    for number in range(ROUNDS + 1):
+        values = {}
+        for call in ((ours, peer), (peer, ours))[number % 2]:
+            values[call] = await spend(call, count, in_flight)
+        rounds.append((values[ours], values[peer]))
+    rounds = rounds[1:]
+    ratios = sorted(mine / theirs for mine, theirs in rounds)
+    mine, theirs = (statistics.median(side) for side in zip(*rounds))
+    print("python", measure, "ns", f"{mine:.6g}", f"{theirs:.6g}", peer_name, f"{statistics.median(ratios):.3f}",
+          f"{ratios[0]:.3f}", f"{ratios[-1]:.3f}", "-" if goal is None else f"<= {goal:g}", len(ratios), sep="\t",
+          flush=True)
+
+
+async def measure_backend(backend, workers, executor, count, goal):
+    loop = asyncio.get_running_loop()
+    name = type(executor).__name__
+    async with Lp.Manager(backend=backend, max_pools=1, workers_per_pool=WORKERS, default_lease_seconds=36000) as manager:
+        async with await manager.acquire() as lease:
+            for what, fn, in_flight in (("no-op calls, one at a time", noop, 1), ("no-op calls, 64 in flight", noop, 64),
+                                        ("calls that compute, 64 in flight", work, 64)):
+                await compare(f"await lease.run(), {workers}: {what}", count, in_flight, lambda: lease.run(fn),
+                              lambda: loop.run_in_executor(executor, fn), f"run_in_executor(), {name}",
+                              goal if fn is noop else None)
+            await compare(f"run_in_executor(lease.executor), {workers}: no-op calls, 64 in flight", count, 64,
+                          lambda: loop.run_in_executor(lease.executor, noop),
+                          lambda: loop.run_in_executor(executor, noop), f"run_in_executor(), {name}")
+
+
+async def main():
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as executor:
+        await measure_backend("thread", f"{WORKERS} threads", executor, 5000, 1)
+    with concurrent.futures.ProcessPoolExecutor(WORKERS) as executor:
+        await measure_backend("process", f"{WORKERS} processes", executor, 2000, 1)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
