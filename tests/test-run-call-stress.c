@@ -146,7 +146,8 @@ new_job (Stress *self, Kind kind)
 static Kind
 random_kind (Stress *self)
 {
-  static const Kind kinds[] = { KIND_VALUE, KIND_VALUE, KIND_VALUE, KIND_ERROR, KIND_UNKNOWN, KIND_POLITE, KIND_POLITE };
+  static const Kind kinds[]
+    = { KIND_VALUE, KIND_VALUE, KIND_VALUE, KIND_ERROR, KIND_UNKNOWN, KIND_POLITE, KIND_POLITE };
 
   /* Each costs a process; threads cannot be killed. */
   if (lp_test_has_processes () && g_rand_int_range (self->rand, 0, 40) == 0)

@@ -68,9 +68,10 @@ async def compare(measure, count, in_flight, ours, peer, peer_name, goal=None):
 async def measure_backend(backend, workers, executor, count, goal):
     loop = asyncio.get_running_loop()
     name = type(executor).__name__
-    async with Lp.Manager(backend=backend, max_pools=1, workers_per_pool=WORKERS, default_lease_seconds=36000) as manager:
-        async with await manager.acquire() as lease:
-            for what, fn, in_flight in (("no-op calls, one at a time", noop, 1), ("no-op calls, 64 in flight", noop, 64),
+    async with Lp.Manager(backend=backend, max_pools=1, workers_per_pool=WORKERS) as manager:
+        async with await manager.acquire(lease_seconds=36000) as lease:
+            for what, fn, in_flight in (("no-op calls, one at a time", noop, 1),
+                                        ("no-op calls, 64 in flight", noop, 64),
                                         ("calls that compute, 64 in flight", work, 64)):
                 await compare(f"await lease.run(), {workers}: {what}", count, in_flight, lambda: lease.run(fn),
                               lambda: loop.run_in_executor(executor, fn), f"run_in_executor(), {name}",

@@ -36,6 +36,8 @@ SUBJECTS = {
     "waiters": "Many who wait",
     "many": "Many leases",
     "calls": "Calls of worker processes",
+    "grinder": "Items of a grinder",
+    "python": "Functions of Python",
     "large": "Large values",
     "records": "Log records of workers",
     "crash": "Workers that are killed",
@@ -47,6 +49,8 @@ SUBJECTS = {
 NOTES = {
     "acquire": "The peers are what no lease can do without: an object, and one turn of the main loop.",
     "many": "Ours is with many leases, the peer is the same with few: what one operation costs must not grow.",
+    "grinder": "Ours acquires a lease for each batch; the peer submits the same jobs to one lease that it holds.",
+    "python": "Both sides in one event loop of asyncio.",
     "large": "The floor is below, in “What the system takes”: the bytes in a file in memory, once there and once back.",
     "memory": "Measured with the allocator of the C library.",
     "floors": "Bare mechanisms, as a scale for the rest: what goes through a thread, a main loop or a process cannot "

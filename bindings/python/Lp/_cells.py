@@ -17,6 +17,8 @@ from ._values import unpack_result
 from ._worker import to_error
 
 _UNIT = GLib.Variant("()", ())
+_PLAIN_FUNCTION = type(lambda: None)
+_CO_COROUTINE = 0x80  # as inspect has it, which takes long to import
 _job = contextvars.ContextVar("leasepool_job", default=None)
 
 
@@ -100,18 +102,29 @@ class PlainCell:
 PLAIN = PlainCell()
 
 
+def _refuse_coroutine(func):
+    raise TypeError(f"“{func.__name__}” is a coroutine function: await it in the event loop, or run a plain function")
+
+
+def _check_function(func):
+    import inspect
+
+    if not callable(func):
+        raise TypeError(f"the function must be callable, not {type(func).__name__}")
+    if inspect.iscoroutinefunction(func):
+        _refuse_coroutine(func)
+
+
 def new_job(manager, func, args, kwargs):
     """The job that calls the function on an executor of the manager, and its cell. A job is itself."""
     if isinstance(func, Lp.Job):
         if args or kwargs:
             raise TypeError("an Lp.Job has its arguments already")
         return func, func._cell
-    if not callable(func):
-        raise TypeError(f"the function must be callable, not {type(func).__name__}")
-    import inspect
-
-    if inspect.iscoroutinefunction(func):
-        raise TypeError(f"“{func.__name__}” is a coroutine function: await it in the event loop, or run a plain function")
+    if type(func) is not _PLAIN_FUNCTION:
+        _check_function(func)
+    elif func.__code__.co_flags & _CO_COROUTINE:
+        _refuse_coroutine(func)
     if manager is not None and _process.is_process(manager):
         job, key = _process.new_job(manager, func, args, kwargs)
         return job, ProcessCell(key)

@@ -106,8 +106,8 @@ def from_glib(error):
     return error
 
 
-# How the library begins the message of what it cancels, and ends that of a job that was cancelled for another reason than
-# that somebody asked for it. The owner is between.
+# How the library begins the message of what it cancels, and ends that of a job that was cancelled for another reason
+# than that somebody asked for it. The owner is between.
 _CANCELLED = ("The job ", "The acquire ")
 _REASONS = (
     (" because its lease expired or was revoked", LeaseExpiredError),
@@ -117,8 +117,8 @@ _REASONS = (
 
 
 def from_cancelled(error):
-    """The exception for a job that was cancelled: that of the end of its lease, or JobCancelledError. Others have failed
-    with what their function says."""
+    """The exception for a job that was cancelled: that of the end of its lease, or JobCancelledError. Others have
+    failed with what their function says."""
     if not error.message.startswith(_CANCELLED):
         return error
     for end, cls in _REASONS:

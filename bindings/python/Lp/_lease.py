@@ -3,12 +3,12 @@
 """The lease: what a program submits to."""
 
 from gi.overrides import override
-from gi.repository import Gio
+from gi.repository import Gio, GLib
 
 from ._attributes import readable
 from ._base import MODULE, Lp
 from ._cells import PLAIN, new_job
-from ._errors import translated
+from ._errors import from_glib, translated
 from ._executor import LeaseExecutor, watch
 from ._loop import wait
 from ._outcome import accept_and_wait
@@ -61,8 +61,11 @@ class Lease(Lp.Lease):
         return job, cell
 
     def _submit(self, job):
-        with translated():
+        # As translated(), at the cost of a try.
+        try:
             super().submit(job)
+        except GLib.Error as error:
+            raise from_glib(error) from None
 
     def submit(self, fn, /, *args, **kwargs):
         """Submits fn(*args, **kwargs) and returns its concurrent.futures.Future; an Lp.Job is submitted as in C."""

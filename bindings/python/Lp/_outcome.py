@@ -38,8 +38,8 @@ def outcome(cell, finish):
 
 
 class _Inbox:
-    """The calls of an event loop whose jobs have ended, or are about to. However many there are, the loop is woken once.
-    It does not hold the loop."""
+    """The calls of an event loop whose jobs have ended, or are about to. However many there are, the loop is woken
+    once. It does not hold the loop."""
 
     def __init__(self):
         self._calls = collections.deque()

@@ -2,17 +2,17 @@
 # Copyright 2026 The leasepool authors
 """What the interpreter has for a thread, kept while the thread lasts.
 
-A thread that was not made by Python has a state of the interpreter for each call of a closure, and loses it with the end
-of the call: its threading.local() values, and its stack, which is unmapped while all other threads stop for it. That
-takes many times as long as the call. So a worker thread that runs functions takes one more hold of its state, as of
-PyGILState_Ensure(), and drops that at its end.
+A thread that was not made by Python has a state of the interpreter for each call of a closure, and loses it with the
+end of the call: its threading.local() values, and its stack, which is unmapped while all other threads stop for it.
+That takes many times as long as the call. So a worker thread that runs functions takes one more hold of its state, as
+of PyGILState_Ensure(), and drops that at its end.
 
-The C library calls a function at the end of a thread, before what else the thread has goes. That one is g_bytes_unref(),
-of bytes whose last reference goes then, and the function that frees those drops the state. When the interpreter ends,
-the bytes of the threads that are left get one reference more: the function is of Python, and must not be called any more.
+The C library calls a function at the end of a thread, before what else the thread has goes. That is g_bytes_unref(), of
+bytes whose last reference goes then, and the function that frees those drops the state. When the interpreter ends, the
+bytes of the threads that are left get one reference more: the function is of Python, and must not be called any more.
 
-Whoever joins such a thread must not hold the lock of the interpreter. It is the service thread of the library that does.
-Where the C library has no such function, the state is kept only for an initializer, and never dropped.
+Whoever joins such a thread must not hold the lock of the interpreter. It is the service thread of the library that
+does. Where the C library has no such function, the state is kept only for an initializer, and never dropped.
 """
 
 import os
@@ -78,8 +78,8 @@ def _keep_for_ever():
 
 
 def keep(always=False):
-    """In a worker thread of the library, in a function that it calls. ALWAYS: where it cannot be dropped at the end of the
-    thread, it is kept until the end of the program."""
+    """In a worker thread of the library, in a function that it calls. ALWAYS: where it cannot be dropped at the end of
+    the thread, it is kept until the end of the program."""
     if hasattr(_local, "address"):
         return
     functions = _functions if _functions is not None else _get_functions()

@@ -347,6 +347,6 @@ async def test_many_calls_at_once_are_told_apart(manager):
     async with await manager.acquire() as lease:
         values = await asyncio.gather(*(lease.run(divmod, n, 7) for n in range(500)))
         assert values == [divmod(n, 7) for n in range(500)]
-        outcomes = await asyncio.gather(*(lease.run(fail, Marker(n)) if n % 2 else lease.run(int, n) for n in range(200)),
-                                        return_exceptions=True)
+        calls = (lease.run(fail, Marker(n)) if n % 2 else lease.run(int, n) for n in range(200))
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
         assert [outcome.args[0] if n % 2 else outcome for n, outcome in enumerate(outcomes)] == list(range(200))
