@@ -7,6 +7,9 @@
 #include "config.h"
 
 #include "lp-test-grinder.h"
+#include "lp-test-proc.h"
+
+#include <signal.h>
 
 /* --- Cancel --- */
 
@@ -296,6 +299,57 @@ test_acquire_is_refused (Fixture *self, gconstpointer data)
   g_object_unref (lease);
 }
 
+/* --- A worker that dies --- */
+
+static int
+ask_pid (LpManager *manager)
+{
+  LpLease *lease = lp_test_acquire (manager, "asks");
+  int pid = lp_test_ask_pid (lease);
+
+  lp_lease_release (lease);
+  g_object_unref (lease);
+  return pid;
+}
+
+/* Only the item that ran is lost; those that had not begun say so. Nobody waits for ever, and the next batch has another
+ * executor. */
+static void
+test_worker_dies (void)
+{
+  Fixture self = { NULL };
+  LpJob *jobs[3];
+  int pid;
+
+  self.manager = lp_test_start (1, "workers-per-pool", 1, NULL);
+  self.gate = lp_test_gate_new ();
+  self.grinder = lp_grinder_new (self.manager);
+  g_object_set (self.grinder, "max-wait-seconds", LONG_SECONDS, "batch-size-threshold", 3, NULL);
+  assert_grinder_starts (self.grinder);
+  pid = ask_pid (self.manager);
+
+  jobs[0] = enqueued (self.grinder, lp_test_gate_job (self.gate));
+  jobs[1] = enqueued (self.grinder, lp_test_value_job (1));
+  jobs[2] = enqueued (self.grinder, lp_test_value_job (2));
+  lp_test_gate_wait_entered (self.gate, 1);
+  g_assert_cmpint (kill (pid, SIGKILL), ==, 0);
+  for (int i = 0; i < 3; i++)
+    {
+      g_autoptr (GVariant) value = lp_job_wait (jobs[i], -1, NULL, NULL);
+
+      g_assert_null (value);
+      g_assert_true ((lp_job_get_started_at (jobs[i]) == 0) == (i > 0));
+      assert_job_error (jobs[i], LP_JOB_STATE_FAILED, LP_ERROR, LP_ERROR_BROKEN_EXECUTOR);
+    }
+  wait_grinder_stat (self.grinder, "batches_in_flight", 0);
+
+  for (int i = 0; i < 3; i++)
+    jobs[i] = enqueued (self.grinder, lp_test_value_job (i));
+  for (int i = 0; i < 3; i++)
+    assert_job_value (jobs[i], i);
+  tear_down (&self, NULL);
+}
+
 /* --- Notifications --- */
 
 static void
@@ -340,6 +394,7 @@ main (int argc, char **argv)
   ADD ("/drained/by-a-cancel", set_up_bounded, test_drained_by_a_cancel);
   ADD ("/drained/producer", set_up_bounded, test_producer);
   ADD ("/acquire-is-refused", set_up_few_waiters, test_acquire_is_refused);
+  lp_test_conform_add_only (LP_BACKEND_PROCESS, "/grinder/worker-dies", test_worker_dies);
   ADD ("/notify", set_up, test_notifications);
 
   return g_test_run ();
