@@ -112,26 +112,6 @@ deferred_func (LpJob *job, GVariant **result, gpointer user_data, GError **error
 
 /* --- What must always be true --- */
 
-/* Whoever waits does so because there is nothing to be had: nothing idle, and
- * all places taken, unless a start or an answer is under way for each waiter, or
- * a failed start is being slept off. */
-static inline void
-check_waiters (LpManager *manager)
-{
-  LpPool *pool = manager->pool;
-  guint n_coming;
-
-  g_mutex_lock (&pool->lock);
-  n_coming = pool->n_slots[LP_SLOT_STARTING] + pool->n_slots[LP_SLOT_VETTING];
-  if (pool->state == LP_POOL_RUNNING && pool->waiters.n_waiters > n_coming)
-    {
-      g_assert_cmpuint (pool->idle.length, ==, 0);
-      g_assert_true (lp_pool_total_locked (pool) == (guint) pool->settings->max_pools
-                     || lp_clock_now () < pool->backoff_until || lp_deadline_is_set (&pool->backoff_deadline));
-    }
-  g_mutex_unlock (&pool->lock);
-}
-
 static inline gboolean
 threads_are_bounded (gpointer data)
 {
@@ -144,7 +124,7 @@ static inline void
 check (Run *run)
 {
   lp_test_check (run->manager);
-  check_waiters (run->manager);
+  lp_test_check_waiters (run->manager);
 }
 
 static inline void

@@ -445,3 +445,21 @@ lp_test_check (LpManager *manager)
   lp_pool_check_locked (pool);
   g_mutex_unlock (&pool->lock);
 }
+
+/* Executors that are asked whether they have died before they are handed over are on their way, too. */
+void
+lp_test_check_waiters (LpManager *manager)
+{
+  LpPool *pool = manager->pool;
+  guint n_coming;
+
+  g_mutex_lock (&pool->lock);
+  n_coming = pool->n_slots[LP_SLOT_STARTING] + pool->n_slots[LP_SLOT_VETTING];
+  if (pool->state == LP_POOL_RUNNING && pool->waiters.n_waiters > n_coming)
+    {
+      g_assert_cmpuint (pool->idle.length, ==, 0);
+      g_assert_true (lp_pool_total_locked (pool) == (guint) pool->settings->max_pools
+                     || lp_clock_now () < pool->backoff_until || lp_deadline_is_set (&pool->backoff_deadline));
+    }
+  g_mutex_unlock (&pool->lock);
+}

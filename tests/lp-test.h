@@ -60,5 +60,8 @@ void          lp_test_finish          (LpManager *manager);
 guint         lp_test_count_threads   (const char *prefix);
 /* The pool's invariants, at any moment. */
 void          lp_test_check           (LpManager *manager);
+/* Whoever waits does so because there is nothing to be had: nothing idle, and all places taken, unless a start or an
+ * answer is under way for each waiter, or a failed start is being slept off. */
+void        lp_test_check_waiters   (LpManager *manager);
 
 G_END_DECLS

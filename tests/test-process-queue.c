@@ -258,7 +258,7 @@ test_killed_is_replaced (void)
 static void
 test_nothing_grows (void)
 {
-  int n_cycles = g_getenv ("LP_TEST_THOROUGH") != NULL ? 500 : 30;
+  int n_cycles = g_getenv ("LP_TEST_THOROUGH") != NULL ? 10000 : 30;
   LpManager *manager = lp_test_start (1, "workers-per-pool", 2, NULL);
   guint n_fds = 0;
 

@@ -7,11 +7,14 @@
 
 #include "lp-test-threads.h"
 
+#include <signal.h>
+
 typedef struct
 {
   LpManager *manager;
   LpLease *lease;               /* a reference for each thread */
   char *id;
+  int pid;                      /* of its worker, where that is a process */
   int n_ready;                  /* (atomic) */
   int n_active;                 /* (atomic) ends that said they ended an active lease */
 } Duel;
@@ -62,7 +65,10 @@ duel_crash (Duel *self)
 {
   g_autoptr (GError) error = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_FAILED, "as the test wants");
 
-  lp_executor_report_died (lp_lease_get_grant (self->lease)->executor, error);
+  if (self->pid != 0)
+    kill (self->pid, SIGKILL);
+  else
+    lp_executor_report_died (lp_lease_get_grant (self->lease)->executor, error);
 }
 
 static void
@@ -120,16 +126,22 @@ side_main (gpointer data)
 }
 
 /* An executor that has been of use: the death of one that has not would put off
- * the start of the next one. */
-static void
+ * the start of the next one. Returns the number of its process. */
+static int
 warm_up (LpManager *manager)
 {
   LpLease *lease = lp_test_acquire (manager, "first");
-  g_autoptr (LpJob) job = lp_test_value_job (1);
+  g_autoptr (LpJob) job = lp_job_new_for_call ("pid", NULL);
+  g_autoptr (GVariant) value = NULL;
+  int pid;
 
   lp_test_submit (lease, job);
-  g_variant_unref (lp_job_wait (job, 30, NULL, NULL));
+  value = lp_job_wait (job, 30, NULL, NULL);
+  g_assert_nonnull (value);
+  g_variant_get (value, "(i)", &pid);
   give_back (lease);
+
+  return lp_test_has_processes () ? pid : 0;
 }
 
 static void
@@ -141,7 +153,7 @@ fight (LpManager *manager, DuelFunc here, DuelFunc there, double seconds)
   Side sides[2] = { { &duel, here }, { &duel, there } };
   GThread *thread;
 
-  warm_up (manager);
+  duel.pid = warm_up (manager);
   lp_request_set_lease_seconds (request, seconds);
   lp_request_set_timeout (request, 30);
   duel.lease = lp_manager_acquire (manager, request, NULL, &error);
@@ -170,8 +182,8 @@ test_every_order_of_two_ends (gconstpointer data)
   for (guint there = 1; there < G_N_ELEMENTS (duel_funcs); there++)
     for (guint is_short = 0; is_short < 2; is_short++)
       {
-        LpManager *manager = lp_test_start (1, "lease-grace-seconds", 0.0, NULL);
-        guint n_rounds = size (here == duel_stop ? 20 : 40, 2000);
+        LpManager *manager = lp_test_start (1, "lease-grace-seconds", 0.0, "workers-per-pool", 1, NULL);
+        guint n_rounds = lp_test_has_processes () ? size (1, 50) : size (here == duel_stop ? 20 : 40, 2000);
 
         for (guint i = 0; i < n_rounds; i++)
           fight (manager, here, duel_funcs[there], is_short ? 0.0002 : 1000);
@@ -190,7 +202,7 @@ add_orders (void)
     {
       g_autofree char *path = g_strdup_printf ("/threads/two-ends/%s", names[i]);
 
-      g_test_add_data_func (path, GUINT_TO_POINTER (i), test_every_order_of_two_ends);
+      lp_test_conform_add_data_func (path, GUINT_TO_POINTER (i), test_every_order_of_two_ends);
     }
 }
 

@@ -331,8 +331,9 @@ main (int argc, char *argv[])
   g_autoptr (GOptionContext) context = g_option_context_new ("SECONDS");
   g_autoptr (GError) error = NULL;
 
-  /* GLib's own allocator, where it has one, keeps what it was given back. */
-  if (g_getenv ("G_SLICE") == NULL && g_setenv ("G_SLICE", "always-malloc", TRUE))
+  /* GLib's own allocator, where it has one, keeps what it was given back; so do the caches of threads. */
+  if (g_getenv ("G_SLICE") == NULL && g_setenv ("G_SLICE", "always-malloc", TRUE)
+      && g_setenv ("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0", TRUE))
     execv ("/proc/self/exe", argv);
 
   g_option_context_add_main_entries (context, entries, NULL);
