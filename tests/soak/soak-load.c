@@ -74,7 +74,8 @@ new_cancellable (SoakLoad *self)
   if (dice == 0)
     g_idle_add_full (G_PRIORITY_DEFAULT, cancel_cb, g_object_ref (cancellable), g_object_unref);
   else if (dice < 4)
-    g_timeout_add_full (G_PRIORITY_DEFAULT, (guint) pick (self, 6), cancel_cb, g_object_ref (cancellable), g_object_unref);
+    g_timeout_add_full (G_PRIORITY_DEFAULT, (guint) pick (self, 6), cancel_cb, g_object_ref (cancellable),
+                        g_object_unref);
   return cancellable;
 }
 
@@ -337,7 +338,8 @@ soak_load_is_quiet (SoakLoad *self)
          && self->n_leases[0] == self->n_leases[1]
          && lp_manager_get_leased_count (self->manager) == 0
          && (!lp_manager_is_running (self->manager)
-             || lp_manager_get_available_count (self->manager) == lp_manager_get_max_pools (self->manager))
+             || lp_manager_get_available_count (self->manager)
+                == (guint) lp_manager_get_max_pools (self->manager))
          && lp_manager_get_waiting_count (self->manager) == 0;
 }
 
@@ -345,7 +347,8 @@ void
 soak_load_print (SoakLoad *self)
 {
   g_printerr ("soak: callbacks: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT "; jobs accepted %d, ended %d; "
-              "leases acquired %" G_GUINT64_FORMAT ", ended %" G_GUINT64_FORMAT "; leased %u, available %u, waiting %u\n",
+              "leases acquired %" G_GUINT64_FORMAT ", ended %" G_GUINT64_FORMAT
+              "; leased %u, available %u, waiting %u\n",
               self->n_told, self->n_asked, g_atomic_int_get (&self->n_accepted), g_atomic_int_get (&self->n_ended),
               self->n_leases[0], self->n_leases[1], lp_manager_get_leased_count (self->manager),
               lp_manager_get_available_count (self->manager),

@@ -148,7 +148,8 @@ plant_child (void)
 
   if (planted_pids == NULL)
     planted_pids = g_array_new (FALSE, FALSE, sizeof (GPid));
-  g_assert_true (g_spawn_async (NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &pid, NULL));
+  g_assert_true (g_spawn_async (NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &pid,
+                                NULL));
   g_array_append_val (planted_pids, pid);
 }
 

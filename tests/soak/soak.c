@@ -286,7 +286,8 @@ soak (const char *backend, double seconds, guint32 seed, SoakPlant plant)
   g_print ("%s: seed %u, %" G_GUINT64_FORMAT " managers, %d jobs accepted, %d ended, %" G_GUINT64_FORMAT " leases, %"
            G_GUINT64_FORMAT " kills, %.1f bytes a job kept while a manager lives, %.1f after\n",
            backend, seed, load.n_managers, load.n_accepted, load.n_ended, load.n_all_leases, load.n_kills,
-           check_memory (&load, "while a manager lives", alive), check_memory (&load, "from manager to manager", stopped));
+           check_memory (&load, "while a manager lives", alive),
+           check_memory (&load, "from manager to manager", stopped));
   g_rand_free (load.random);
 }
 
