@@ -5,6 +5,7 @@
 
 #include "config.h"
 
+#include "lp-frame-private.h"
 #include "lp-serial-private.h"
 
 #include <string.h>
@@ -282,6 +283,153 @@ test_dictionary (void)
     }
 }
 
+/* --- CALL and RESULT --- */
+
+static const char * const values[] = { NULL, "()", "(uint32 5,)", "'text'", "b'bytes'", "<<int16 -3>>", "('a', <[(1, 'b')]>)",
+                                       "@mv nothing", "{'key': <'value'>}", "(@ms nothing, true, 0.5)" };
+
+static GVariant *
+parse (gsize index)
+{
+  return values[index] != NULL ? g_variant_ref_sink (g_variant_new_parsed (values[index])) : NULL;
+}
+
+static GVariant *
+new_call_by_glib (const char *name, GVariant *parameters)
+{
+  return g_variant_ref_sink (g_variant_new ("(sm@v)", name,
+                                            parameters != NULL ? g_variant_new_variant (parameters) : NULL));
+}
+
+static void
+test_call_and_result (void)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (values); i++)
+    for (gsize length = 0; length < 260; length++)
+      {
+        g_autofree char *name = make_text (length);
+        g_autoptr (GVariant) value = parse (i);
+        g_autoptr (GVariant) call = new_call_by_glib (name, value);
+        g_autoptr (GVariant) result = value != NULL ? g_variant_ref_sink (g_variant_new_variant (value)) : NULL;
+        g_auto (LpSerial) by_hand = LP_SERIAL_INIT;
+        g_auto (LpSerial) result_by_hand = LP_SERIAL_INIT;
+
+        lp_serial_add_call (&by_hand, name, value);
+        g_assert_cmpmem (by_hand.data, by_hand.size, g_variant_get_data (call), g_variant_get_size (call));
+        if (value == NULL)
+          continue;
+
+        lp_serial_add_variant (&result_by_hand, value);
+        g_assert_cmpmem (result_by_hand.data, result_by_hand.size, g_variant_get_data (result), g_variant_get_size (result));
+      }
+}
+
+static GVariant *
+rebuild (LpFrameType type, GVariant *body)
+{
+  g_autoptr (GVariant) name = NULL;
+  g_autoptr (GVariant) variant = NULL;
+  g_autoptr (GVariant) value = NULL;
+
+  if (type == LP_FRAME_RESULT)
+    {
+      value = g_variant_get_variant (body);
+      return g_variant_ref_sink (g_variant_new_variant (value));
+    }
+
+  g_variant_get (body, "(@sm@v)", &name, &variant);
+  return g_variant_ref_sink (g_variant_new ("(@sm@v)", name, variant));
+}
+
+/* Normal, and with no offset that is wider than it must be. */
+static gboolean
+is_right_to_glib (LpFrameType type, GBytes *bytes)
+{
+  g_autoptr (GVariant) body = g_variant_ref_sink (g_variant_new_from_bytes (lp_frame_type_get_body_type (type), bytes, FALSE));
+  g_autoptr (GVariant) anew = NULL;
+  gsize size;
+  gconstpointer data = g_bytes_get_data (bytes, &size);
+
+  if (!g_variant_is_normal_form (body))
+    return FALSE;
+
+  anew = rebuild (type, body);
+  return g_variant_get_size (anew) == size && memcmp (g_variant_get_data (anew), data, size) == 0;
+}
+
+static void
+assert_value (LpFrameType type, const LpFrame *frame)
+{
+  g_autoptr (GVariant) expected = NULL;
+
+  if (type == LP_FRAME_RESULT)
+    expected = g_variant_get_variant (frame->body);
+  else
+    g_variant_get_child (frame->body, 1, "mv", &expected);
+
+  g_assert_cmpint (expected != NULL, ==, frame->value != NULL);
+  if (expected != NULL)
+    g_assert_cmpvariant (expected, frame->value);
+}
+
+static void
+assert_same_frame (LpFrameType type, gconstpointer data, gsize size)
+{
+  g_autoptr (GBytes) bytes = g_bytes_new (data, size);
+  LpFrameHeader header = { type, 0, 1, size };
+  gboolean expected = is_right_to_glib (type, bytes);
+  g_autoptr (GError) error = NULL;
+  LpFrame frame = { 0 };
+
+  g_assert_cmpint (lp_frame_unpack (&header, bytes, &frame, &error), ==, expected);
+  g_assert_cmpint (error == NULL, ==, expected);
+  if (expected)
+    assert_value (type, &frame);
+  lp_frame_clear (&frame);
+}
+
+static void
+mutate_frame (LpFrameType type, GVariant *body)
+{
+  static const guint8 others[] = { 0, 1, 8, '(', ')', 'v', 'm', 'y', 0xff };
+  gsize size = g_variant_get_size (body);
+  g_autofree guint8 *data = g_memdup2 (g_variant_get_data (body), size);
+
+  assert_same_frame (type, data, size);
+  for (gsize i = 0; i < size; i++)
+    {
+      guint8 before = data[i];
+
+      for (gsize j = 0; j < G_N_ELEMENTS (others); j++)
+        {
+          data[i] = others[j];
+          assert_same_frame (type, data, size);
+        }
+      data[i] = (guint8) (before + 1);
+      assert_same_frame (type, data, size);
+      data[i] = (guint8) (before - 1);
+      assert_same_frame (type, data, size);
+      data[i] = before;
+    }
+  for (gsize cut = 0; cut < size; cut++)
+    assert_same_frame (type, data, cut);
+}
+
+static void
+test_call_and_result_that_are_not_normal (void)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (values); i++)
+    {
+      g_autoptr (GVariant) value = parse (i);
+      g_autoptr (GVariant) call = new_call_by_glib ("call", value);
+      g_autoptr (GVariant) result = value != NULL ? g_variant_ref_sink (g_variant_new_variant (value)) : NULL;
+
+      mutate_frame (LP_FRAME_CALL, call);
+      if (result != NULL)
+        mutate_frame (LP_FRAME_RESULT, result);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -291,6 +439,8 @@ main (int argc, char **argv)
   g_test_add_func ("/serial/only-the-normal-form-of-a-log-is-read", test_log_that_is_not_normal);
   g_test_add_func ("/serial/offsets-of-a-log-are-no-wider-than-they-must-be", test_log_with_wide_offsets);
   g_test_add_func ("/serial/dictionary-is-as-glib-makes-it", test_dictionary);
+  g_test_add_func ("/serial/call-and-result-are-as-glib-makes-them", test_call_and_result);
+  g_test_add_func ("/serial/only-the-normal-form-of-a-call-and-a-result-is-read", test_call_and_result_that_are_not_normal);
 
   return g_test_run ();
 }

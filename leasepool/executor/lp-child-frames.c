@@ -157,7 +157,7 @@ on_result (LpChild *self, LpFrame *frame)
   if (!is_running (self, frame))
     return fault ("it gave a result for job %" G_GUINT64_FORMAT ", which it does not run", frame->id);
 
-  result = g_variant_get_variant (frame->body);
+  result = g_steal_pointer (&frame->value);
   if (!lp_process_executor_check_result (LP_PROCESS_EXECUTOR (self->executor), self->running, result, &declared))
     return fault ("the function %s gave a result of type %s, but is declared to return %s", self->running->name,
                   g_variant_get_type_string (result), declared);

@@ -50,17 +50,11 @@ lp_child_flush (LpChild *self)
   g_source_attach (self->out_source, g_main_context_get_thread_default ());
 }
 
-static GVariant *
-new_call (LpJob *job)
-{
-  return g_variant_new ("(sm@v)", job->name, job->parameters != NULL ? g_variant_new_variant (job->parameters) : NULL);
-}
-
 /* JOB is SENT. Written by the next flush. */
 void
 lp_child_send_job (LpChild *self, LpJob *job)
 {
-  if (!lp_channel_send (self->channel, LP_FRAME_CALL, job->number, new_call (job), NULL))
+  if (!lp_channel_send_call (self->channel, job->number, job->name, job->parameters, NULL))
     {
       gsize size = job->parameters != NULL ? g_variant_get_size (job->parameters) : 0;
 

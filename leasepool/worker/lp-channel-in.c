@@ -170,7 +170,7 @@ finish_frame (LpChannel *self, const LpFrameHeader *header, GBytes *bytes, LpFra
 {
   g_autoptr (GBytes) body = bytes;
 
-  *frame = (LpFrame) { header->type, header->id, NULL };
+  *frame = (LpFrame) { header->type, header->id, NULL, NULL };
 
   if ((header->flags & LP_FRAME_NONCE_ATTACHED) != 0)
     take_nonce (self);
@@ -189,8 +189,7 @@ finish_frame (LpChannel *self, const LpFrameHeader *header, GBytes *bytes, LpFra
   if (lp_frame_type_get_body_type (header->type) == NULL)
     return LP_CHANNEL_FRAME;
 
-  frame->body = lp_frame_unpack_body (header, body, error);
-  return frame->body != NULL ? LP_CHANNEL_FRAME : LP_CHANNEL_BAD;
+  return lp_frame_unpack (header, body, frame, error) ? LP_CHANNEL_FRAME : LP_CHANNEL_BAD;
 }
 
 /* The frame at the beginning of the buffer; EMPTY if it is not all there. */

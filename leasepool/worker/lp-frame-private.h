@@ -43,6 +43,7 @@ typedef struct
   LpFrameType type;
   guint64 id;
   GVariant *body;               /* (owned) (nullable) */
+  GVariant *value;              /* (owned) (nullable) in the body: the result of a RESULT, the parameters of a CALL */
 } LpFrame;
 
 typedef struct
@@ -60,6 +61,7 @@ const GVariantType *lp_frame_type_get_body_type (LpFrameType type);
 
 void        lp_frame_pack_header   (const LpFrameHeader *header, guint8 *bytes);
 gboolean    lp_frame_unpack_header (const guint8 *bytes, gsize max_body, LpFrameHeader *header, GError **error);
+gboolean    lp_frame_unpack        (const LpFrameHeader *header, GBytes *bytes, LpFrame *frame, GError **error);
 GVariant   *lp_frame_unpack_body   (const LpFrameHeader *header, GBytes *bytes, GError **error);
 
 GVariant   *lp_frame_ref_little_endian (GVariant *value);

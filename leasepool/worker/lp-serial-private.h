@@ -36,7 +36,10 @@ void      lp_serial_begin       (LpSerial *self, LpSerialContainer *container, g
 void      lp_serial_end_child   (LpSerial *self, LpSerialContainer *container);
 void      lp_serial_end_array   (LpSerial *self, const LpSerialContainer *container);
 void      lp_serial_end_tuple   (LpSerial *self, const LpSerialContainer *container);
+void      lp_serial_add_offsets (LpSerial *self, gsize size, const gsize *ends, gsize n, gboolean reversed);
 void      lp_serial_add_pair    (LpSerial *self, const char *key, const char *value, gsize value_length);
+void      lp_serial_add_variant (LpSerial *self, GVariant *value);
+void      lp_serial_add_call    (LpSerial *self, const char *name, GVariant *parameters);
 void      lp_serial_add_entry   (LpSerial *self, LpSerialContainer *dictionary, const char *key, const char *type,
                                  gconstpointer data, gsize size);
 GVariant *lp_serial_end_variant (LpSerial *self, const GVariantType *type);
@@ -51,6 +54,23 @@ typedef struct
   gsize fields_size;
 } LpSerialLog;
 
+/* A variant: its child and the type of that. */
+typedef struct
+{
+  const guint8 *data;           /* NULL: there is no variant */
+  gsize size;
+  const GVariantType *type;     /* not followed by a zero byte */
+} LpSerialVariant;
+
+/* The body of a CALL: (smv). */
+typedef struct
+{
+  const char *name;
+  LpSerialVariant parameters;
+} LpSerialCall;
+
+gboolean  lp_serial_read_variant (gconstpointer data, gsize size, LpSerialVariant *variant);
+gboolean  lp_serial_read_call   (gconstpointer data, gsize size, LpSerialCall *call);
 gboolean  lp_serial_read_log    (gconstpointer data, gsize size, LpSerialLog *log);
 gboolean  lp_serial_next_pair   (const guint8 *data, gsize size, gsize *index, const char **key, const char **value);
 

@@ -100,19 +100,20 @@ choose_offset_size (gsize size, gsize n)
   return size + 4 * n <= G_MAXUINT32 ? 4 : 8;
 }
 
-static void
-add_offsets (LpSerial *self, const LpSerialContainer *container, gboolean reversed)
+/* For a container whose children take SIZE bytes. */
+void
+lp_serial_add_offsets (LpSerial *self, gsize size, const gsize *ends, gsize n, gboolean reversed)
 {
-  gsize offset_size = choose_offset_size (self->size - container->begin, container->n);
+  gsize offset_size = choose_offset_size (size, n);
   guint8 *at;
 
-  if (container->n == 0)
+  if (n == 0)
     return;
 
-  at = extend (self, container->n * offset_size);
-  for (gsize i = 0; i < container->n; i++, at += offset_size)
+  at = extend (self, n * offset_size);
+  for (gsize i = 0; i < n; i++, at += offset_size)
     {
-      guint64 end = GUINT64_TO_LE ((guint64) container->ends[reversed ? container->n - 1 - i : i]);
+      guint64 end = GUINT64_TO_LE ((guint64) ends[reversed ? n - 1 - i : i]);
 
       memcpy (at, &end, offset_size);
     }
@@ -121,13 +122,13 @@ add_offsets (LpSerial *self, const LpSerialContainer *container, gboolean revers
 void
 lp_serial_end_array (LpSerial *self, const LpSerialContainer *container)
 {
-  add_offsets (self, container, FALSE);
+  lp_serial_add_offsets (self, self->size - container->begin, container->ends, container->n, FALSE);
 }
 
 void
 lp_serial_end_tuple (LpSerial *self, const LpSerialContainer *container)
 {
-  add_offsets (self, container, TRUE);
+  lp_serial_add_offsets (self, self->size - container->begin, container->ends, container->n, TRUE);
 }
 
 /* {ss} */
@@ -142,6 +143,42 @@ lp_serial_add_pair (LpSerial *self, const char *key, const char *value, gsize va
   lp_serial_end_child (self, &pair);
   lp_serial_add_text (self, value, value_length);
   lp_serial_end_tuple (self, &pair);
+}
+
+/* v, of VALUE in the byte order of this machine. */
+void
+lp_serial_add_variant (LpSerial *self, GVariant *value)
+{
+  const char *type = g_variant_get_type_string (value);
+  gsize size = g_variant_get_size (value);
+  gconstpointer data = g_variant_get_data (value);
+
+  /* One of a fixed size whose bytes were not there has no data, and is zero. */
+  if (data != NULL)
+    lp_serial_add (self, data, size);
+  else if (size > 0)
+    memset (extend (self, size), 0, size);
+  lp_serial_add (self, "", 1);
+  lp_serial_add (self, type, strlen (type));
+}
+
+/* (smv) */
+void
+lp_serial_add_call (LpSerial *self, const char *name, GVariant *parameters)
+{
+  LpSerialContainer call;
+  gsize end;
+
+  lp_serial_begin (self, &call, &end);
+  lp_serial_add_string (self, name);
+  lp_serial_end_child (self, &call);
+  lp_serial_align (self, call.begin, 8);
+  if (parameters != NULL)
+    {
+      lp_serial_add_variant (self, parameters);
+      lp_serial_add (self, "", 1); /* there is one */
+    }
+  lp_serial_end_tuple (self, &call);
 }
 
 /* {sv}, a child of DICTIONARY: with SIZE bytes that are a serialized value of TYPE. */
@@ -287,6 +324,61 @@ are_fields_normal (const guint8 *data, gsize size)
       return FALSE;
 
   return TRUE;
+}
+
+/* The child is not looked at: whether it is normal is left to the caller. FALSE: there is none. */
+gboolean
+lp_serial_read_variant (gconstpointer data, gsize size, LpSerialVariant *variant)
+{
+  const char *bytes = data;
+  const char *limit = bytes + size;
+  gsize type_begin = size;
+  const char *end;
+
+  while (type_begin > 0 && bytes[type_begin - 1] != '\0')
+    type_begin--;
+  if (type_begin == 0 || !g_variant_type_string_scan (bytes + type_begin, limit, &end) || end != limit)
+    return FALSE;
+
+  *variant = (LpSerialVariant) { data, type_begin - 1, (const GVariantType *) (bytes + type_begin) };
+  return g_variant_type_is_definite (variant->type);
+}
+
+static gboolean
+is_zero (const guint8 *data, gsize size)
+{
+  while (size > 0 && data[size - 1] == 0)
+    size--;
+
+  return size == 0;
+}
+
+/* FALSE if it is not the normal form of such a value, the parameters left aside: see above. DATA is aligned. */
+gboolean
+lp_serial_read_call (gconstpointer data, gsize size, LpSerialCall *call)
+{
+  const guint8 *bytes = data;
+  gsize offset_size = get_offset_size (size);
+  gsize end, name_end, begin;
+
+  if (size < offset_size)
+    return FALSE;
+
+  end = size - offset_size;
+  name_end = read_offset (bytes + end, offset_size);
+  if (name_end > end || choose_offset_size (end, 1) != offset_size)
+    return FALSE;
+
+  begin = (name_end + 7) & ~(gsize) 7;
+  if (begin > end || !is_zero (bytes + name_end, begin - name_end))
+    return FALSE;
+
+  call->name = read_string (bytes, name_end);
+  call->parameters = (LpSerialVariant) { NULL, 0, NULL };
+  if (call->name == NULL || begin == end)
+    return call->name != NULL;
+
+  return bytes[end - 1] == '\0' && lp_serial_read_variant (bytes + begin, end - 1 - begin, &call->parameters);
 }
 
 /* FALSE if it is not the normal form of such a value. What is read is in DATA, the level as it is there. */

@@ -139,6 +139,7 @@ push_call (LpWorker *self, LpFrame *frame)
   g_atomic_ref_count_init (&call->ref_count);
   call->id = frame->id;
   call->body = g_steal_pointer (&frame->body);
+  call->parameters = g_steal_pointer (&frame->value);
 
   lp_worker_lock (self);
   g_queue_push_tail (&self->calls, call);

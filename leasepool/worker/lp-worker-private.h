@@ -39,6 +39,7 @@ typedef struct
 
   guint64 id;
   GVariant *body;               /* (owned) */
+  GVariant *parameters;         /* (owned) (nullable) in the body */
   LpJob *job;                   /* (owned) (lock) set once, by the main thread */
   gboolean cancelled;           /* (lock) */
 } LpWorkerCall;

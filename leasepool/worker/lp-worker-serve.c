@@ -31,6 +31,7 @@ lp_worker_call_unref (LpWorkerCall *self)
     return;
 
   g_clear_pointer (&self->body, g_variant_unref);
+  g_clear_pointer (&self->parameters, g_variant_unref);
   g_clear_object (&self->job);
   g_free (self);
 }
@@ -104,18 +105,17 @@ lp_worker_job_cancelled (LpWorker *self, LpJob *job)
 static LpJob *
 make_job (LpWorker *self, LpWorkerCall *call)
 {
-  g_autoptr (GVariant) parameters = NULL;
-  const char *name;
-  LpJob *job;
+  /* A string is at the beginning of a tuple. */
+  const char *name = g_variant_get_data (call->body);
+  LpJob *job = lp_job_new_for_call (name, call->parameters);
 
-  g_variant_get (call->body, "(&smv)", &name, &parameters);
-  job = lp_job_new_for_call (name, parameters);
   job->worker = self;
   job->function = lp_functions_ref_function (self->functions, name);
   job->submitted = TRUE;
   job->state = LP_JOB_STATE_RUNNING;
   job->queued_at = job->started_at = lp_clock_now ();
   g_clear_pointer (&call->body, g_variant_unref);
+  g_clear_pointer (&call->parameters, g_variant_unref);
 
   return job;
 }

@@ -186,8 +186,8 @@ lp_worker_send_error_locked (LpWorker *self, guint64 id, const GError *error)
 static void
 send_result_locked (LpWorker *self, LpWorkerCall *call, GVariant *result)
 {
-  GVariant *body = g_variant_ref_sink (g_variant_new_variant (result));
-  gsize size = g_variant_get_size (body);
+  /* With its type, as a variant. */
+  gsize size = g_variant_get_size (result) + 1 + strlen (g_variant_get_type_string (result));
   gsize limit = lp_channel_get_max_body (self->channel);
   g_autoptr (GError) error = NULL;
 
@@ -200,9 +200,7 @@ send_result_locked (LpWorker *self, LpWorkerCall *call, GVariant *result)
       lp_worker_send_error_locked (self, call->id, error);
     }
   else
-    lp_channel_send (self->channel, LP_FRAME_RESULT, call->id, body, NULL);
-
-  g_variant_unref (body);
+    lp_channel_send_result (self->channel, call->id, result, NULL);
 }
 
 void
