@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "lp-parts-private.h"
+
 /* g_variant_is_normal_form() looks at each element of an array, also where every
  * value of the element is normal: it was measured to take 0.9 s for 64 MiB of
  * bytes, on a thread that others wait for. Such arrays only need a whole number
@@ -51,10 +53,16 @@ is_same (GVariant *value, GVariant *canonical)
 {
   gsize size = g_variant_get_size (value);
   gconstpointer data = g_variant_get_data (value);
+  g_auto (LpParts) parts = { NULL };
 
   /* One of a fixed size whose bytes are not there has no data. */
-  return g_variant_get_size (canonical) == size
-         && (size == 0 || (data != NULL && memcmp (g_variant_get_data (canonical), data, size) == 0));
+  if (size > 0 && data == NULL)
+    return FALSE;
+  /* Not serialized as a whole: that would copy what is large, to compare it with itself. */
+  if (lp_parts_init (&parts, canonical, TRUE))
+    return lp_parts_equal (&parts, data, size);
+
+  return g_variant_get_size (canonical) == size && (size == 0 || memcmp (g_variant_get_data (canonical), data, size) == 0);
 }
 
 static GVariant *dup_canonical (GVariant *value, gsize large, guint depth);

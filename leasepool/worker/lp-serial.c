@@ -10,8 +10,8 @@
 /* How containers are serialized
  *
  * Children follow each other, each at its alignment. Where a child ends that is
- * not of a fixed size is said after all of them: for each of an array, and in a
- * tuple for each but a last one, there in reverse order. These offsets are little-endian, and as
+ * not of a fixed size is said after all of them: for each of an array, and in a tuple
+ * for each but a last one, there in reverse order. These offsets are little-endian, and as
  * small as the size of the container, with them, permits: so there is one form
  * for a value. A variant is its child, a zero byte and the type. */
 
