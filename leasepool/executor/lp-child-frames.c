@@ -430,6 +430,9 @@ watch (LpChild *self, GMainContext *context)
 {
   self->in_source = g_unix_fd_source_new (lp_channel_get_in_fd (self->channel), G_IO_IN | G_IO_HUP | G_IO_ERR);
   g_source_set_static_name (self->in_source, "[leasepool] worker stream, in");
+  /* Else GLib takes the descriptor out of what it polls for each dispatch and puts it back, and wakes its own thread for
+   * both. */
+  g_source_set_can_recurse (self->in_source, TRUE);
   g_source_set_callback (self->in_source, G_SOURCE_FUNC (readable_cb), self, NULL);
   g_source_attach (self->in_source, context);
 }
@@ -462,10 +465,15 @@ readable_cb (int fd, GIOCondition condition, gpointer user_data)
 
   if (self->channel == NULL)
     return G_SOURCE_REMOVE;
+  /* Something that a frame leads to iterates this thread's context: the frame comes first. */
+  if (self->reading)
+    return G_SOURCE_CONTINUE;
 
+  self->reading = TRUE;
   lp_process_executor_begin_batch (LP_PROCESS_EXECUTOR (executor));
   lp_child_read (self, FRAMES_A_DISPATCH);
   lp_process_executor_end_batch (LP_PROCESS_EXECUTOR (executor));
+  self->reading = FALSE;
 
   if (self->channel == NULL)
     return G_SOURCE_REMOVE;

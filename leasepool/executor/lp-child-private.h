@@ -74,6 +74,7 @@ struct _LpChild
   gboolean dirty;               /* there is something to flush */
   gboolean lines_read;          /* since frames were last read from the stream */
   gboolean paused;              /* not read, because the log cannot take more */
+  gboolean reading;             /* a dispatch reads the stream */
 
   LpChildState state;
   gboolean greeted;             /* it has said hello */
