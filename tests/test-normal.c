@@ -5,8 +5,11 @@
 
 #include "config.h"
 
+#include "lp-frame-private.h"
 #include "lp-normal-private.h"
 
+#include <malloc.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char * const values[] = {
@@ -14,6 +17,10 @@ static const char * const values[] = {
   "(true, [true, false], b'abc')", "[('a', <1>), ('b', <b'22'>)]", "{'key': <@ax [1, 2]>}", "@may [0x61, 0x62]", "()",
   "<()>", "(@ay [], @at [], 'end')", "@mmi 5", "('one', ('two', (b'three', ['four', 'five'])), byte 6)",
 };
+
+/* As many arrays in arrays as the text of a type may have, 127: with the tuple around them GLib counts one too many. */
+#define A15  "aaaaaaaaaaaaaaa"
+#define DEEP A15 A15 A15 A15 A15 A15 A15 A15 "aaaaaaa"
 
 static GVariant *
 untrusted (const GVariantType *type, gconstpointer data, gsize size)
@@ -97,13 +104,77 @@ test_large_ones (void)
   assert_large (TRUE, 1000, 0xff);      /* one of the bytes */
 }
 
+/* N values in values, the innermost with SIZE bytes of a tuple of so many arrays in arrays. */
+static GVariant *
+new_deep (guint n, gsize size, guint n_arrays)
+{
+  g_autoptr (GByteArray) bytes = g_byte_array_new ();
+  g_autofree char *arrays = g_strnfill (n_arrays, 'a');
+
+  g_byte_array_set_size (bytes, (guint) size);
+  memset (bytes->data, 1, size);
+  g_byte_array_append (bytes, (const guint8 *) "\0(", 2);
+  g_byte_array_append (bytes, (const guint8 *) arrays, n_arrays);
+  g_byte_array_append (bytes, (const guint8 *) "y)", 2);
+  for (guint i = 0; i < n; i++)
+    g_byte_array_append (bytes, (const guint8 *) "\0v", 2);
+
+  return untrusted (G_VARIANT_TYPE_VARIANT, bytes->data, bytes->len);
+}
+
+/* GLib has another value in the place of one that is nested too deeply, which nobody owns. */
+static void
+test_too_deep_ones (void)
+{
+  for (guint n = 0; n < 12; n++)
+    for (guint n_arrays = 110; n_arrays < 128; n_arrays++)
+      {
+        g_autoptr (GVariant) value = new_deep (n, LP_NORMAL_LARGE, n_arrays);
+
+        g_assert_false (lp_variant_is_normal (value, LP_NORMAL_LARGE));
+        g_assert_false (lp_variant_is_normal (value, 1));
+      }
+}
+
+/* Parts of a body are what they are, and somebody owns them. */
+static void
+test_body_is_trusted (void)
+{
+  static const char deep_data[] = "\0(" DEEP "y)";
+  static const guint8 zeros[LP_NORMAL_LARGE];
+  LpFrameHeader header = { .type = LP_FRAME_RESULT };
+  g_autoptr (GVariant) deep = g_variant_ref_sink (g_variant_new_from_data (G_VARIANT_TYPE_VARIANT, deep_data,
+                                                                           sizeof deep_data - 1, TRUE, NULL, NULL));
+  GVariant *pair = g_variant_new ("(@ay@v)", g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, zeros, sizeof zeros, 1), deep);
+  g_autoptr (GVariant) sent = g_variant_ref_sink (g_variant_new_variant (pair));
+  g_autoptr (GBytes) bytes = g_variant_get_data_as_bytes (sent);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) body = lp_frame_unpack_body (&header, bytes, &error);
+  g_autoptr (GVariant) received = NULL, member = NULL, value = NULL;
+
+  g_assert_no_error (error);
+  received = g_variant_get_variant (body);
+  member = g_variant_get_child_value (received, 1);
+  value = g_variant_get_variant (member);
+  g_assert_false (g_variant_is_floating (value));
+  g_assert_cmpstr (g_variant_get_type_string (value), ==, deep_data + 1);
+}
+
 int
 main (int argc, char **argv)
 {
+  /* What is used after it was freed is to be seen: before GLib allocates anything. */
+  setenv ("G_SLICE", "always-malloc", TRUE);
+#ifdef M_PERTURB
+  mallopt (M_PERTURB, 0xa5);
+#endif
+
   g_test_init (&argc, &argv, NULL);
 
   g_test_add_func ("/normal/says-the-same", test_says_the_same);
   g_test_add_func ("/normal/large-ones", test_large_ones);
+  g_test_add_func ("/normal/too-deep-ones", test_too_deep_ones);
+  g_test_add_func ("/normal/body-is-trusted", test_body_is_trusted);
 
   return g_test_run ();
 }

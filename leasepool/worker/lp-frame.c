@@ -161,6 +161,27 @@ lp_frame_unpack_header (const guint8 *bytes, gsize max_body, LpFrameHeader *head
   return check_kind (bytes, header, error);
 }
 
+/* Whether VALUE is in normal form. GLib notes that only if it has seen to it itself. Else it would look again at each
+ * part, and give another value in the place of one that is nested too deeply for one that it does not trust. That one is
+ * floating, and whoever owns it afterwards is a matter of luck. So it is told. */
+static gboolean
+note_normal (GVariant **value)
+{
+  g_autoptr (GBytes) bytes = NULL;
+  GVariant *noted;
+
+  if (!lp_variant_is_normal (*value, LP_NORMAL_LARGE))
+    return FALSE;
+  if (g_variant_get_size (*value) < LP_NORMAL_LARGE)
+    return TRUE;
+
+  bytes = g_variant_get_data_as_bytes (*value);
+  noted = g_variant_ref_sink (g_variant_new_from_bytes (g_variant_get_type (*value), bytes, TRUE));
+  g_variant_unref (*value);
+  *value = noted;
+  return TRUE;
+}
+
 /* What is in VARIANT, a part of BYTES; NULL if it is not in normal form. */
 static GVariant *
 unpack_value (const LpSerialVariant *variant, GBytes *bytes)
@@ -169,7 +190,7 @@ unpack_value (const LpSerialVariant *variant, GBytes *bytes)
   g_autoptr (GBytes) part = g_bytes_new_from_bytes (bytes, offset, variant->size);
   GVariant *value = g_variant_ref_sink (g_variant_new_from_bytes (variant->type, part, FALSE));
 
-  if (!lp_variant_is_normal (value, LP_NORMAL_LARGE))
+  if (!note_normal (&value))
     g_clear_pointer (&value, g_variant_unref);
 
   return value;
@@ -232,7 +253,7 @@ lp_frame_unpack (const LpFrameHeader *header, GBytes *bytes, LpFrame *frame, GEr
   frame->body = g_variant_new_from_bytes (lp_frame_type_get_body_type (header->type), bytes, is_normal);
   g_variant_ref_sink (frame->body);
   if (!by_hand)
-    is_normal = lp_variant_is_normal (frame->body, LP_NORMAL_LARGE);
+    is_normal = note_normal (&frame->body);
 
   if (!is_normal)
     {

@@ -77,7 +77,8 @@ dup_canonical_container (GVariant *value, gsize large, guint depth)
 
   for (gboolean normal = TRUE; normal && n < n_children; n++)
     {
-      g_autoptr (GVariant) child = g_variant_get_child_value (value, n);
+      /* For one that would be nested too deeply GLib gives (), and that is floating. */
+      g_autoptr (GVariant) child = g_variant_take_ref (g_variant_get_child_value (value, n));
 
       children[n] = dup_canonical (child, large, depth + 1);
       normal = children[n] != NULL;
