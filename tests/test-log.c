@@ -4,6 +4,8 @@
 
 #include "lp-log-private.h"
 
+#include <gio/gio.h>
+
 #define DOMAIN "test-domain"
 
 static const LpLogField no_fields[] = { { NULL, NULL } };
@@ -279,6 +281,11 @@ test_escape (void)
     { "\x1b[2J\x7f", "\\x1b[2J\\x7f" },
     /* U+009B is a control sequence introducer in one character. */
     { "\xc2\x9b" "31m", "\\xc2\\x9b31m" },
+    /* What turns the direction of text, to the right and back, and what ends a line or a paragraph. */
+    { "\u202e" "a\u202c", "\\xe2\\x80\\xaea\\xe2\\x80\\xac" },
+    { "\u2066" "a\u2069\u200e\u200f\u061c", "\\xe2\\x81\\xa6a\\xe2\\x81\\xa9\\xe2\\x80\\x8e\\xe2\\x80\\x8f\\xd8\\x9c" },
+    { "\u2028\u2029", "\\xe2\\x80\\xa8\\xe2\\x80\\xa9" },
+    { "\u2027\u202f\u2065\u206a", "\u2027\u202f\u2065\u206a" },
     { "\xff" "a", "\\xffa" },
     /* Cut in the middle of a character, and an overlong newline. */
     { "a\xe6\xbc", "a\\xe6\\xbc" },
@@ -293,6 +300,23 @@ test_escape (void)
       g_assert_cmpstr (escaped, ==, cases[i].escaped);
       g_assert_true (g_utf8_validate (escaped, -1, NULL));
     }
+}
+
+static void
+test_error_is_escaped (void)
+{
+  g_autoptr(GError) error = lp_log_new_error (G_IO_ERROR, G_IO_ERROR_EXISTS, "%s is %d", "a\nb\x1b", 7);
+
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_EXISTS);
+  g_assert_cmpstr (error->message, ==, "a\\x0ab\\x1b is 7");
+
+  g_clear_error (&error);
+  lp_log_set_error (&error, G_IO_ERROR, G_IO_ERROR_EXISTS, "%s", "\r");
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_EXISTS);
+  g_assert_cmpstr (error->message, ==, "\\x0d");
+
+  /* Nobody wants to know. */
+  lp_log_set_error (NULL, G_IO_ERROR, G_IO_ERROR_EXISTS, "%s", "\r");
 }
 
 int
@@ -332,6 +356,7 @@ main (int   argc,
   g_test_add_func ("/log/record-is-escaped", test_record_is_escaped);
   g_test_add_func ("/log/warnings-cannot-be-written", test_warnings_cannot_be_written);
   g_test_add_func ("/log/escape", test_escape);
+  g_test_add_func ("/log/error-is-escaped", test_error_is_escaped);
 
   status = g_test_run ();
   g_hash_table_unref (record);

@@ -44,4 +44,15 @@ void     lp_log        (const char        *domain,
                         ...) G_GNUC_PRINTF (6, 7);
 char    *lp_log_escape (const char        *text) G_GNUC_WARN_UNUSED_RESULT;
 
+/* For messages with text that the library did not make: an owner, a name, what a worker said. */
+GError  *lp_log_new_error (GQuark           domain,
+                           int              code,
+                           const char      *format,
+                           ...) G_GNUC_PRINTF (3, 4) G_GNUC_WARN_UNUSED_RESULT;
+void     lp_log_set_error (GError         **error,
+                           GQuark           domain,
+                           int              code,
+                           const char      *format,
+                           ...) G_GNUC_PRINTF (4, 5);
+
 G_END_DECLS

@@ -178,14 +178,24 @@ append_escaped_bytes (GString    *escaped,
     g_string_append_printf (escaped, "\\x%02x", (guint) (guchar) bytes[i]);
 }
 
+/* What makes a terminal or a viewer show other text than there is, or another line. */
+static gboolean
+misleads (gunichar c)
+{
+  return g_unichar_iscntrl (c) || c == 0x061c || c == 0x200e || c == 0x200f    /* marks of direction */
+         || (c >= 0x2028 && c <= 0x202e)                                      /* ends of lines; directions */
+         || (c >= 0x2066 && c <= 0x2069);                                     /* isolates */
+}
+
 /*
  * lp_log_escape:
  * @text: any bytes up to a nul
  *
  * Makes @text fit for one line of a log: control characters (also the two-byte
- * ones, which a terminal may obey) and bytes that are not UTF-8 become `\x` and
- * two digits a byte. All else stays, the backslash too: what comes out is read
- * by people, not parsed back.
+ * ones, which a terminal may obey), what ends a line or turns the direction of
+ * the text, and bytes that are not UTF-8 become `\x` and two digits a byte. All
+ * else stays, the backslash too: what comes out is read by people, not parsed
+ * back.
  *
  * Returns: (transfer full): valid UTF-8 without control characters
  */
@@ -200,7 +210,7 @@ lp_log_escape (const char *text)
       gboolean invalid = c == (gunichar) -1 || c == (gunichar) -2;
       gsize length = invalid ? 1 : (gsize) (g_utf8_next_char (text) - text);
 
-      if (invalid || g_unichar_iscntrl (c))
+      if (invalid || misleads (c))
         append_escaped_bytes (escaped, text, length);
       else
         g_string_append_len (escaped, text, (gssize) length);
@@ -209,4 +219,57 @@ lp_log_escape (const char *text)
     }
 
   return g_string_free (escaped, FALSE);
+}
+
+static GError *new_error (GQuark domain, int code, const char *format, va_list args) G_GNUC_PRINTF (3, 0);
+
+static GError *
+new_error (GQuark      domain,
+           int         code,
+           const char *format,
+           va_list     args)
+{
+  g_autofree char *text = g_strdup_vprintf (format, args);
+  g_autofree char *message = lp_log_escape (text);
+
+  return g_error_new_literal (domain, code, message);
+}
+
+/*
+ * lp_log_new_error:
+ *
+ * As g_error_new(), but the message is escaped as lp_log_escape() does it: errors
+ * end in logs and on terminals, too.
+ */
+GError *
+lp_log_new_error (GQuark      domain,
+                  int         code,
+                  const char *format,
+                  ...)
+{
+  GError *error;
+  va_list args;
+
+  va_start (args, format);
+  error = new_error (domain, code, format, args);
+  va_end (args);
+
+  return error;
+}
+
+void
+lp_log_set_error (GError     **error,
+                  GQuark       domain,
+                  int          code,
+                  const char  *format,
+                  ...)
+{
+  va_list args;
+
+  if (error == NULL)
+    return;
+
+  va_start (args, format);
+  g_propagate_error (error, new_error (domain, code, format, args));
+  va_end (args);
 }

@@ -10,6 +10,7 @@
 #include "lp-enums.h"
 #include "lp-error.h"
 #include "lp-executor.h"
+#include "lp-log-private.h"
 #include "lp-process-executor.h"
 #include "lp-thread-executor.h"
 
@@ -111,8 +112,8 @@ lp_backend_resolve (const char  *name,
       g_autofree char *list = g_strjoinv (", ", names);
       g_autofree char *reasons = g_utf8_make_valid (attempts->str, attempts->len);
 
-      g_set_error (error, LP_ERROR, LP_ERROR_UNSUPPORTED_BACKEND,
-                   "Nobody provides the backend “%s”; there are: %s (modules: %s)", name, list, reasons);
+      lp_log_set_error (error, LP_ERROR, LP_ERROR_UNSUPPORTED_BACKEND,
+                        "Nobody provides the backend “%s”; there are: %s (modules: %s)", name, list, reasons);
     }
 
   return type;

@@ -38,7 +38,7 @@ fault (const char *format, ...)
   text = g_strdup_vprintf (format, args);
   va_end (args);
 
-  return g_error_new (LP_ERROR, LP_ERROR_PROTOCOL, "broke the protocol: %s", text);
+  return lp_log_new_error (LP_ERROR, LP_ERROR_PROTOCOL, "broke the protocol: %s", text);
 }
 
 typedef GError *(*Handler) (LpChild *self, LpFrame *frame);
@@ -182,10 +182,12 @@ make_common_domains (void)
     }
 }
 
-/* A quark of a stranger is not made, but one that is here is the same. */
+/* A quark of a stranger is not made, but one that is here is the same. What the
+ * function says is the outcome of the job, as a result is, and stays as it is. */
 static GError *
 new_remote_error (GVariant *body)
 {
+  g_autofree char *escaped = NULL;
   const char *domain, *message;
   GQuark quark;
   gint32 code;
@@ -196,7 +198,8 @@ new_remote_error (GVariant *body)
   if (quark != 0)
     return g_error_new_literal (quark, code, message);
 
-  return g_error_new (LP_ERROR, LP_ERROR_REMOTE, "%s (%s, %d)", message, domain, code);
+  escaped = lp_log_escape (domain);
+  return g_error_new (LP_ERROR, LP_ERROR_REMOTE, "%s (%s, %d)", message, escaped, code);
 }
 
 static GError *
@@ -207,7 +210,7 @@ on_start_error (LpChild *self, LpFrame *frame)
   if (self->greeted)
     return fault ("it failed to start after it said hello");
 
-  return g_error_new (LP_ERROR, LP_ERROR_START_FAILED, "failed to start: %s", error->message);
+  return lp_log_new_error (LP_ERROR, LP_ERROR_START_FAILED, "failed to start: %s", error->message);
 }
 
 static GError *

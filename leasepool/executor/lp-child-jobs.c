@@ -59,11 +59,11 @@ lp_child_send_job (LpChild *self, LpJob *job)
       gsize size = job->parameters != NULL ? g_variant_get_size (job->parameters) : 0;
 
       lp_executor_job_refused (self->executor, job,
-                               g_error_new (LP_ERROR, LP_ERROR_INVALID_ARGUMENT,
-                                            "The parameters of the function “%s” have %" G_GSIZE_FORMAT " bytes, more "
-                                            "than max-message-size (%d) allows; give it the name of a file, or raise it",
-                                            job->name, size,
-                                            lp_executor_get_settings (self->executor)->max_message_size));
+                               lp_log_new_error (LP_ERROR, LP_ERROR_INVALID_ARGUMENT,
+                                                 "The parameters of the function “%s” have %" G_GSIZE_FORMAT " bytes, more "
+                                                 "than max-message-size (%d) allows; give it the name of a file, or raise it",
+                                                 job->name, size,
+                                                 lp_executor_get_settings (self->executor)->max_message_size));
       return;
     }
 

@@ -273,12 +273,10 @@ lp_child_start (LpChild *self, GError **error)
 
   if (self->process == NULL)
     {
-      g_autofree char *reason = lp_log_escape (local_error->message);
-
       if (launcher != NULL)
         close_ours (&pipes);
-      g_set_error (error, LP_ERROR, LP_ERROR_START_FAILED, "The worker %s (%s) could not be started: %s", self->name,
-                   self->command, reason);
+      lp_log_set_error (error, LP_ERROR, LP_ERROR_START_FAILED, "The worker %s (%s) could not be started: %s",
+                        self->name, self->command, local_error->message);
       return FALSE;
     }
 

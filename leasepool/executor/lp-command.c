@@ -17,6 +17,8 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "lp-log-private.h"
+
 
 /*
  * A command lives from lp_command_spawn() until its child is reaped. Three
@@ -346,11 +348,11 @@ command_free (LpCommand *self)
 static GError *
 new_overrun_error (LpCommand *self)
 {
-  return g_error_new (LP_ERROR, LP_ERROR_FAILED,
-                      "Command “%s” wrote too much: the limit is %" G_GSIZE_FORMAT " bytes, "
-                      "%" G_GSIZE_FORMAT " were read and discarded; "
-                      "let it write less or to a file, or raise max-message-size",
-                      self->name, self->max_output, self->n_output);
+  return lp_log_new_error (LP_ERROR, LP_ERROR_FAILED,
+                           "Command “%s” wrote too much: the limit is %" G_GSIZE_FORMAT " bytes, "
+                           "%" G_GSIZE_FORMAT " were read and discarded; "
+                           "let it write less or to a file, or raise max-message-size",
+                           self->name, self->max_output, self->n_output);
 }
 
 static GVariant *
@@ -428,8 +430,8 @@ set_start_error (GError    **error,
 {
   g_autofree char *valid_reason = g_utf8_make_valid (reason, -1);
 
-  g_set_error (error, LP_ERROR, LP_ERROR_START_FAILED,
-               "Command “%s” could not be started: %s", name, valid_reason);
+  lp_log_set_error (error, LP_ERROR, LP_ERROR_START_FAILED,
+                    "Command “%s” could not be started: %s", name, valid_reason);
 }
 
 /*

@@ -192,6 +192,16 @@ add (Writer *writer, const char *key, const char *value)
   g_array_append_val (writer->fields, field);
 }
 
+/* A key goes to the journal as it is: one with a newline would be two fields. */
+static gboolean
+is_word (const char *key)
+{
+  while (g_ascii_isalnum (*key) || *key == '_')
+    key++;
+
+  return *key == '\0';
+}
+
 /* Fields of the worker that say what only this process may say are left out. */
 static gboolean
 is_reserved (const char *key)
@@ -199,8 +209,8 @@ is_reserved (const char *key)
   static const char * const reserved[] = { "MESSAGE", "PRIORITY", "GLIB_DOMAIN", "GLIB_OLD_LOG_API",
                                            "EXECUTOR_SEQ", "WORKER", NULL };
 
-  return g_str_has_prefix (key, "LEASEPOOL_") || g_str_has_prefix (key, "WORKER_") || key[0] == '_' || key[0] == '\0'
-         || g_strv_contains (reserved, key);
+  return g_str_has_prefix (key, "LEASEPOOL_") || g_str_has_prefix (key, "WORKER_") || g_str_has_prefix (key, "SYSLOG_")
+         || key[0] == '_' || key[0] == '\0' || g_strv_contains (reserved, key);
 }
 
 static void
@@ -210,7 +220,7 @@ add_fields_of_worker (Writer *writer, const LpRecord *record)
   gsize index = 0;
 
   while (lp_serial_next_pair (record->fields, record->fields_size, &index, &key, &value))
-    if (!is_reserved (key))
+    if (is_word (key) && !is_reserved (key))
       add (writer, key, value);
 }
 

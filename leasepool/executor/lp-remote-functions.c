@@ -117,8 +117,8 @@ lp_remote_functions_check_call (LpRemoteFunctions *self, LpJob *job, GError **er
   if (function != NULL)
     return lp_function_check_parameters (type_or_null (function->parameter_type), job->name, job->parameters, error);
 
-  g_set_error (error, LP_ERROR, LP_ERROR_UNKNOWN_FUNCTION, "There is no function called “%s” in the worker program",
-               job->name);
+  lp_log_set_error (error, LP_ERROR, LP_ERROR_UNKNOWN_FUNCTION,
+                    "There is no function called “%s” in the worker program", job->name);
   return FALSE;
 }
 

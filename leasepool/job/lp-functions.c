@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lp-error.h"
+#include "lp-log-private.h"
 
 /**
  * LpFunctions:
@@ -103,9 +104,9 @@ lp_function_check_parameters (const GVariantType  *declared,
     return TRUE;
 
   declared_text = g_variant_type_dup_string (declared);
-  g_set_error (error, LP_ERROR, LP_ERROR_INVALID_ARGUMENT,
-               "The function “%s” takes parameters of type %s, but was given %s", name, declared_text,
-               parameters != NULL ? g_variant_get_type_string (parameters) : "none");
+  lp_log_set_error (error, LP_ERROR, LP_ERROR_INVALID_ARGUMENT,
+                    "The function “%s” takes parameters of type %s, but was given %s", name, declared_text,
+                    parameters != NULL ? g_variant_get_type_string (parameters) : "none");
 
   return FALSE;
 }
@@ -279,8 +280,8 @@ lp_functions_add (LpFunctions         *self,
 
   if (!insert_entry (self, function))
     {
-      g_set_error (error, LP_ERROR, LP_ERROR_INVALID_ARGUMENT,
-                   "A function called “%s” is in the table already: a name can be added once", name);
+      lp_log_set_error (error, LP_ERROR, LP_ERROR_INVALID_ARGUMENT,
+                        "A function called “%s” is in the table already: a name can be added once", name);
       return FALSE;
     }
 

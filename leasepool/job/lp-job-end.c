@@ -27,22 +27,22 @@ lp_job_interrupt_error (LpJob *self, LpInterrupt reason)
   switch (reason)
     {
     case LP_INTERRUPT_TIMEOUT:
-      return g_error_new (G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
-                          "The job of “%s” ran longer than its time-out of %g seconds",
-                          owner, self->timeout_seconds);
+      return lp_log_new_error (G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
+                               "The job of “%s” ran longer than its time-out of %g seconds",
+                               owner, self->timeout_seconds);
     case LP_INTERRUPT_REVOKE:
-      return g_error_new (G_IO_ERROR, G_IO_ERROR_CANCELLED,
-                          "The job of “%s” was cancelled because its lease expired or was revoked", owner);
+      return lp_log_new_error (G_IO_ERROR, G_IO_ERROR_CANCELLED,
+                               "The job of “%s” was cancelled because its lease expired or was revoked", owner);
     case LP_INTERRUPT_STOP:
-      return g_error_new (G_IO_ERROR, G_IO_ERROR_CANCELLED,
-                          "The job of “%s” was cancelled because the manager stopped", owner);
+      return lp_log_new_error (G_IO_ERROR, G_IO_ERROR_CANCELLED,
+                               "The job of “%s” was cancelled because the manager stopped", owner);
     case LP_INTERRUPT_GRINDER:
-      return g_error_new (G_IO_ERROR, G_IO_ERROR_CANCELLED,
-                          "The job of “%s” was cancelled because the grinder stopped", owner);
+      return lp_log_new_error (G_IO_ERROR, G_IO_ERROR_CANCELLED,
+                               "The job of “%s” was cancelled because the grinder stopped", owner);
     case LP_INTERRUPT_CANCEL:
     case LP_INTERRUPT_NONE:
     default:
-      return g_error_new (G_IO_ERROR, G_IO_ERROR_CANCELLED, "The job of “%s” was cancelled", owner);
+      return lp_log_new_error (G_IO_ERROR, G_IO_ERROR_CANCELLED, "The job of “%s” was cancelled", owner);
     }
 }
 

@@ -76,8 +76,8 @@ run_func (LpJob *self, LpOutcome *outcome)
   else if (self->func != NULL)
     self->func (self, &outcome->result, self->user_data, &outcome->error);
   else
-    g_set_error (&outcome->error, LP_ERROR, LP_ERROR_NOT_SUPPORTED,
-                 "The function “%s” is not one of this process", self->name);
+    lp_log_set_error (&outcome->error, LP_ERROR, LP_ERROR_NOT_SUPPORTED,
+                      "The function “%s” is not one of this process", self->name);
 }
 
 /* Makes exactly one of result and error set, and the result of its type. */
@@ -89,16 +89,16 @@ check_outcome (LpJob *self, LpOutcome *outcome)
   if (outcome->error != NULL)
     g_clear_pointer (&outcome->result, g_variant_unref);
   else if (outcome->result == NULL)
-    g_set_error (&outcome->error, LP_ERROR, LP_ERROR_FAILED,
-                 "The function%s%s returned no value and set no error; “no result” is the value ()",
-                 self->name != NULL ? " " : "", self->name != NULL ? self->name : "");
+    lp_log_set_error (&outcome->error, LP_ERROR, LP_ERROR_FAILED,
+                      "The function%s%s returned no value and set no error; “no result” is the value ()",
+                      self->name != NULL ? " " : "", self->name != NULL ? self->name : "");
   else if (type != NULL && !g_variant_is_of_type (outcome->result, type))
     {
       g_autofree char *declared = g_variant_type_dup_string (type);
 
-      g_set_error (&outcome->error, LP_ERROR, LP_ERROR_FAILED,
-                   "The function %s returned a value of type %s, but is declared to return %s",
-                   self->name, g_variant_get_type_string (outcome->result), declared);
+      lp_log_set_error (&outcome->error, LP_ERROR, LP_ERROR_FAILED,
+                        "The function %s returned a value of type %s, but is declared to return %s",
+                        self->name, g_variant_get_type_string (outcome->result), declared);
       g_clear_pointer (&outcome->result, g_variant_unref);
     }
 }
@@ -148,8 +148,8 @@ lp_job_run_init (LpFunctions *functions, const char *name, GVariant *parameters)
   else if (!lp_job_run (job, &outcome))
     g_set_error (&outcome.error, LP_ERROR, LP_ERROR_NOT_SUPPORTED, "a worker-init-function cannot defer its end");
   if (outcome.error != NULL)
-    error = g_error_new (LP_ERROR, LP_ERROR_START_FAILED, "The worker-init-function %s failed: %s", name,
-                         outcome.error->message);
+    error = lp_log_new_error (LP_ERROR, LP_ERROR_START_FAILED, "The worker-init-function %s failed: %s", name,
+                              outcome.error->message);
 
   g_clear_pointer (&outcome.result, g_variant_unref);
   g_clear_error (&outcome.error);

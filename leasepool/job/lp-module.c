@@ -11,6 +11,7 @@
 
 #include "lp-error.h"
 
+#include "lp-log-private.h"
 /* How this works: a module is given by an absolute path, or by a plain name that is looked for in the directories of
  * LP_MODULE_PATH, then in the library's own. The first file that opens and exports the register function wins; each
  * failure on the way leaves a line, and the error has them all, because "not found" alone helps nobody. A relative path
@@ -166,8 +167,8 @@ lp_module_load (const char   *name_or_path,
       g_autofree char *display_name = g_filename_display_name (name_or_path);
       g_autofree char *reasons = g_utf8_make_valid (attempts->str, attempts->len);
 
-      g_set_error (error, LP_ERROR, LP_ERROR_INVALID_ARGUMENT,
-                   "Cannot load the function module “%s” (%s)", display_name, reasons);
+      lp_log_set_error (error, LP_ERROR, LP_ERROR_INVALID_ARGUMENT,
+                        "Cannot load the function module “%s” (%s)", display_name, reasons);
       return FALSE;
     }
 

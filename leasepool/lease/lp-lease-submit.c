@@ -28,8 +28,8 @@ resolve_function (LpGrant *grant, LpJob *job, GError **error)
   if (job->kind != LP_JOB_CALL || (functions == NULL && !ops->holds_threads))
     return TRUE;
 
-  g_set_error (error, LP_ERROR, LP_ERROR_UNKNOWN_FUNCTION,
-               "There is no function called “%s” in the functions of the manager", job->name);
+  lp_log_set_error (error, LP_ERROR, LP_ERROR_UNKNOWN_FUNCTION,
+                    "There is no function called “%s” in the functions of the manager", job->name);
   return FALSE;
 }
 

@@ -104,19 +104,19 @@ state_error (LpGrant *self)
   switch (lp_grant_get_state (self))
     {
     case LP_LEASE_STATE_BROKEN:
-      return g_error_new (LP_ERROR, LP_ERROR_EXPIRED, "The executor of %s (“%s”) broke; acquire another lease",
-                          id, owner_of (self));
+      return lp_log_new_error (LP_ERROR, LP_ERROR_EXPIRED, "The executor of %s (“%s”) broke; acquire another lease",
+                               id, owner_of (self));
     case LP_LEASE_STATE_STOPPED:
-      return g_error_new (LP_ERROR, LP_ERROR_EXPIRED, "The lease %s (“%s”) ended when its manager stopped", id,
-                          owner_of (self));
+      return lp_log_new_error (LP_ERROR, LP_ERROR_EXPIRED, "The lease %s (“%s”) ended when its manager stopped", id,
+                               owner_of (self));
     case LP_LEASE_STATE_EXPIRED:
-      return g_error_new (LP_ERROR, LP_ERROR_EXPIRED,
-                          "The lease %s (“%s”) expired; acquire another one, or renew in time", id, owner_of (self));
+      return lp_log_new_error (LP_ERROR, LP_ERROR_EXPIRED,
+                               "The lease %s (“%s”) expired; acquire another one, or renew in time", id, owner_of (self));
     case LP_LEASE_STATE_ACTIVE:
     case LP_LEASE_STATE_DRAINING:
     case LP_LEASE_STATE_RELEASED:
     default:
-      return g_error_new (LP_ERROR, LP_ERROR_EXPIRED, "The lease %s (“%s”) was released", id, owner_of (self));
+      return lp_log_new_error (LP_ERROR, LP_ERROR_EXPIRED, "The lease %s (“%s”) was released", id, owner_of (self));
     }
 }
 

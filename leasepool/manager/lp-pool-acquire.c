@@ -198,10 +198,10 @@ waiter_due (LpDeadline *deadline, gint64 now, LpActions *actions)
 
   pool->counters.timed_out++;
   fail_waiter_locked (pool, self,
-                      g_error_new (G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
-                                   "“%s” got no executor within %g s: %s",
-                                   self->owner != NULL ? self->owner : "nobody in particular", self->timeout,
-                                   situation),
+                      lp_log_new_error (G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
+                                        "“%s” got no executor within %g s: %s",
+                                        self->owner != NULL ? self->owner : "nobody in particular", self->timeout,
+                                        situation),
                       actions);
   lp_owner_counts_locked (pool, actions);
 }
@@ -322,8 +322,8 @@ try_start (LpPool *self, const LpAsk *ask, gint64 now, GError **error)
     {
       g_autofree char *situation = lp_pool_describe_locked (self, now);
 
-      fail_waiter_locked (self, waiter, g_error_new (LP_ERROR, LP_ERROR_UNAVAILABLE,
-                                                     "No executor can be had at once: %s", situation),
+      fail_waiter_locked (self, waiter, lp_log_new_error (LP_ERROR, LP_ERROR_UNAVAILABLE,
+                                                          "No executor can be had at once: %s", situation),
                           &actions);
     }
   else if (waiter->state == LP_WAITER_NEW)
@@ -395,8 +395,8 @@ has_room_locked (LpPool *self, GError **error)
     return TRUE;
 
   situation = lp_pool_describe_locked (self, lp_clock_now ());
-  g_set_error (error, LP_ERROR, LP_ERROR_QUEUE_FULL, "max-waiters (%d) acquires already wait: %s", max_waiters,
-               situation);
+  lp_log_set_error (error, LP_ERROR, LP_ERROR_QUEUE_FULL, "max-waiters (%d) acquires already wait: %s", max_waiters,
+                    situation);
   return FALSE;
 }
 

@@ -38,8 +38,8 @@ check_init_function (const LpSettings *settings, LpFunctions *functions, GError 
       || lp_functions_lookup (functions, settings->worker_init_function, NULL, NULL))
     return TRUE;
 
-  g_set_error (error, LP_ERROR, LP_ERROR_UNKNOWN_FUNCTION,
-               "worker-init-function is “%s”, but there is no function of that name", settings->worker_init_function);
+  lp_log_set_error (error, LP_ERROR, LP_ERROR_UNKNOWN_FUNCTION,
+                    "worker-init-function is “%s”, but there is no function of that name", settings->worker_init_function);
   return FALSE;
 }
 

@@ -245,14 +245,15 @@ lp_slot_died_locked (LpSlot *self, const GError *error, gint64 now, LpActions *a
     lp_grant_end_locked (self->grant, LP_LEASE_STATE_BROKEN, now, actions);
 
   lp_actions_add (actions, fail_jobs_cb, g_object_ref (self->executor),
-                  g_error_new (LP_ERROR, LP_ERROR_BROKEN_EXECUTOR, "The executor %s is broken: %s", seq,
-                               error->message));
+                  lp_log_new_error (LP_ERROR, LP_ERROR_BROKEN_EXECUTOR, "The executor %s is broken: %s", seq,
+                                    error->message));
   lp_slot_leave_locked (self, LP_RETIRE_REASON_BROKEN, now, actions);
 
   /* It was counted as one of those that the start needs. */
   if (pool->state == LP_POOL_STARTING)
-    lp_pool_undo_start_locked (pool, g_error_new (LP_ERROR, LP_ERROR_START_FAILED, "The executor %s is broken: %s",
-                                                  seq, error->message),
+    lp_pool_undo_start_locked (pool,
+                               lp_log_new_error (LP_ERROR, LP_ERROR_START_FAILED, "The executor %s is broken: %s", seq,
+                                                 error->message),
                                now, actions);
 }
 

@@ -185,8 +185,8 @@ lp_slot_start_failed_locked (LpSlot *self, const GError *error, gint64 now, LpAc
   if (g_error_matches (error, LP_ERROR, LP_ERROR_START_FAILED))
     failure = g_error_copy (error);
   else
-    g_set_error (&failure, LP_ERROR, LP_ERROR_START_FAILED, "The executor %" G_GUINT64_FORMAT " did not start: %s",
-                 self->seq, error->message);
+    lp_log_set_error (&failure, LP_ERROR, LP_ERROR_START_FAILED, "The executor %" G_GUINT64_FORMAT " did not start: %s",
+                      self->seq, error->message);
 
   start_failed_locked (self, failure, now, actions);
 }

@@ -12,6 +12,7 @@
 
 #include "lp-clock-private.h"
 #include "lp-functions-private.h"
+#include "lp-log-private.h"
 #include "lp-service-private.h"
 
 /* Batches of jobs do not starve the sources of the program. */
@@ -141,7 +142,8 @@ check_call (LpJob *job, GError **error)
   if (job->function != NULL)
     return lp_function_check_parameters (job->function->parameter_type, job->name, job->parameters, error);
 
-  g_set_error (error, LP_ERROR, LP_ERROR_UNKNOWN_FUNCTION, "There is no function called “%s” in the worker", job->name);
+  lp_log_set_error (error, LP_ERROR, LP_ERROR_UNKNOWN_FUNCTION, "There is no function called “%s” in the worker",
+                    job->name);
   return FALSE;
 }
 

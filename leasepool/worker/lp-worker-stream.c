@@ -16,6 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lp-log-private.h"
+
 /* Above what programs name by number. */
 #define FIRST_FD 10
 
@@ -193,10 +195,10 @@ send_result_locked (LpWorker *self, LpWorkerCall *call, GVariant *result)
 
   if (size > limit)
     {
-      error = g_error_new (LP_ERROR, LP_ERROR_FAILED,
-                           "The result of the function “%s” has %" G_GSIZE_FORMAT
-                           " bytes, more than max-message-size (%" G_GSIZE_FORMAT ") allows",
-                           lp_job_get_name (call->job), size, limit);
+      error = lp_log_new_error (LP_ERROR, LP_ERROR_FAILED,
+                                "The result of the function “%s” has %" G_GSIZE_FORMAT
+                                " bytes, more than max-message-size (%" G_GSIZE_FORMAT ") allows",
+                                lp_job_get_name (call->job), size, limit);
       lp_worker_send_error_locked (self, call->id, error);
     }
   else
