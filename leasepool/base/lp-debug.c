@@ -8,6 +8,8 @@
 
 #include <stdio.h>
 
+#include "lp-environment-private.h"
+
 /*
  * The environment is read at the first question and not again. Until then the
  * one word that holds the flags carries PARSE_PENDING, so that a question costs
@@ -44,7 +46,7 @@ print_help (void)
 static guint
 parse_environment (void)
 {
-  const char *value = g_getenv ("LP_DEBUG");
+  const char *value = lp_environment_get ("LP_DEBUG");
   GDebugKey keys[G_N_ELEMENTS (debug_table)];
 
   if (value == NULL)

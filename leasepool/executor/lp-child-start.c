@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "lp-environment-private.h"
 #include "lp-memfd-private.h"
 #include "lp-pool-private.h"
 
@@ -108,7 +109,7 @@ static char **
 dup_argv (const LpSettings *settings)
 {
   g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
-  const char *program = g_getenv ("LP_WORKER_PROGRAM");
+  const char *program = lp_environment_get ("LP_WORKER_PROGRAM");
 
   if (settings->worker_launcher != NULL)
     g_strv_builder_addv (builder, (const char **) settings->worker_launcher);

@@ -9,14 +9,15 @@
 #include <gmodule.h>
 #include <string.h>
 
+#include "lp-environment-private.h"
 #include "lp-error.h"
-
 #include "lp-log-private.h"
+
 /* How this works: a module is given by an absolute path, or by a plain name that is looked for in the directories of
  * LP_MODULE_PATH, then in the library's own. The first file that opens and exports the register function wins; each
  * failure on the way leaves a line, and the error has them all, because "not found" alone helps nobody. A relative path
  * with a slash would depend on the current directory and is refused; so is, for the same reason, a directory of
- * LP_MODULE_PATH that is not absolute.
+ * LP_MODULE_PATH that is not absolute. A process with more rights than its caller does not look at LP_MODULE_PATH.
  *
  * A module that was opened stays: its functions may run, and its types be used, until the process ends.
  *
@@ -98,7 +99,7 @@ search_directory (const char *directory,
 char **
 lp_module_dup_directories (void)
 {
-  const char *variable = g_getenv ("LP_MODULE_PATH");
+  const char *variable = lp_environment_get ("LP_MODULE_PATH");
   g_auto(GStrv) parts = g_strsplit (variable != NULL ? variable : "", G_SEARCHPATH_SEPARATOR_S, -1);
   g_autoptr(GStrvBuilder) builder = g_strv_builder_new ();
 
