@@ -11,14 +11,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
-#include <glib/gstdio.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "lp-log-private.h"
 
+#include "lp-log-private.h"
 
 /*
  * A command lives from lp_command_spawn() until its child is reaped. Three
@@ -83,22 +82,6 @@ close_fd (int *fd)
 
 /* --- Input --- */
 
-static int
-open_unlinked_file (GError **error)
-{
-  g_autofree char *path = g_build_filename (g_get_tmp_dir (), "leasepool-XXXXXX", NULL);
-  int fd = g_mkstemp_full (path, O_RDWR | O_CLOEXEC, 0600);
-  int saved_errno = errno;
-
-  if (fd == -1)
-    g_set_error (error, G_IO_ERROR, g_io_error_from_errno (saved_errno),
-                 "There is no file for its input: %s", g_strerror (saved_errno));
-  else
-    g_unlink (path);
-
-  return fd;
-}
-
 /* Does not move the position of @fd, so that the child reads from the start. */
 static gboolean
 store_input (int      fd,
@@ -129,18 +112,43 @@ store_input (int      fd,
   return TRUE;
 }
 
-/* In memory if the system can: the child reads it from there without a copy. */
+/* In memory, where no other process finds it: the child reads it from there without a copy. */
 static int
 open_storage (GError **error)
 {
 #ifdef HAVE_MEMFD_CREATE
-  int fd = memfd_create ("leasepool-input", MFD_CLOEXEC);
+  int fd = memfd_create ("leasepool-input", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+#else
+  int fd = -1;
 
-  if (fd != -1)
-    return fd;
+  errno = ENOSYS;
 #endif
 
-  return open_unlinked_file (error);
+  if (fd == -1)
+    {
+      int saved_errno = errno;
+
+      g_set_error (error, G_IO_ERROR, g_io_error_from_errno (saved_errno), "There is no file for its input: %s",
+                   g_strerror (saved_errno));
+    }
+
+  return fd;
+}
+
+/* The child has the very same file, and could else write to it. */
+static gboolean
+seal_input (int      fd,
+            GError **error)
+{
+  int saved_errno;
+
+  if (fcntl (fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == 0)
+    return TRUE;
+
+  saved_errno = errno;
+  g_set_error (error, G_IO_ERROR, g_io_error_from_errno (saved_errno), "Its input could not be sealed: %s",
+               g_strerror (saved_errno));
+  return FALSE;
 }
 
 /* Sets @fd to -1 if there is nothing to read: the child then gets /dev/null. */
@@ -158,7 +166,7 @@ open_input (GBytes  *input,
   if (*fd == -1)
     return FALSE;
 
-  if (!store_input (*fd, input, error))
+  if (!store_input (*fd, input, error) || !seal_input (*fd, error))
     {
       close_fd (fd);
       return FALSE;
