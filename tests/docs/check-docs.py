@@ -166,7 +166,7 @@ def pages():
 
 
 def linked_pages():
-    return {**pages(), **{name: read(name) for name in ("CONTRIBUTING.md", "NEWS")}}
+    return {**pages(), **{name: read(name) for name in ("CONTRIBUTING.md", "NEWS", "SECURITY.md")}}
 
 
 class Block:
