@@ -60,9 +60,9 @@ lp_child_send_job (LpChild *self, LpJob *job)
 
       lp_executor_job_refused (self->executor, job,
                                lp_log_new_error (LP_ERROR, LP_ERROR_INVALID_ARGUMENT,
-                                                 "The parameters of the function “%s” have %" G_GSIZE_FORMAT " bytes, more "
-                                                 "than max-message-size (%d) allows; give it the name of a file, or raise it",
-                                                 job->name, size,
+                                                 "The parameters of the function “%s” have %" G_GSIZE_FORMAT
+                                                 " bytes, more than max-message-size (%d) allows; "
+                                                 "give it the name of a file, or raise it", job->name, size,
                                                  lp_executor_get_settings (self->executor)->max_message_size));
       return;
     }

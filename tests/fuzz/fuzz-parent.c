@@ -354,7 +354,8 @@ new_body (LpFrameType type, guint8 choice)
   switch (type)
     {
     case LP_FRAME_HELLO: return new_hello (choice);
-    case LP_FRAME_RESULT: return g_variant_new ("v", choice % 2 == 0 ? g_variant_new ("(i)", 42) : g_variant_new ("s", "42"));
+    case LP_FRAME_RESULT:
+      return g_variant_new_variant (choice % 2 == 0 ? g_variant_new ("(i)", 42) : g_variant_new ("s", "42"));
     case LP_FRAME_ERROR:
       return g_variant_new ("(sis)", choice % 2 == 0 ? "g-io-error-quark" : "a-domain-of-its-own", choice, "bad\n\033[31m");
     case LP_FRAME_PROGRESS: return g_variant_new ("(dms)", choice / 100.0, choice % 2 == 0 ? "half\r" : NULL);
