@@ -59,7 +59,7 @@ test_batch_starts_and_ends (void)
   if (!in_subprocess_with ("grinder"))
     return;
 
-  set_up_logged (&self, "owner-prefix", "scans\n", NULL);
+  set_up_logged (&self, "owner-prefix", "scans", NULL);
   for (int batch = 0; batch < 2; batch++)
     {
       LpJob *first = enqueued (self.grinder, lp_test_value_job (1));
@@ -70,9 +70,9 @@ test_batch_starts_and_ends (void)
     }
 
   started = assert_record ("batch-started", 0, "7",
-                           "The batch “scans\\x0a-batch-1” has started with 2 items on the executor 1");
-  ended = assert_record ("batch-ended", 0, "7", "The batch “scans\\x0a-batch-1” has ended");
-  g_assert_cmpstr (g_hash_table_lookup (started, "OWNER"), ==, "scans\\x0a-batch-1");
+                           "The batch “scans-batch-1” has started with 2 items on the executor 1");
+  ended = assert_record ("batch-ended", 0, "7", "The batch “scans-batch-1” has ended");
+  g_assert_cmpstr (g_hash_table_lookup (started, "OWNER"), ==, "scans-batch-1");
   g_assert_cmpstr (g_hash_table_lookup (started, "EXECUTOR_SEQ"), ==, "1");
   g_assert_nonnull (g_hash_table_lookup (started, "LEASE_ID"));
   for (guint i = 0; i < 3; i++)
@@ -137,6 +137,7 @@ test_batch_without_an_executor (void)
   lp_lease_release (held);
   g_assert_finalize_object (held);
   waited = lp_manager_acquire_finish (self.manager, lp_test_wait_result (&result), NULL);
+  g_clear_object (&result);
   lp_lease_release (waited);
   g_assert_finalize_object (waited);
   tear_down (&self, NULL);
@@ -148,6 +149,7 @@ test_grinder_starts_and_stops (void)
 {
   Fixture self = { NULL };
   g_autoptr (GHashTable) started = NULL;
+  LpJob *job;
 
   if (!in_subprocess_with (""))
     return;
@@ -157,9 +159,10 @@ test_grinder_starts_and_stops (void)
   started = assert_record ("grinder-started", 0, "6", "The grinder of “scans” has started");
   g_assert_cmpstr (g_hash_table_lookup (started, "OWNER"), ==, "scans");
   assert_none ("grinder-stopped", 0);
-  assert_job_value (enqueued (self.grinder, lp_test_value_job (1)), 1);
+  job = enqueued (self.grinder, lp_test_value_job (1));
 
   assert_grinder_stops (self.grinder, LP_STOP_MODE_DRAIN);
+  assert_job_value (job, 1);
   g_assert_true (has_record ((gpointer) "grinder-stopped"));
   g_hash_table_unref (assert_record ("grinder-stopped", 0, "6", "The grinder of “scans” has stopped"));
   assert_grinder_stops (self.grinder, LP_STOP_MODE_DRAIN);
