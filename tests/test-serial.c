@@ -430,11 +430,21 @@ test_call_and_result_that_are_not_normal (void)
     }
 }
 
+/* No bytes are no address, either: the sanitizers see to it that nothing counts from there. */
+static void
+test_nothing_at_all (void)
+{
+  g_assert_false (lp_serial_read_variant (NULL, 0, &(LpSerialVariant) { 0 }));
+  g_assert_false (lp_serial_read_call (NULL, 0, &(LpSerialCall) { 0 }));
+  g_assert_false (lp_serial_read_log (NULL, 0, &(LpSerialLog) { 0 }));
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
 
+  g_test_add_func ("/serial/nothing-at-all-is-not-read", test_nothing_at_all);
   g_test_add_func ("/serial/log-is-as-glib-makes-it", test_log);
   g_test_add_func ("/serial/only-the-normal-form-of-a-log-is-read", test_log_that_is_not_normal);
   g_test_add_func ("/serial/offsets-of-a-log-are-no-wider-than-they-must-be", test_log_with_wide_offsets);

@@ -331,10 +331,14 @@ gboolean
 lp_serial_read_variant (gconstpointer data, gsize size, LpSerialVariant *variant)
 {
   const char *bytes = data;
-  const char *limit = bytes + size;
+  const char *limit, *end;
   gsize type_begin = size;
-  const char *end;
 
+  /* There may be no data then, and so nothing to count from. */
+  if (size == 0)
+    return FALSE;
+
+  limit = bytes + size;
   while (type_begin > 0 && bytes[type_begin - 1] != '\0')
     type_begin--;
   if (type_begin == 0 || !g_variant_type_string_scan (bytes + type_begin, limit, &end) || end != limit)
