@@ -67,7 +67,7 @@ new_empty (const char *type)
 void
 lp_frame_keep_types (void)
 {
-  static GVariant *kept[G_N_ELEMENTS (kinds) + 1];
+  static GVariant *kept[G_N_ELEMENTS (kinds) + 1] G_GNUC_UNUSED; /* for their references */
   static gsize is_done;
 
   if (!g_once_init_enter (&is_done))

@@ -111,8 +111,25 @@ print(threading.active_count(), len(os.listdir("/proc/self/task")))
 
 
 def test_forked_child_touches_nothing():
-    # GLib's own allocator has no handler of forks: a child hangs when another thread was in it.
+    # GLib has no handlers of forks: a child hangs if another thread was inside its allocator, or had one of its locks. So
+    # there is another allocator, and all other threads sleep.
     assert lpcase.run_program("""
+import threading, time
+
+def others_sleep():
+    own = threading.get_native_id()
+    states = []
+    for task in os.listdir("/proc/self/task"):
+        with open(f"/proc/self/task/{task}/stat") as file:
+            states.append((int(task), file.read().rpartition(")")[2].split()[0]))
+    return all(state == "S" or task == own for task, state in states)
+
+def wait_until_others_sleep():
+    seen = 0
+    while seen < 20:
+        seen = seen + 1 if others_sleep() else 0
+        time.sleep(0.01)
+
 manager = Lp.Manager(max_pools=1)
 
 async def main():
@@ -120,6 +137,7 @@ async def main():
     await manager.run(int)
 
 asyncio.run(main())
+wait_until_others_sleep()
 pid = os.fork()
 if pid == 0:
     try:
