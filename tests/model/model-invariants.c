@@ -51,6 +51,7 @@ look_at_queue (Model *self)
 {
   for (guint i = 0; i < self->acquires->len; i++)
     ((Acquire *) self->acquires->pdata[i])->in_queue = FALSE;
+  note_level_cb (NULL, &self->pool->waiters.ordinary, self);
   if (self->pool->waiters.levels != NULL)
     g_tree_foreach (self->pool->waiters.levels, note_level_cb, self);
 }
