@@ -177,7 +177,7 @@ run_many_calls (guint n)
 static GLogWriterOutput
 drop_record (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer user_data)
 {
-  return G_LOG_WRITER_HANDLED;
+  return level & G_LOG_FLAG_FATAL ? g_log_writer_default (level, fields, n_fields, user_data) : G_LOG_WRITER_HANDLED;
 }
 
 static void
@@ -231,7 +231,7 @@ run (guint index, guint n)
     {
       manager = lp_bench_manager (table[index].backend, 2, 1);
       lp_manager_set_min_pools (manager, 2);
-      lp_manager_set_forward_process_logs (manager, TRUE);
+      lp_manager_set_forward_process_logs (manager, strcmp (table[index].backend, LP_BACKEND_PROCESS) == 0);
       lease = lp_bench_acquire (manager);
     }
 
