@@ -50,7 +50,7 @@ lp_executor_abandon_job (LpExecutor *self, LpJob *job)
       outcome.error = lp_job_interrupt_error (job, job->interrupt);
       g_mutex_unlock (&job->lock);
       lp_executor_end_early_locked (self, job, &outcome, FALSE, &aftermath);
-      aftermath.kick = lp_executor_kick_queued_locked (self);
+      aftermath.wake = priv->queued.length > 0 && priv->ops->kick_locked (self);
     }
   g_mutex_unlock (&priv->lock);
 

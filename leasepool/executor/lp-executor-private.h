@@ -12,22 +12,14 @@ typedef struct _LpSlot     LpSlot;
 typedef struct _LpGrant    LpGrant;
 typedef struct _LpSettings LpSettings;
 
-/* What is to be done so that a queued job is begun; 0: nothing. */
-typedef enum
-{
-  LP_KICK_NOBODY,
-  LP_KICK_WORKER,               /* one that sleeps and was chosen is to be signalled */
-  LP_KICK_MORE,                 /* what begins jobs is to be started */
-} LpKick;
-
 /* What an executor of the library itself does in another way than through the
  * virtual functions. */
 typedef struct
 {
-  /* A job was queued; the queue lock is held. Unless it returns NOBODY, `wake`
-   * is called with that once the lock is not: who wakes would run into it. */
-  LpKick   (*kick_locked) (LpExecutor *self);
-  void     (*wake)        (LpExecutor *self, LpKick kick);
+  /* A job was queued; the queue lock is held. Returns whether `wake` is to be
+   * called once it is not. */
+  gboolean (*kick_locked) (LpExecutor *self);
+  void     (*wake)        (LpExecutor *self);
   /* On the service thread, in place of submit for one job after the other:
    * begins what can begin. */
   void     (*pump)        (LpExecutor *self);
@@ -143,9 +135,8 @@ void        lp_executor_job_dropped      (LpExecutor *self, LpJob *job);
 void        lp_executor_job_refused      (LpExecutor *self, LpJob *job, GError *error);
 gboolean    lp_executor_job_gone         (LpExecutor *self, LpJob *job);
 void        lp_executor_job_deferred     (LpExecutor *self, LpJob *job);
-LpKick      lp_executor_kick_queued_locked (LpExecutor *self);
-LpKick      lp_executor_default_kick_locked (LpExecutor *self);
-void        lp_executor_default_wake     (LpExecutor *self, LpKick kick);
+gboolean    lp_executor_default_kick_locked (LpExecutor *self);
+void        lp_executor_default_wake     (LpExecutor *self);
 void        lp_executor_job_begins       (LpExecutor *self, LpJob *job);
 void        lp_executor_begin_claimed    (LpExecutor *self, LpJob *job);
 void        lp_executor_vacate_all       (LpExecutor *self);

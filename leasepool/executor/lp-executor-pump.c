@@ -74,20 +74,20 @@ pump_cb (gpointer data, gpointer more)
   g_object_unref (self);
 }
 
-LpKick
+gboolean
 lp_executor_default_kick_locked (LpExecutor *self)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
 
   if (priv->pump_posted)
-    return LP_KICK_NOBODY;
+    return FALSE;
 
   priv->pump_posted = TRUE;
-  return LP_KICK_MORE;
+  return TRUE;
 }
 
 void
-lp_executor_default_wake (LpExecutor *self, LpKick kick)
+lp_executor_default_wake (LpExecutor *self)
 {
   lp_slot_post_object (lp_executor_get_private (self)->slot, pump_cb, G_OBJECT (self));
 }

@@ -17,7 +17,7 @@ typedef struct
   gboolean gone;                /* its function can no longer run */
   gboolean disarm;
   gboolean load_changed;
-  LpKick kick;
+  gboolean wake;
 } LpAftermath;
 
 void lp_executor_begin_locked (LpExecutorPrivate *priv, LpJob *job);

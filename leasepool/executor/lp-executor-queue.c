@@ -102,8 +102,8 @@ lp_aftermath_run (LpExecutor *self, LpAftermath *aftermath)
   lp_job_tell (job, &aftermath->waiters);
   lp_actions_run (&actions);
 
-  if (aftermath->kick != LP_KICK_NOBODY)
-    priv->ops->wake (self, aftermath->kick);
+  if (aftermath->wake)
+    priv->ops->wake (self);
   if (aftermath->grant != NULL)
     {
       lp_owner_refresh (aftermath->grant);
@@ -269,15 +269,6 @@ accept_locked (LpExecutorPrivate *priv, LpGrant *grant, LpJob *job, gint64 now, 
   return TRUE;
 }
 
-/* A worker may have become free for what is queued. */
-LpKick
-lp_executor_kick_queued_locked (LpExecutor *self)
-{
-  LpExecutorPrivate *priv = lp_executor_get_private (self);
-
-  return priv->queued.length > 0 ? priv->ops->kick_locked (self) : LP_KICK_NOBODY;
-}
-
 /* Accepts JOB from GRANT's holder. FALSE without an error: the lease is no
  * longer one that may submit. */
 gboolean
@@ -286,7 +277,7 @@ lp_executor_enqueue (LpExecutor *self, LpGrant *grant, LpJob *job, GError **erro
   LpExecutorPrivate *priv = lp_executor_get_private (self);
   gint64 now = lp_clock_now ();
   gboolean accepted;
-  LpKick kick = LP_KICK_NOBODY;
+  gboolean wake = FALSE;
 
   /* Not under the lock: a binding may be told of the second reference. */
   g_object_ref (job);
@@ -299,12 +290,12 @@ lp_executor_enqueue (LpExecutor *self, LpGrant *grant, LpJob *job, GError **erro
         job->queued_at = now;
       job->number = ++priv->last_number;
       lp_executor_move_locked (priv, job, LP_PLACE_QUEUED);
-      kick = priv->ops->kick_locked (self);
+      wake = priv->ops->kick_locked (self);
     }
   g_mutex_unlock (&priv->lock);
 
-  if (kick != LP_KICK_NOBODY)
-    priv->ops->wake (self, kick);
+  if (wake)
+    priv->ops->wake (self);
   if (!accepted)
     g_object_unref (job);
 
@@ -447,7 +438,7 @@ job_returned (LpExecutor *self, LpJob *job, LpOutcome *outcome, gboolean from_ou
     lp_executor_end_early_locked (self, job, outcome, TRUE, &aftermath);
   else
     return_locked (self, job, outcome, &aftermath);
-  aftermath.kick = lp_executor_kick_queued_locked (self);
+  aftermath.wake = priv->queued.length > 0 && priv->ops->kick_locked (self);
   g_mutex_unlock (&priv->lock);
 
   lp_aftermath_run (self, &aftermath);
@@ -483,7 +474,7 @@ lp_executor_job_deferred (LpExecutor *self, LpJob *job)
       lp_executor_move_locked (priv, job, LP_PLACE_NONE);
       aftermath.gone = TRUE;
       aftermath.load_changed = priv->grant == NULL;
-      aftermath.kick = lp_executor_kick_queued_locked (self);
+      aftermath.wake = priv->queued.length > 0 && priv->ops->kick_locked (self);
     }
   g_mutex_unlock (&priv->lock);
 

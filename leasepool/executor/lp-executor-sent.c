@@ -134,7 +134,7 @@ lp_executor_job_gone (LpExecutor *self, LpJob *job)
       aftermath.gone = TRUE;
       aftermath.disarm = job->armed;
       aftermath.load_changed = priv->grant == NULL;
-      aftermath.kick = lp_executor_kick_queued_locked (self);
+      aftermath.wake = priv->queued.length > 0 && priv->ops->kick_locked (self);
     }
   g_mutex_unlock (&priv->lock);
 

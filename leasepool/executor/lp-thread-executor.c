@@ -27,7 +27,7 @@
  *
  * Everything below is guarded by the queue lock of the base class. A thread
  * takes jobs from the queue itself; when there is none it sleeps on `cond`.
- * `n_woken` counts the sleepers that are signalled and have not looked yet, so
+ * `n_woken` counts the sleepers that were signalled and have not looked yet, so
  * that a burst of submits signals each sleeper once. Threads that end are joined
  * on the service thread: stopped means that nothing is left in the process. */
 
@@ -365,36 +365,29 @@ lp_thread_executor_spawn (LpThreadExecutor *self, gboolean with_start)
 }
 
 /* With the queue lock held. */
-static LpKick
+static gboolean
 lp_thread_executor_kick_locked (LpExecutor *executor)
 {
   LpThreadExecutor *self = LP_THREAD_EXECUTOR (executor);
   guint n_queued = lp_executor_get_private (executor)->queued.length;
 
   if (self->n_woken >= n_queued)
-    return LP_KICK_NOBODY;
+    return FALSE;
 
   if (self->n_idle > self->n_woken)
     {
       self->n_woken++;
-      return LP_KICK_WORKER;
+      g_cond_signal (&self->cond);
+      return FALSE;
     }
 
-  return self->n_threads < (guint) lp_executor_get_workers (executor) ? LP_KICK_MORE : LP_KICK_NOBODY;
+  return self->n_threads < (guint) lp_executor_get_workers (executor);
 }
 
-/* A sleeper that is signalled late, since another one took the job meanwhile,
- * looks in vain and sleeps again; whoever falls asleep has looked after the job
- * was queued, so none is missed. */
 static void
-lp_thread_executor_wake (LpExecutor *executor, LpKick kick)
+lp_thread_executor_wake (LpExecutor *executor)
 {
-  LpThreadExecutor *self = LP_THREAD_EXECUTOR (executor);
-
-  if (kick == LP_KICK_WORKER)
-    g_cond_signal (&self->cond);
-  else
-    lp_thread_executor_spawn (self, FALSE);
+  lp_thread_executor_spawn (LP_THREAD_EXECUTOR (executor), FALSE);
 }
 
 static gboolean
