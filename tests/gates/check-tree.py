@@ -29,7 +29,7 @@ WITHOUT_LICENCE = {"COPYING", "bindings/python/gi-stubs/py.typed", "docs/example
 INPUTS = "tests/fuzz/corpus/"
 
 # These fetch packages, before anything is tested.
-FETCHERS = {"tests/install-packages", "tests/run-on-debian"}
+FETCHERS = {"tests/install-packages", "tests/run-on-debian", "tests/tsan-glib"}
 FETCHING = re.compile(r"\b(curl|wget|apt-get|debootstrap|git (clone|fetch|pull)|pip3? install|npm|urlopen|http\.client"
                       r"|AF_INET6?|getaddrinfo|g_socket_(client|connection)\w*|g_resolver_lookup\w*|libsoup|Soup)\b")
 
