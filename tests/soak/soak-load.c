@@ -195,11 +195,9 @@ use_lease (SoakLoad *self, LpLease *lease)
   for (int i = pick (self, 8); i > 0; i--)
     submit_one (hold);
 
-  if (self->plant == SOAK_PLANT_LEASE && self->n_all_leases > 200)
-    {
-      self->plant = SOAK_PLANT_NONE;
-      hold->lease = NULL;       /* and LEASE is forgotten */
-    }
+  /* Again and again: one whose manager is stopped before it is looked for has ended. */
+  if (self->plant == SOAK_PLANT_LEASE && self->n_all_leases % 100 == 0)
+    hold->lease = NULL;         /* and LEASE is forgotten */
   else if (dice < 40)
     lp_lease_release (lease);
   else if (dice < 42)
