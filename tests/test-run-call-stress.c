@@ -11,6 +11,7 @@
 #define N_CALLS 300
 #define IN_FLIGHT 12
 #define N_THREADS 4             /* that cancel, each after a time of its own: so not in the order of the calls */
+#define N_REFUSED 1000
 #define MAX_DELAY_MICROSECONDS 3000
 
 typedef enum
@@ -243,12 +244,68 @@ test_random_cancels (Fixture *fixture, gconstpointer data)
   g_rand_free (self.rand);
 }
 
+/* --- A job that is refused just when its call is cancelled --- */
+
+static gpointer
+cancel_one_main (gpointer data)
+{
+  g_cancellable_cancel (data);
+  return NULL;
+}
+
+static void
+outcome_cb (GObject *source, GAsyncResult *result, gpointer data)
+{
+  GError **error = data;
+
+  g_assert_null (lp_manager_run_finish (LP_MANAGER (source), result, error));
+}
+
+/* It is the caller's again, or it is cancelled; and so it stays. */
+static void
+test_refused_and_cancelled (Fixture *self, gconstpointer data)
+{
+  guint n_refused = 0;
+
+  for (guint i = 0; i < N_REFUSED; i++)
+    {
+      g_autoptr (LpJob) job = lp_job_new_for_call ("nobody knows it", NULL);
+      g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+      g_autoptr (GError) error = NULL;
+      GThread *thread = NULL;
+      LpJobState state;
+
+      /* Too early, just then, or too late. */
+      if (i % 2 == 0)
+        thread = g_thread_new ("cancels", cancel_one_main, cancellable);
+      if (i % 4 == 0)
+        g_usleep (i % 40);
+      lp_manager_run_async (self->manager, job, NULL, cancellable, outcome_cb, &error);
+      if (thread == NULL)
+        thread = g_thread_new ("cancels", cancel_one_main, cancellable);
+      while (error == NULL)
+        g_main_context_iteration (NULL, TRUE);
+      state = lp_job_get_state (job);
+      g_thread_join (thread);
+
+      g_assert_cmpint (lp_job_get_state (job), ==, state);
+      if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+        {
+          g_assert_cmpint (state, ==, LP_JOB_STATE_NEW);
+          n_refused++;
+        }
+    }
+  g_test_message ("%u of %u were refused", n_refused, N_REFUSED);
+}
+
 int
 main (int argc, char *argv[])
 {
   g_test_init (&argc, &argv, NULL);
 
   lp_test_conform_add ("/run-call-stress/random-cancels", Fixture, NULL, set_up_two, test_random_cancels, tear_down);
+  lp_test_conform_add ("/run-call-stress/refused-and-cancelled", Fixture, NULL, set_up_two, test_refused_and_cancelled,
+                       tear_down);
 
   return g_test_run ();
 }

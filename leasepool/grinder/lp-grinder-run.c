@@ -264,8 +264,7 @@ lp_grinder_submit_async (LpGrinder *self, LpJob *job, GCancellable *cancellable,
       return;
     }
 
-  lp_job_watch_cancellable (job, completion, cancellable);
-  lp_job_add_waiter (job, completion);
+  lp_job_follow (job, completion, cancellable);
 }
 
 /**

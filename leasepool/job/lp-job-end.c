@@ -172,11 +172,13 @@ cancel_cb (LpCompletion *completion, gpointer data)
   lp_job_cancel (data);
 }
 
-/* CANCELLABLE (nullable) cancels the job that COMPLETION is going to wait for. */
+/* For an accepted job: COMPLETION, whose operation reference is taken, is told of
+ * its end, and CANCELLABLE (nullable) cancels it. */
 void
-lp_job_watch_cancellable (LpJob *self, LpCompletion *completion, GCancellable *cancellable)
+lp_job_follow (LpJob *self, LpCompletion *completion, GCancellable *cancellable)
 {
   lp_completion_watch (completion, cancellable, cancel_cb, g_object_ref (self), g_object_unref);
+  lp_job_add_waiter (self, completion);
 }
 
 /* Marks a job that has not ended as to be ended for REASON, unless it has been.

@@ -133,7 +133,7 @@ LpInterrupt lp_job_get_interrupt        (LpJob *self);
 GError     *lp_job_interrupt_error      (LpJob *self, LpInterrupt reason);
 void        lp_job_notify_progress      (LpJob *self);
 void        lp_job_add_waiter           (LpJob *self, LpCompletion *completion);
-void        lp_job_watch_cancellable    (LpJob *self, LpCompletion *completion, GCancellable *cancellable);
+void        lp_job_follow               (LpJob *self, LpCompletion *completion, GCancellable *cancellable);
 LpCompletion *lp_job_drop_waiter        (LpJob *self, LpCompletion *completion);
 void        lp_job_drop_user_data       (LpJob *self);
 gboolean    lp_job_run                  (LpJob *self, LpOutcome *outcome);

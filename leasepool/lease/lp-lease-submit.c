@@ -115,35 +115,17 @@ lp_lease_submit (LpLease *self, LpJob *job, GError **error)
   return FALSE;
 }
 
-/* Submits with COMPLETION among the waiters of the job from before it can end,
- * and CANCELLABLE cancelling it. FALSE: refused, nobody was told. */
+/* FALSE: refused, and COMPLETION is still the caller's. The cancellable is watched
+ * from when the job is accepted: one that was refused is the caller's again, and
+ * none of its next submit is cancelled for this one. */
 static gboolean
-submit_with_waiter (LpLease *self, LpJob *job, LpCompletion *completion, GCancellable *cancellable, GError **error)
+submit_and_follow (LpLease *self, LpJob *job, LpCompletion *completion, GCancellable *cancellable, GError **error)
 {
-  g_autoptr (LpCompletion) held = g_object_ref (completion);
-  g_autoptr (LpCompletion) waiting = NULL;
-  GError *local_error = NULL;
-
-  if (g_cancellable_set_error_if_cancelled (cancellable, error) || !claim (self, job, error))
+  if (g_cancellable_set_error_if_cancelled (cancellable, error) || !lp_lease_submit (self, job, error))
     return FALSE;
 
-  lp_job_watch_cancellable (job, completion, cancellable);
-  lp_job_add_waiter (job, g_object_ref (completion));
-  if (lp_grant_accept (lp_lease_get_grant (self), job, &local_error))
-    return TRUE;
-
-  /* Unless it was cancelled meanwhile, and told so. While it is still claimed:
-   * the end of the next submit is not for this one. */
-  waiting = lp_job_drop_waiter (job, completion);
-  lp_job_unclaim (job);
-  if (waiting == NULL)
-    {
-      g_error_free (local_error);
-      return TRUE;
-    }
-
-  g_propagate_error (error, local_error);
-  return FALSE;
+  lp_job_follow (job, completion, cancellable);
+  return TRUE;
 }
 
 static void
@@ -151,9 +133,7 @@ submit_and_wait (LpLease *self, LpJob *job, LpCompletion *completion, GCancellab
 {
   GError *error = NULL;
 
-  if (submit_with_waiter (self, job, completion, cancellable, &error))
-    g_object_unref (completion);
-  else
+  if (!submit_and_follow (self, job, completion, cancellable, &error))
     lp_completion_fail (completion, error);
 }
 
@@ -305,7 +285,7 @@ void
 lp_lease_run_task (LpLease *self, GTask *task, GTaskThreadFunc func)
 {
   g_autoptr (LpJob) job = NULL;
-  g_autoptr (LpCompletion) completion = NULL;
+  LpCompletion *completion;
   GError *error = NULL;
 
   g_return_if_fail (LP_IS_LEASE (self));
@@ -328,9 +308,10 @@ lp_lease_run_task (LpLease *self, GTask *task, GTaskThreadFunc func)
   job = lp_job_new_for_task (task, func);
   completion = lp_completion_new_in (g_task_get_context (task), job, lp_lease_run_task, task_job_ended_cb,
                                      g_object_ref (task));
-  if (submit_with_waiter (self, job, completion, g_task_get_cancellable (task), &error))
+  if (submit_and_follow (self, job, completion, g_task_get_cancellable (task), &error))
     return;
 
+  g_object_unref (completion);
   g_task_return_error (task, error);
   g_object_unref (task);
 }

@@ -27,6 +27,7 @@ typedef enum
 {
   CALL_WAITS,                   /* for an executor; cancelling leaves the job as new */
   CALL_SUBMITS,                 /* from here on cancelling cancels the job */
+  CALL_CANCELLED,               /* it is being cancelled */
   CALL_REFUSED,                 /* the job is the caller's again */
 } CallPhase;
 
@@ -101,6 +102,14 @@ submit (Call *self, GError **error)
          && lp_grant_accept (self->grant, self->job, error);
 }
 
+/* Whether the job can be the caller's again: nobody is about to cancel it. */
+static gboolean
+take_back (Call *self)
+{
+  return g_atomic_int_compare_and_exchange (&self->phase, CALL_WAITS, CALL_REFUSED)
+         || g_atomic_int_compare_and_exchange (&self->phase, CALL_SUBMITS, CALL_REFUSED);
+}
+
 static void
 acquired_cb (LpCompletion *completion, gpointer data)
 {
@@ -110,7 +119,13 @@ acquired_cb (LpCompletion *completion, gpointer data)
   self->grant = lp_completion_propagate (completion, &error);
   if (self->grant == NULL || !submit (self, &error))
     {
-      g_atomic_int_set (&self->phase, CALL_REFUSED);
+      if (!take_back (self))
+        {
+          /* Before the caller has it, not after. */
+          lp_job_cancel (self->job);
+          g_clear_error (&error);
+          g_cancellable_set_error_if_cancelled (self->cancellable, &error);
+        }
       g_clear_pointer (&self->grant, lp_grant_give_back);
       refuse (self, error);
     }
@@ -149,19 +164,11 @@ cancelled_cb (LpCompletion *completion, gpointer data)
 {
   Call *self = data;
 
-  switch ((CallPhase) g_atomic_int_get (&self->phase))
-    {
-    case CALL_WAITS:
-      if (self->waiter != NULL)
-        lp_waiter_cancel (self->waiter, self->acquired);
-      break;
-    case CALL_SUBMITS:
-      lp_job_cancel (self->job);
-      break;
-    case CALL_REFUSED:
-    default:
-      break;
-    }
+  /* A job that was refused meanwhile may be on its way again, and is left alone. */
+  if (g_atomic_int_compare_and_exchange (&self->phase, CALL_SUBMITS, CALL_CANCELLED))
+    lp_job_cancel (self->job);
+  else if (g_atomic_int_get (&self->phase) == CALL_WAITS && self->waiter != NULL)
+    lp_waiter_cancel (self->waiter, self->acquired);
 }
 
 /* For a claimed job. Takes the reference to RESULT. */
