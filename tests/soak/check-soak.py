@@ -40,7 +40,7 @@ class Lost(unittest.TestCase):
     def test_a_hundred_bytes_a_job(self):
         if os.environ.get("LP_SOAK_NO_MEMORY"):
             raise unittest.SkipTest("the C library or a sanitizer does not tell how many bytes are in use")
-        self.assert_noticed("memory", r"memory: \d+ bytes a job are kept", 8000)
+        self.assert_noticed("memory", r"memory: \d+ bytes a job are kept", 20000)
 
     def test_a_job(self):
         self.assert_noticed("job", r"something has not ended:\n.*jobs accepted (\d+), ended (?!\1;)")

@@ -273,7 +273,8 @@ disturb_cb (gpointer data)
 
   if (pid > 0 && kill (pid, signals[pick (self, G_N_ELEMENTS (signals))]) == 0)
     self->n_kills++;
-  if (pick (self, 4) == 0)
+  /* In a pause all executors are to come back. */
+  if (self->loading && pick (self, 4) == 0)
     lp_manager_set_units (self->manager, pick (self, 50));
   if (pick (self, 40) == 0)
     lp_manager_recycle (self->manager);
