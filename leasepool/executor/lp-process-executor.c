@@ -36,8 +36,10 @@
  * job is "sent": it can be called back, and is, when it waits too long behind
  * another one or a process has nothing to do. That is `lp-process-pump.c`.
  *
- * Who is in `children` has not been reaped. One that is killed, or has done its
- * number of jobs, gets its replacement at once. */
+ * Who is in `children` has not been reaped. One that is killed keeps its place
+ * until it is: it may run for a while, and there are never more that do than the
+ * executor has workers. One that has done its number of jobs gets its replacement
+ * at once. */
 
 G_DEFINE_FINAL_TYPE (LpProcessExecutor, lp_process_executor, LP_TYPE_EXECUTOR)
 
@@ -118,19 +120,13 @@ static void child_ended (LpExecutor *executor, LpChild *child);
 
 static const LpChildEvents child_events = { child_ready, child_moved, child_ended };
 
-/* Those that work, or soon will. */
 static guint
-count_staying (LpProcessExecutor *self)
+count_places (LpProcessExecutor *self)
 {
   guint n = 0;
 
   for (guint i = 0; i < self->children->len; i++)
-    {
-      LpChild *child = self->children->pdata[i];
-
-      if ((child->state == LP_CHILD_STARTING || child->state == LP_CHILD_READY) && !lp_child_is_worn_out (child))
-        n++;
-    }
+    n += !lp_child_is_worn_out (self->children->pdata[i]);
 
   return n;
 }
@@ -140,7 +136,7 @@ static gboolean
 fill_up (LpProcessExecutor *self, GError **error)
 {
   while (!self->closing && !lp_process_executor_is_dead (self)
-         && count_staying (self) < (guint) lp_executor_get_workers (LP_EXECUTOR (self)))
+         && count_places (self) < (guint) lp_executor_get_workers (LP_EXECUTOR (self)))
     {
       LpChild *child = lp_child_new (LP_EXECUTOR (self), ++self->last_number, &child_events);
 
