@@ -408,6 +408,57 @@ test_crash_of_both_workers (void)
   lp_test_proc_tear_down (&self);
 }
 
+static gboolean
+runs (gpointer job)
+{
+  return lp_job_get_state (job) == LP_JOB_STATE_RUNNING;
+}
+
+/* A job on the other worker has as long as it would have had with its lease: it holds an executor, and without an end
+ * nobody would ever have that back. */
+static void
+test_crash_does_not_lift_the_hard_expiry (gconstpointer data)
+{
+  gboolean is_command = GPOINTER_TO_INT (data);
+  const char *argv[] = { "sh", "-c", "trap '' TERM; while :; do sleep 1000; done", NULL };
+  LpTestProc self;
+  LpLease *lease;
+  LpTestOutcome *first, *bad;
+  g_autoptr (LpJob) second = NULL;
+  g_autoptr (GVariant) value = NULL;
+  g_autoptr (GError) error = NULL;
+  gint64 hard;
+
+  lp_test_proc_set_up (&self, "kill-self");
+  g_object_set (self.manager, "lease-grace-seconds", 0.0, "cancel-grace-seconds", 0.1, NULL);
+  lp_test_proc_start (&self);
+  lease = lp_test_acquire (self.manager, "expires");
+  first = lp_test_hold (lease, &self.first);
+  lp_test_wait_started (first);
+  second = is_command ? lp_job_new_for_command (argv, NULL)
+                      : lp_job_new_for_call ("hold", g_variant_new ("(s)", self.second.path));
+  lp_test_submit (lease, second);
+  lp_test_wait_for (runs, second, "the second job to start");
+  bad = lp_test_call (lease, "misbehave", g_variant_new ("(i)", 7));
+  g_assert_true (lp_lease_renew (lease, 1, &error));
+  hard = lp_lease_get_hard_expires_at (lease);
+  lp_test_let_go (&self.first);
+
+  lp_test_assert_succeeds (first);
+  lp_test_assert_fails (bad, LP_ERROR, LP_ERROR_BROKEN_EXECUTOR);
+  g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_BROKEN);
+  value = lp_job_wait (second, 60, NULL, &error);
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_assert_cmpint (lp_job_get_ended_at (second), >=, hard);
+
+  lp_test_outcome_free (first);
+  lp_test_outcome_free (bad);
+  lp_test_wait_finalized (lease);
+  lp_test_wait_retired (self.manager, 1);
+  lp_test_assert_works (self.manager);
+  lp_test_proc_tear_down (&self);
+}
+
 int
 main (int argc, char *argv[])
 {
@@ -443,6 +494,10 @@ main (int argc, char *argv[])
   g_test_add_func ("/process/crash/serves-those-who-wait", test_crash_serves_those_who_wait);
   g_test_add_func ("/process/crash/at-goodbye", test_crash_at_goodbye);
   g_test_add_func ("/process/crash/of-both-workers", test_crash_of_both_workers);
+  g_test_add_data_func ("/process/crash/does-not-lift-the-hard-expiry/call", GINT_TO_POINTER (FALSE),
+                        test_crash_does_not_lift_the_hard_expiry);
+  g_test_add_data_func ("/process/crash/does-not-lift-the-hard-expiry/command", GINT_TO_POINTER (TRUE),
+                        test_crash_does_not_lift_the_hard_expiry);
 
   return g_test_run ();
 }

@@ -70,7 +70,8 @@ struct _LpSlot
   LpExecutor *executor;         /* (owned) NULL until it was made */
   LpGrant *grant;               /* (owned) the lease, while LEASED or DRAINING */
   GList link;                   /* in the list of its state, if that has one */
-  LpDeadline deadline;          /* by state: start time-out, linger, shutdown */
+  LpDeadline deadline;          /* by state: start time-out, linger, end of the jobs of a broken one, shutdown */
+  gint64 jobs_until;            /* 0, or the hard expiry of the lease that it was broken under, while jobs run on */
   LpRetireReason reason;        /* of leaving */
   gboolean leaving;             /* is on its way out, whatever its state */
   gboolean recycle;             /* retire when released */
@@ -249,6 +250,7 @@ LpExecutor *lp_slot_dup_executor     (LpSlot *self);
 void      lp_slot_arm_shutdown_locked (LpSlot *self);
 void      lp_slot_due                (LpDeadline *deadline, gint64 now, LpActions *actions);
 void      lp_slot_start_due_locked   (LpSlot *self, gint64 now, LpActions *actions);
+void      lp_slot_jobs_due_locked    (LpSlot *self, LpActions *actions);
 void      lp_slot_shutdown_due_locked (LpSlot *self, gint64 now, LpActions *actions);
 void      lp_slot_leave_locked       (LpSlot *self, LpRetireReason reason, gint64 now, LpActions *actions);
 void      lp_slot_return_locked      (LpSlot *self, const LpExecutorLoad *load, gint64 now, LpActions *actions);

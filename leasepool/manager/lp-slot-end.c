@@ -125,6 +125,7 @@ lp_slot_settle_locked (LpSlot *self, gint64 now, LpActions *actions)
   if (load.queued + load.running > 0)
     return;
 
+  self->jobs_until = 0;
   if (load.commands > 0)
     {
       lp_pool_arm_locked (self->pool, &self->deadline, lp_clock_add (now, SHUTDOWN_SECONDS));
@@ -223,6 +224,21 @@ fail_jobs_cb (gpointer data, gpointer more)
   g_error_free (error);
 }
 
+/* What still runs on a broken executor has no lease any more, and nobody who could
+ * revoke it: it may take as long as it might have with one. */
+void
+lp_slot_jobs_due_locked (LpSlot *self, LpActions *actions)
+{
+  g_autofree char *seq = g_strdup_printf ("%" G_GUINT64_FORMAT, self->seq);
+  LpLogField fields[] = { { "EXECUTOR_SEQ", seq }, { NULL, NULL } };
+
+  self->jobs_until = 0;
+  lp_actions_log (actions, self->pool->settings->log_domain, G_LOG_LEVEL_MESSAGE, LP_DEBUG_EXECUTOR, "jobs-revoked",
+                  fields, "The jobs that still run on the broken executor %s are ended: the hard expiry of their lease "
+                  "has passed", seq);
+  lp_slot_end_jobs_locked (self, LP_INTERRUPT_REVOKE, actions);
+}
+
 /* Any state but STARTING, and not leaving. */
 void
 lp_slot_died_locked (LpSlot *self, const GError *error, gint64 now, LpActions *actions)
@@ -235,6 +251,8 @@ lp_slot_died_locked (LpSlot *self, const GError *error, gint64 now, LpActions *a
     { "OWNER", self->grant != NULL ? self->grant->owner : NULL },
     { NULL, NULL }
   };
+  LpExecutorLoad load;
+  gint64 jobs_until = 0;
 
   lp_actions_log (actions, pool->settings->log_domain, G_LOG_LEVEL_MESSAGE, LP_DEBUG_EXECUTOR,
                   "executor-broken", fields, "The executor %s is broken: %s", seq, error->message);
@@ -242,12 +260,21 @@ lp_slot_died_locked (LpSlot *self, const GError *error, gint64 now, LpActions *a
   if (pool->state != LP_POOL_STARTING)
     lp_pool_note_breakage_locked (pool, self, error, now);
   if (self->grant != NULL)
-    lp_grant_end_locked (self->grant, LP_LEASE_STATE_BROKEN, now, actions);
+    {
+      jobs_until = self->grant->hard;
+      lp_grant_end_locked (self->grant, LP_LEASE_STATE_BROKEN, now, actions);
+    }
 
   lp_actions_add (actions, fail_jobs_cb, g_object_ref (self->executor),
                   lp_log_new_error (LP_ERROR, LP_ERROR_BROKEN_EXECUTOR, "The executor %s is broken: %s", seq,
                                     error->message));
   lp_slot_leave_locked (self, LP_RETIRE_REASON_BROKEN, now, actions);
+  lp_executor_get_load (self->executor, &load);
+  if (jobs_until != 0 && load.queued + load.running > 0)
+    {
+      self->jobs_until = jobs_until;
+      lp_pool_arm_locked (pool, &self->deadline, jobs_until);
+    }
 
   /* It was counted as one of those that the start needs. */
   if (pool->state == LP_POOL_STARTING)

@@ -133,6 +133,8 @@ lp_slot_due (LpDeadline *deadline, gint64 now, LpActions *actions)
 
   if (self->state == LP_SLOT_STARTING)
     lp_slot_start_due_locked (self, now, actions);
+  else if (self->state == LP_SLOT_REVOKING && self->jobs_until != 0)
+    lp_slot_jobs_due_locked (self, actions);
   else if (self->state == LP_SLOT_CLOSING || self->state == LP_SLOT_REVOKING || self->parting)
     lp_slot_shutdown_due_locked (self, now, actions);
 
