@@ -5,8 +5,12 @@
 
 #include "lp-test-job.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* --- Workers --- */
 
@@ -153,12 +157,31 @@ test_worker_init_failure_fails_the_start (void)
   inits_clear (&inits);
 }
 
+/* From here on an init waits for what it may do. */
+static void
+inits_hold (Inits *self)
+{
+  g_assert_no_errno (mkfifo (self->limit, 0600));
+}
+
+/* The one that waits, or the next one, does not succeed; those that come later do. */
+static void
+inits_fail_one (Inits *self)
+{
+  int fd = g_open (self->limit, O_WRONLY | O_CLOEXEC, 0);       /* until it reads */
+
+  g_assert_no_errno (fd);
+  g_assert_no_errno (g_unlink (self->limit));
+  g_assert_cmpint (write (fd, "1", 1), ==, 1);
+  g_assert_no_errno (close (fd));
+}
+
 /* Later it breaks the executor: what has not started can be tried again. */
 static void
 test_worker_init_failure_breaks_the_executor (void)
 {
   Inits inits;
-  LpManager *manager = new_with_init (&inits, 1, 1, "1");
+  LpManager *manager = new_with_init (&inits, 1, 1, NULL);
   LpLease *lease;
   g_autoptr (LpJob) first = lp_job_new_for_call ("initialised", NULL);
   LpTestGate *gate = lp_test_gate_new ();
@@ -168,11 +191,14 @@ test_worker_init_failure_breaks_the_executor (void)
 
   lp_manager_start (manager, NULL, &error);
   g_assert_no_error (error);
+  /* Processes are replaced before their last job has ended, even before it has begun. */
+  inits_hold (&inits);
   lease = lp_test_acquire (manager, "breaks");
   lp_test_submit (lease, running);
   lp_test_gate_wait_entered (gate, 1);
   lp_test_submit (lease, queued);
   lp_test_gate_open (gate);
+  inits_fail_one (&inits);
 
   assert_done (running);
   assert_fails (queued, LP_JOB_STATE_FAILED, LP_ERROR, LP_ERROR_BROKEN_EXECUTOR);
@@ -180,8 +206,7 @@ test_worker_init_failure_breaks_the_executor (void)
   g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_BROKEN);
   assert_refused (lease, first, LP_ERROR, LP_ERROR_EXPIRED);
 
-  /* It is replaced by one that works, once there is one. */
-  inits_limit (&inits, NULL);
+  /* It is replaced by one that works. */
   run_initialised_jobs (manager, 1);
 
   g_assert_finalize_object (lease);
