@@ -4,7 +4,7 @@
 /* Calls of functions in worker processes: against 64 bytes that go to a process and back with nothing between, and
  * against the processes of Python's concurrent.futures. */
 
-#include "lp-bench.h"
+#include "lp-bench-floors.h"
 
 #define ECHO_SIZE 64
 #define WORK_STEPS 20000
@@ -121,6 +121,7 @@ measure_one (LpBenchSide *bare)
 {
   LpBenchRow row = { "one no-op call at a time to a C worker, through the main loop", "ns", 5000, 2.6 };
   LpBenchPeer *python = python_new ("1");
+  LpBenchRelay relay;
   Ours ours = ours_new (1, "noop", 1);
 
   lp_bench_compare (&row, &(LpBenchSide) { NULL, call, &ours }, bare);
@@ -128,6 +129,10 @@ measure_one (LpBenchSide *bare)
   row.n = 500;
   lp_bench_compare (&row, &(LpBenchSide) { NULL, call, &ours },
                     &(LpBenchSide) { "ProcessPoolExecutor", lp_bench_peer_run, python });
+  row = (LpBenchRow) { LP_BENCH_FLOOR "an echo with one more thread at either side, into the main loop", "ns", 5000, 0 };
+  lp_bench_relay_init (&relay);
+  lp_bench_compare (&row, &(LpBenchSide) { NULL, lp_bench_relay_ask, &relay }, bare);
+  lp_bench_relay_clear (&relay);
   row = (LpBenchRow) { "one no-op call at a time to a C worker, lp_job_wait()", "ns", 5000, 0 };
   lp_bench_compare (&row, &(LpBenchSide) { NULL, call_and_block, &ours }, bare);
 
@@ -140,12 +145,17 @@ measure_many (LpBenchSide *bare)
 {
   LpBenchRow row = { "no-op calls to 2 C workers, 64 in flight", "ns", 10000, 1 };
   LpBenchPeer *python = python_new ("64");
+  LpBenchSide pool = { "ProcessPoolExecutor, 2 processes", lp_bench_peer_run, python };
+  LpBenchChild echoes[LP_BENCH_ECHOES];
   Ours ours = ours_new (2, "noop", 64);
 
   lp_bench_compare (&row, &(LpBenchSide) { NULL, call, &ours }, bare);
-  row = (LpBenchRow) { "no-op calls to 2 C workers, 64 in flight", "calls/s", 1000, 20 };
-  lp_bench_compare (&row, &(LpBenchSide) { NULL, call, &ours },
-                    &(LpBenchSide) { "ProcessPoolExecutor, 2 processes", lp_bench_peer_run, python });
+  row = (LpBenchRow) { "no-op calls to 2 C workers, 64 in flight", "calls/s", 5000, 20 };
+  lp_bench_compare (&row, &(LpBenchSide) { NULL, call, &ours }, &pool);
+  row = (LpBenchRow) { LP_BENCH_FLOOR "echoes of 2 processes, 64 in flight, one write each", "calls/s", 5000, 0 };
+  lp_bench_echoes_init (echoes);
+  lp_bench_compare (&row, &(LpBenchSide) { NULL, lp_bench_echoes_ask, echoes }, &pool);
+  lp_bench_echoes_clear (echoes);
   row = (LpBenchRow) { "no-op calls to 2 C workers, 64 in flight: p99 from call to callback", "ns", 10000, 0 };
   lp_bench_measure (&row, wait_for_call, &ours);
 

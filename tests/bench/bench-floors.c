@@ -5,7 +5,7 @@
 
 #define _GNU_SOURCE
 
-#include "lp-bench.h"
+#include "lp-bench-floors.h"
 
 #include <glib-unix.h>
 #include <string.h>
@@ -14,90 +14,6 @@
 
 #define ECHO_SIZE 64
 #define LARGE (64u << 20)
-
-/* --- A thread that is woken, and wakes --- */
-
-typedef struct
-{
-  GMutex lock;
-  GCond cond;
-  gboolean asked;               /* (lock) */
-  gboolean answered;            /* (lock) also read without it by a main loop */
-  gboolean ends;                /* (lock) */
-  gboolean wakes_loop;          /* (construct-only) */
-  GThread *thread;
-} Partner;
-
-static gpointer
-partner_main (gpointer data)
-{
-  Partner *self = data;
-
-  g_mutex_lock (&self->lock);
-  while (!self->ends)
-    {
-      if (!self->asked)
-        {
-          g_cond_wait (&self->cond, &self->lock);
-          continue;
-        }
-
-      self->asked = FALSE;
-      g_atomic_int_set (&self->answered, TRUE);
-      if (self->wakes_loop)
-        g_main_context_wakeup (NULL);
-      else
-        g_cond_broadcast (&self->cond);
-    }
-  g_mutex_unlock (&self->lock);
-
-  return NULL;
-}
-
-static void
-partner_init (Partner *self, gboolean wakes_loop)
-{
-  memset (self, 0, sizeof *self);
-  g_mutex_init (&self->lock);
-  g_cond_init (&self->cond);
-  self->wakes_loop = wakes_loop;
-  self->thread = g_thread_new ("partner", partner_main, self);
-}
-
-static void
-partner_clear (Partner *self)
-{
-  g_mutex_lock (&self->lock);
-  self->ends = TRUE;
-  g_cond_broadcast (&self->cond);
-  g_mutex_unlock (&self->lock);
-  g_thread_join (self->thread);
-  g_mutex_clear (&self->lock);
-  g_cond_clear (&self->cond);
-}
-
-static double
-ask_partner (gpointer data, guint n)
-{
-  Partner *self = data;
-  gint64 started = lp_bench_now ();
-
-  for (guint i = 0; i < n; i++)
-    {
-      g_mutex_lock (&self->lock);
-      g_atomic_int_set (&self->answered, FALSE);
-      self->asked = TRUE;
-      g_cond_broadcast (&self->cond);
-      while (!self->wakes_loop && !self->answered)
-        g_cond_wait (&self->cond, &self->lock);
-      g_mutex_unlock (&self->lock);
-
-      while (!g_atomic_int_get (&self->answered))
-        g_main_context_iteration (NULL, TRUE);
-    }
-
-  return (double) (lp_bench_now () - started) / n;
-}
 
 /* --- A source that is always ready --- */
 
@@ -202,16 +118,16 @@ measure (const char *name, guint n, LpBenchFunc func, gpointer data)
 int
 main (void)
 {
-  Partner partner;
+  LpBenchPartner partner;
   Echo echo;
 
   lp_bench_init ("floors");
-  partner_init (&partner, FALSE);
-  measure ("another thread is woken, and wakes this one", 5000, ask_partner, &partner);
-  partner_clear (&partner);
-  partner_init (&partner, TRUE);
-  measure ("another thread is woken, and wakes this one's main loop", 5000, ask_partner, &partner);
-  partner_clear (&partner);
+  lp_bench_partner_init (&partner, FALSE);
+  measure ("another thread is woken, and wakes this one", 5000, lp_bench_partner_ask, &partner);
+  lp_bench_partner_clear (&partner);
+  lp_bench_partner_init (&partner, TRUE);
+  measure ("another thread is woken, and wakes this one's main loop", 5000, lp_bench_partner_ask, &partner);
+  lp_bench_partner_clear (&partner);
 
   measure ("one iteration of a main loop with a source that is ready", 100000, iterate, NULL);
 

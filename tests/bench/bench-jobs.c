@@ -4,7 +4,7 @@
 /* Jobs on threads, each completing in the main loop: against a GThreadPool with a GTask for each job, against
  * g_task_run_in_thread(), and against libdex where there is one. */
 
-#include "lp-bench.h"
+#include "lp-bench-floors.h"
 #include "lp-bench-dex.h"
 
 /* What a job of the measures of scaling computes, so long that the queue is not what is measured. */
@@ -210,10 +210,14 @@ measure_throughput (guint in_flight, guint n)
   Ours ours = ours_new (2, noop_func, in_flight);
   LpBenchSide our_side = { NULL, run_ours, &ours };
   g_autofree char *name = g_strdup_printf ("no-op jobs, %u in flight, 2 threads", in_flight);
+  g_autofree char *floor_name = g_strdup_printf (LP_BENCH_FLOOR "two plain objects a job, %u in flight, 2 threads",
+                                                 in_flight);
   g_autofree char *task_name = g_strdup_printf ("lp_lease_run_task(), %u in flight, 2 threads", in_flight);
   LpBenchRow row = { name, "jobs/s", n, 3 };
+  LpBenchCrew crew;
   Peer peer;
 
+  lp_bench_crew_init (&crew, in_flight);
   peer_init (&peer, 2, NULL, in_flight);
   lp_bench_compare (&row, &our_side, &(LpBenchSide) { "GThreadPool and GTask, 2 threads", run_pool, &peer });
   if (lp_bench_dex_init ())
@@ -223,11 +227,16 @@ measure_throughput (guint in_flight, guint n)
   row.n = n / 4;
   lp_bench_compare (&row, &our_side, &(LpBenchSide) { "g_task_run_in_thread()", run_in_thread, &peer });
 
+  row = (LpBenchRow) { floor_name, "jobs/s", n / 4, 0 };
+  lp_bench_compare (&row, &(LpBenchSide) { NULL, lp_bench_crew_pass, &crew },
+                    &(LpBenchSide) { "g_task_run_in_thread()", run_in_thread, &peer });
+
   row = (LpBenchRow) { task_name, "jobs/s", n / 4, 0 };
   lp_bench_compare (&row, &(LpBenchSide) { NULL, run_task, &ours },
                     &(LpBenchSide) { "g_task_run_in_thread()", run_in_thread, &peer });
 
   peer_clear (&peer);
+  lp_bench_crew_clear (&crew);
   ours_clear (&ours);
 }
 
@@ -236,11 +245,17 @@ measure_round_trip (void)
 {
   LpBenchRow row = { "one no-op job at a time, round trip through the main loop", "ns", 5000, 0.6 };
   Ours ours = ours_new (2, noop_func, 1);
+  LpBenchPartner partner;
   Peer peer;
+  LpBenchSide pool = { "GThreadPool and GTask, 2 threads", run_pool, &peer };
 
   peer_init (&peer, 2, NULL, 1);
-  lp_bench_compare (&row, &(LpBenchSide) { NULL, run_ours, &ours },
-                    &(LpBenchSide) { "GThreadPool and GTask, 2 threads", run_pool, &peer });
+  lp_bench_compare (&row, &(LpBenchSide) { NULL, run_ours, &ours }, &pool);
+
+  lp_bench_partner_init (&partner, TRUE);
+  row = (LpBenchRow) { LP_BENCH_FLOOR "a thread is woken, and wakes the main loop", "ns", 5000, 0 };
+  lp_bench_compare (&row, &(LpBenchSide) { NULL, lp_bench_partner_ask, &partner }, &pool);
+  lp_bench_partner_clear (&partner);
   peer_clear (&peer);
   ours_clear (&ours);
 }

@@ -15,12 +15,15 @@ import time
 import gi
 
 gi.require_version("Lp", "1")
-from gi.repository import Lp  # noqa: E402
+from gi.repository import GLib, Lp  # noqa: E402
 
 ROUNDS = int(os.environ.get("LP_BENCH_ROUNDS", 7))
 SCALE = float(os.environ.get("LP_BENCH_SCALE", 1))
 ONLY = os.environ.get("LP_BENCH_ONLY", "")
 WORKERS = 2
+UNIT = GLib.Variant("()", ())
+# The method of C, without what the overrides add.
+LEASE_SUBMIT = Lp.Lease.__mro__[1].submit
 
 
 def noop():
@@ -65,6 +68,30 @@ async def compare(measure, count, in_flight, ours, peer, peer_name, goal=None):
           flush=True)
 
 
+async def measure_floor(workers, executor, count):
+    """What a call costs that PyGObject passes on, on this side and on the worker's: no event loop, no result."""
+    loop = asyncio.get_running_loop()
+
+    def called(_job, *_user_data):
+        return UNIT
+
+    async with Lp.Manager(max_pools=1, workers_per_pool=WORKERS) as manager:
+        async with await manager.acquire(lease_seconds=36000) as lease:
+            async def pass_on():
+                jobs = [Lp.Job.new_for_func(called) for _ in range(64)]
+                for job in jobs:
+                    LEASE_SUBMIT(lease, job)
+                for job in jobs:
+                    job.wait(-1)
+
+            async def run_all():
+                await asyncio.gather(*[loop.run_in_executor(executor, noop) for _ in range(64)])
+
+            await compare(f"floor: 64 jobs made, submitted, called and waited for by PyGObject, {workers}",
+                          max(count // 64, 1), 1, pass_on, run_all,
+                          f"64 times run_in_executor(), {type(executor).__name__}")
+
+
 async def measure_backend(backend, workers, executor, count, goal):
     loop = asyncio.get_running_loop()
     name = type(executor).__name__
@@ -84,6 +111,7 @@ async def measure_backend(backend, workers, executor, count, goal):
 async def main():
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as executor:
         await measure_backend("thread", f"{WORKERS} threads", executor, 5000, 1)
+        await measure_floor(f"{WORKERS} threads", executor, 5000)
     with concurrent.futures.ProcessPoolExecutor(WORKERS) as executor:
         await measure_backend("process", f"{WORKERS} processes", executor, 2000, 1)
 

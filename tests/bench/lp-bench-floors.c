@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+/* The least that the system takes for what a pool does. Nothing can fail, be cancelled or be counted here. */
+
+#define _GNU_SOURCE
+
+#include "lp-bench-floors.h"
+
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ECHO_SIZE 64
+#define CREW_THREADS 2
+
+/* --- A thread that is woken, and wakes --- */
+
+static gpointer
+partner_main (gpointer data)
+{
+  LpBenchPartner *self = data;
+
+  g_mutex_lock (&self->lock);
+  while (!self->ends)
+    {
+      if (!self->asked)
+        {
+          g_cond_wait (&self->cond, &self->lock);
+          continue;
+        }
+
+      self->asked = FALSE;
+      g_atomic_int_set (&self->answered, TRUE);
+      if (self->wakes_loop)
+        g_main_context_wakeup (NULL);
+      else
+        g_cond_broadcast (&self->cond);
+    }
+  g_mutex_unlock (&self->lock);
+
+  return NULL;
+}
+
+void
+lp_bench_partner_init (LpBenchPartner *self, gboolean wakes_loop)
+{
+  memset (self, 0, sizeof *self);
+  g_mutex_init (&self->lock);
+  g_cond_init (&self->cond);
+  self->wakes_loop = wakes_loop;
+  self->thread = g_thread_new ("partner", partner_main, self);
+}
+
+void
+lp_bench_partner_clear (LpBenchPartner *self)
+{
+  g_mutex_lock (&self->lock);
+  self->ends = TRUE;
+  g_cond_broadcast (&self->cond);
+  g_mutex_unlock (&self->lock);
+  g_thread_join (self->thread);
+  g_mutex_clear (&self->lock);
+  g_cond_clear (&self->cond);
+}
+
+double
+lp_bench_partner_ask (gpointer data, guint n)
+{
+  LpBenchPartner *self = data;
+  gint64 started = lp_bench_now ();
+
+  for (guint i = 0; i < n; i++)
+    {
+      g_mutex_lock (&self->lock);
+      g_atomic_int_set (&self->answered, FALSE);
+      self->asked = TRUE;
+      g_cond_broadcast (&self->cond);
+      while (!self->wakes_loop && !self->answered)
+        g_cond_wait (&self->cond, &self->lock);
+      g_mutex_unlock (&self->lock);
+
+      while (!g_atomic_int_get (&self->answered))
+        g_main_context_iteration (NULL, TRUE);
+    }
+
+  return (double) (lp_bench_now () - started) / n;
+}
+
+/* --- Two objects a job, through threads and back into the main loop --- */
+
+static GQuark job_quark;
+
+/* FROM is empty then. */
+static void
+move_all (GQueue *to, GQueue *from)
+{
+  GList *link;
+
+  while ((link = g_queue_pop_head_link (from)) != NULL)
+    g_queue_push_tail_link (to, link);
+}
+
+/* It takes whatever is there, and gives it back at once. */
+static gpointer
+crew_main (gpointer data)
+{
+  LpBenchCrew *self = data;
+
+  g_mutex_lock (&self->lock);
+  while (!self->ends)
+    {
+      if (self->asked.length == 0)
+        {
+          g_cond_wait (&self->cond, &self->lock);
+          continue;
+        }
+
+      if (self->answered.length == 0)
+        g_source_set_ready_time (self->source, 0);
+      move_all (&self->answered, &self->asked);
+    }
+  g_mutex_unlock (&self->lock);
+
+  return NULL;
+}
+
+static void
+crew_ask (LpBenchCrew *self)
+{
+  GObject *result = g_object_new (G_TYPE_OBJECT, NULL);
+
+  g_object_set_qdata_full (result, job_quark, g_object_new (G_TYPE_OBJECT, NULL), g_object_unref);
+  self->n_started++;
+  g_mutex_lock (&self->lock);
+  g_queue_push_tail (&self->asked, result);
+  g_cond_signal (&self->cond);
+  g_mutex_unlock (&self->lock);
+}
+
+static gboolean
+crew_answered_cb (gpointer data)
+{
+  LpBenchCrew *self = data;
+  GQueue answered;
+  GObject *result;
+
+  g_mutex_lock (&self->lock);
+  g_source_set_ready_time (self->source, -1);
+  answered = self->answered;
+  g_queue_init (&self->answered);
+  g_mutex_unlock (&self->lock);
+
+  while ((result = g_queue_pop_head (&answered)) != NULL)
+    {
+      g_object_unref (result);
+      self->n_ended++;
+      if (self->n_started < self->n)
+        crew_ask (self);
+    }
+
+  return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+crew_dispatch (GSource *source, GSourceFunc callback, gpointer data)
+{
+  return callback (data);
+}
+
+static GSourceFuncs crew_funcs = { .dispatch = crew_dispatch };
+
+double
+lp_bench_crew_pass (gpointer data, guint n)
+{
+  LpBenchCrew *self = data;
+  gint64 started = lp_bench_now ();
+
+  self->n = n;
+  self->n_started = self->n_ended = 0;
+  while (self->n_started < MIN (self->in_flight, n))
+    crew_ask (self);
+  while (self->n_ended < n)
+    g_main_context_iteration (NULL, TRUE);
+
+  return (double) (lp_bench_now () - started) / n;
+}
+
+void
+lp_bench_crew_init (LpBenchCrew *self, guint in_flight)
+{
+  memset (self, 0, sizeof *self);
+  self->in_flight = in_flight;
+  g_mutex_init (&self->lock);
+  g_cond_init (&self->cond);
+  job_quark = g_quark_from_static_string ("job");
+  self->source = g_source_new (&crew_funcs, sizeof (GSource));
+  g_source_set_callback (self->source, crew_answered_cb, self, NULL);
+  g_source_attach (self->source, NULL);
+  for (guint i = 0; i < CREW_THREADS; i++)
+    self->threads[i] = g_thread_new ("crew", crew_main, self);
+}
+
+void
+lp_bench_crew_clear (LpBenchCrew *self)
+{
+  g_mutex_lock (&self->lock);
+  self->ends = TRUE;
+  g_cond_broadcast (&self->cond);
+  g_mutex_unlock (&self->lock);
+  for (guint i = 0; i < CREW_THREADS; i++)
+    g_thread_join (self->threads[i]);
+  g_source_destroy (self->source);
+  g_source_unref (self->source);
+  g_mutex_clear (&self->lock);
+  g_cond_clear (&self->cond);
+}
+
+/* --- Echoes of two processes, many at a time --- */
+
+void
+lp_bench_echoes_init (LpBenchChild *children)
+{
+  for (guint i = 0; i < LP_BENCH_ECHOES; i++)
+    lp_bench_child_init (&children[i], "echo");
+}
+
+void
+lp_bench_echoes_clear (LpBenchChild *children)
+{
+  for (guint i = 0; i < LP_BENCH_ECHOES; i++)
+    lp_bench_child_clear (&children[i]);
+}
+
+/* One write for each message, as nothing is to wait for the next one; what has come back is read at once. */
+double
+lp_bench_echoes_ask (gpointer data, guint n)
+{
+  LpBenchChild *children = data;
+  struct pollfd fds[LP_BENCH_ECHOES];
+  gsize n_read[LP_BENCH_ECHOES] = { 0 };
+  char bytes[ECHO_SIZE * 64] = { 0 };
+  gint64 started = lp_bench_now ();
+  guint n_started = 0;
+  guint n_ended = 0;
+
+  for (guint i = 0; i < LP_BENCH_ECHOES; i++)
+    fds[i] = (struct pollfd) { children[i].from, POLLIN, 0 };
+  for (; n_started < MIN (64, n); n_started++)
+    lp_bench_write_all (children[n_started % LP_BENCH_ECHOES].to, bytes, ECHO_SIZE);
+
+  while (n_ended < n)
+    {
+      g_assert_cmpint (poll (fds, LP_BENCH_ECHOES, -1), >, 0);
+      for (guint i = 0; i < LP_BENCH_ECHOES; i++)
+        {
+          gssize length = (fds[i].revents & POLLIN) != 0 ? read (fds[i].fd, bytes, sizeof bytes) : 0;
+
+          for (n_read[i] += (gsize) length; n_read[i] >= ECHO_SIZE; n_read[i] -= ECHO_SIZE, n_ended++)
+            if (n_started < n)
+              {
+                lp_bench_write_all (children[i].to, bytes, ECHO_SIZE);
+                n_started++;
+              }
+        }
+    }
+
+  return (double) (lp_bench_now () - started) / n;
+}
+
+/* --- An echo of a process with two threads, read by a thread that wakes the main loop --- */
+
+static gpointer
+relay_main (gpointer data)
+{
+  LpBenchRelay *self = data;
+  char bytes[ECHO_SIZE];
+  gsize have = 0;
+  gssize length;
+
+  while ((length = read (self->child.from, bytes + have, sizeof bytes - have)) > 0)
+    if ((have += (gsize) length) == sizeof bytes)
+      {
+        have = 0;
+        g_atomic_int_set (&self->answered, TRUE);
+        g_main_context_wakeup (NULL);
+      }
+
+  return NULL;
+}
+
+void
+lp_bench_relay_init (LpBenchRelay *self)
+{
+  self->answered = FALSE;
+  lp_bench_child_init_pipes (&self->child, "relay");
+  self->thread = g_thread_new ("relay", relay_main, self);
+}
+
+/* The child ends, and with it what the thread reads. */
+void
+lp_bench_relay_clear (LpBenchRelay *self)
+{
+  close (self->child.to);
+  g_thread_join (self->thread);
+  close (self->child.from);
+  g_subprocess_wait (self->child.process, NULL, NULL);
+  g_clear_object (&self->child.process);
+}
+
+double
+lp_bench_relay_ask (gpointer data, guint n)
+{
+  LpBenchRelay *self = data;
+  char bytes[ECHO_SIZE] = { 0 };
+  gint64 started = lp_bench_now ();
+
+  for (guint i = 0; i < n; i++)
+    {
+      g_atomic_int_set (&self->answered, FALSE);
+      lp_bench_write_all (self->child.to, bytes, sizeof bytes);
+      while (!g_atomic_int_get (&self->answered))
+        g_main_context_iteration (NULL, TRUE);
+    }
+
+  return (double) (lp_bench_now () - started) / n;
+}

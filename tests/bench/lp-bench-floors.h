@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+#pragma once
+
+#include "lp-bench.h"
+
+G_BEGIN_DECLS
+
+/* What the name of a row begins with that has one of these in the place of ours. */
+#define LP_BENCH_FLOOR "floor: "
+
+/* Bare mechanisms, to be compared with the peers in the place of ours. Each has an LpBenchFunc, for itself as data. */
+
+/* A thread that is woken, and wakes this one, or its main loop. */
+typedef struct
+{
+  GMutex lock;
+  GCond cond;
+  gboolean asked;               /* (lock) */
+  gboolean answered;            /* (lock) also read without it by a main loop */
+  gboolean ends;                /* (lock) */
+  gboolean wakes_loop;          /* (construct-only) */
+  GThread *thread;
+} LpBenchPartner;
+
+void   lp_bench_partner_init  (LpBenchPartner *self, gboolean wakes_loop);
+double lp_bench_partner_ask   (gpointer self, guint n);
+void   lp_bench_partner_clear (LpBenchPartner *self);
+
+/* Two plain objects a job, for it and its result, through a locked queue to two threads, and through another one into
+ * the main loop, which takes whatever is there. */
+typedef struct
+{
+  GMutex lock;
+  GCond cond;
+  GQueue asked;                 /* (lock) of results, each with its job as data */
+  GQueue answered;              /* (lock) */
+  gboolean ends;                /* (lock) */
+  GSource *source;
+  GThread *threads[2];
+  guint in_flight;
+  guint n_started;
+  guint n_ended;
+  guint n;
+} LpBenchCrew;
+
+void   lp_bench_crew_init     (LpBenchCrew *self, guint in_flight);
+double lp_bench_crew_pass     (gpointer self, guint n);
+void   lp_bench_crew_clear    (LpBenchCrew *self);
+
+/* Two processes that echo, with 64 messages in flight. */
+#define LP_BENCH_ECHOES 2
+
+void   lp_bench_echoes_init   (LpBenchChild *children);
+double lp_bench_echoes_ask    (gpointer children, guint n);
+void   lp_bench_echoes_clear  (LpBenchChild *children);
+
+/* One message at a time: a process that reads in one thread and answers in another one, so that it can be told
+ * something meanwhile; and a thread here that reads the answer whatever the main loop does, and wakes it. */
+typedef struct
+{
+  LpBenchChild child;
+  GThread *thread;
+  int answered;                 /* (atomic) */
+} LpBenchRelay;
+
+void   lp_bench_relay_init    (LpBenchRelay *self);
+double lp_bench_relay_ask     (gpointer self, guint n);
+void   lp_bench_relay_clear   (LpBenchRelay *self);
+
+G_END_DECLS
