@@ -199,9 +199,10 @@ set (GVariantDict *dict, const char *key, GVariant *value)
 void
 lp_test_worker_say_hello (LpTestWorker *self, GVariant *more, int nonce_fd)
 {
+  g_autoptr (GVariant) owned = more != NULL ? g_variant_ref_sink (more) : NULL;
   GVariantDict dict;
 
-  g_variant_dict_init (&dict, more);
+  g_variant_dict_init (&dict, owned);
   set (&dict, "version", g_variant_new_uint32 (1));
   set (&dict, "max-message-size", g_variant_new_uint64 (LP_TEST_MAX_MESSAGE_SIZE));
   set (&dict, "name", g_variant_new_string ("test-1-1"));
@@ -244,6 +245,7 @@ lp_test_worker_read (LpTestWorker *self, LpFrame *frame)
 GVariant *
 lp_test_worker_expect (LpTestWorker *self, LpFrameType type, guint64 id)
 {
+  GVariant *body;
   LpFrame frame;
 
   if (!lp_test_worker_read (self, &frame))
@@ -256,7 +258,9 @@ lp_test_worker_expect (LpTestWorker *self, LpFrameType type, guint64 id)
     }
   g_assert_cmpuint (frame.id, ==, id);
 
-  return frame.body;
+  body = g_steal_pointer (&frame.body);
+  lp_frame_clear (&frame);
+  return body;
 }
 
 void

@@ -76,6 +76,7 @@ typedef struct
 
 static GMutex table_lock;       /* a leaf */
 static GHashTable *table;       /* (table_lock) GMainContext -> LpDelivery, neither held */
+static GSList *leaked;          /* (table_lock) of GArray of Destroy; on purpose, and so within reach of leak checkers */
 static guint64 n_forgotten;     /* (atomic; changed under table_lock) how often one has left the table */
 
 /* What a thread found last, so that threads that submit all the time do not meet
@@ -262,6 +263,7 @@ static void
 context_destroyed_cb (gpointer data)
 {
   LpDelivery *self = data;
+  GArray *destroys;
   guint n_leaked = 0;
 
   if (self->fork_generation != lp_fork_generation ())
@@ -275,9 +277,16 @@ context_destroyed_cb (gpointer data)
   g_mutex_unlock (&table_lock);
 
   g_mutex_lock (&self->lock);
-  if (self->destroys != NULL)
-    n_leaked = self->destroys->len;
+  destroys = take_destroys_locked (self);
   g_mutex_unlock (&self->lock);
+
+  if (destroys != NULL)
+    {
+      n_leaked = destroys->len;
+      g_mutex_lock (&table_lock);
+      leaked = g_slist_prepend (leaked, destroys);
+      g_mutex_unlock (&table_lock);
+    }
 
   if (n_leaked > 0)
     lp_log (G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, LP_DEBUG_DELIVERY, "user-data-leaked", NULL,
