@@ -115,6 +115,26 @@ test_behind_two_long_ones (void)
   finish (manager, lease);
 }
 
+/* A command has the place of a worker: no call runs beside it, however short the calls are. */
+static void
+test_beside_a_command (void)
+{
+  const char * const argv[] = { "sleep", "0.3", NULL };
+  LpManager *manager = lp_test_start (1, "workers-per-pool", 1, NULL);
+  LpLease *lease = lp_test_acquire (manager, "command");
+  g_autoptr (LpJob) command = lp_job_new_for_command (argv, NULL);
+  g_autoptr (LpJob) next = NULL;
+
+  warm_up (lease);
+  lp_test_submit (lease, command);
+  next = submit_call (lease, "value", g_variant_new ("(i)", 1));
+  assert_value (next, 1);
+  g_assert_cmpint (lp_job_get_state (command), ==, LP_JOB_STATE_SUCCEEDED);
+  g_assert_cmpint (lp_job_get_started_at (next), >=, lp_job_get_ended_at (command));
+
+  finish (manager, lease);
+}
+
 /* One that was sent ahead, and is cancelled there, leaves the others alone. */
 static void
 test_cancelled_in_the_middle (void)
@@ -290,6 +310,7 @@ main (int argc, char *argv[])
   add ("/queue/fifo", test_fifo);
   add ("/queue/behind-a-long-one", test_behind_a_long_one);
   add ("/queue/behind-two-long-ones", test_behind_two_long_ones);
+  add ("/queue/beside-a-command", test_beside_a_command);
   add ("/queue/cancelled-in-the-middle", test_cancelled_in_the_middle);
   add ("/replaced/recycle-idle", test_recycle_idle);
   add ("/replaced/recycle-leased", test_recycle_leased);

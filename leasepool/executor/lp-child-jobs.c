@@ -88,14 +88,15 @@ lp_child_is_free (LpChild *self)
          && !lp_child_is_worn_out (self);
 }
 
-/* How many more jobs it may be sent ahead of the end of the one that runs. */
+/* How many more jobs it may be sent ahead of the end of the one that runs. One that has none would begin at once, and a
+ * command may have its place. */
 guint
 lp_child_get_room (LpChild *self)
 {
   guint wanted;
 
   if (self->state != LP_CHILD_READY || self->over || self->mean_usec < 0 || self->depth == 0
-      || lp_child_is_worn_out (self) || self->recalled
+      || lp_child_is_worn_out (self) || self->recalled || (self->running == NULL && self->sent.length == 0)
       || (self->running != NULL && lp_job_get_interrupt (self->running) != LP_INTERRUPT_NONE))
     return 0;
 
