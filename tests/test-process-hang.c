@@ -190,6 +190,30 @@ test_hang_is_disposed (gconstpointer arguments)
   tear_down (&self);
 }
 
+/* It has broken its executor by then, unless the cancel was faster: that is not forgotten because the worker is ended for
+ * the job. So whoever comes next is told. */
+static void
+test_hang_closed_its_stream_and_is_cancelled (gconstpointer arguments)
+{
+  Hang self;
+  LpTestOutcome *next;
+
+  set_up (&self, arguments);
+  start (&self);
+  start_bad_job (&self, 0);
+  lp_job_cancel (self.bad->job);
+  lp_test_assert_cancelled (self.bad);
+
+  next = lp_test_double (self.lease, 21);
+  lp_test_wait_outcome (next);
+  if (next->result != NULL)
+    lp_test_assert_int (next, 42);
+  else if (!g_error_matches (next->error, LP_ERROR, LP_ERROR_EXPIRED))
+    lp_test_assert_untouched (next);
+  lp_test_outcome_free (next);
+  tear_down (&self);
+}
+
 /* It was sent the call, and has not even begun: the same for whoever waits. */
 static void
 test_hang_before_the_beginning (void)
@@ -481,6 +505,10 @@ main (int argc, char *argv[])
   add_each_way ("stderr-for-ever", "stderr-for-ever");
   g_test_add_data_func ("/process/hang/answer-sigterm/is-cancelled", "answer-sigterm", test_hang_is_cancelled);
   g_test_add_data_func ("/process/hang/answer-sigterm/is-timed-out", "answer-sigterm", test_hang_times_out);
+  g_test_add_data_func ("/process/hang/close-stream/is-cancelled", "close-stream",
+                        test_hang_closed_its_stream_and_is_cancelled);
+  g_test_add_data_func ("/process/hang/shut-stream/is-cancelled", "shut-stream",
+                        test_hang_closed_its_stream_and_is_cancelled);
   lp_test_add_breaks ("/process/hang/", breaks, G_N_ELEMENTS (breaks));
   g_test_add_func ("/process/hang/before-the-beginning", test_hang_before_the_beginning);
   g_test_add_func ("/process/hang/before-the-beginning-is-revoked", test_hang_before_the_beginning_is_revoked);

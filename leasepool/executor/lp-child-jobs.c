@@ -173,11 +173,12 @@ holds_given_up (LpChild *self)
 /* After each move, and when a job has been given up: whether the process is to
  * end for one. Another job may be starting at this moment, and must not be hit:
  * all that has not started is called back first. If the job ends meanwhile, there
- * is nothing to stop. A process that does not answer is killed. */
+ * is nothing to stop. A process that does not answer is killed. One whose stream is
+ * over ends by its own fault, and that is what its executor must be told. */
 void
 lp_child_settle_stop (LpChild *self)
 {
-  gboolean given_up = self->state == LP_CHILD_READY && holds_given_up (self);
+  gboolean given_up = self->state == LP_CHILD_READY && !self->over && holds_given_up (self);
 
   if (given_up && self->running != NULL && self->sent.length == 0)
     lp_child_terminate (self);
