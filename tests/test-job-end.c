@@ -195,6 +195,47 @@ test_cancel_before_submit (Fixture *self, gconstpointer data)
   g_assert_cmpuint (lp_test_gate_get_entered (self->gate), ==, 0);
 }
 
+/* Called when the executor takes its reference, which is before it has accepted the job: a binding is told of it, too. */
+static void
+cancel_in_submit_cb (gpointer data, GObject *object, gboolean is_last_reference)
+{
+  guint *n_cancelled = data;
+  LpJob *job = LP_JOB (object);
+
+  if (is_last_reference || *n_cancelled > 0)
+    return;
+
+  ++*n_cancelled;
+  lp_job_cancel (job);
+  assert_cancelled (job);
+  g_assert_null (lp_job_get_owner (job));
+  g_assert_cmpint (lp_job_get_queued_at (job), ==, 0);
+}
+
+/* What the submit has set by then is nobody's to read: it takes it back when it is refused. */
+static void
+test_cancel_in_the_middle_of_its_submit (Fixture *self, gconstpointer data)
+{
+  LpJob *job = lp_test_value_job (1);
+  g_autoptr (GError) refusal = NULL;
+  g_autoptr (GError) error = NULL;
+  guint n_cancelled = 0;
+
+  g_object_add_toggle_ref (G_OBJECT (job), cancel_in_submit_cb, &n_cancelled);
+  g_object_unref (job);
+  g_assert_false (lp_lease_submit (self->lease, job, &refusal));
+  g_assert_error (refusal, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_assert_cmpuint (n_cancelled, ==, 1);
+
+  error = lp_job_dup_error (job);
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_assert_null (strstr (error->message, "“job”"));
+  g_assert_null (lp_job_get_owner (job));
+  g_assert_cmpint (lp_lease_get_pending_jobs (self->lease), ==, 0);
+
+  g_object_remove_toggle_ref (G_OBJECT (job), cancel_in_submit_cb, &n_cancelled);
+}
+
 /* In every other round the victim surely runs when it is cancelled, else it may
  * still be queued. */
 static void
@@ -385,6 +426,7 @@ main (int argc, char *argv[])
   add ("cancel/after-the-end", 1, test_cancel_after_the_end);
   add ("cancel/by-itself", 1, test_cancel_by_itself);
   add ("cancel/before-submit", 1, test_cancel_before_submit);
+  add ("cancel/in-the-middle-of-its-submit", 1, test_cancel_in_the_middle_of_its_submit);
   add ("cancel/never-reaches-the-next", 1, test_cancel_never_reaches_the_next);
   add_closure ("cancel/grace-is-not-cut-by-the-time-out", 1, test_cancel_grace_is_not_cut_by_the_timeout);
   add_short_closure ("cancel/grace-is-not-put-off-by-the-time-out", 20, test_cancel_grace_is_not_put_off_by_the_timeout);

@@ -388,14 +388,20 @@ check_held (LpJob *self, GError **error)
   return FALSE;
 }
 
-/* Before it is submitted nobody knows whose thread this is. */
+/* NULL before it is submitted, and in a worker process. */
+static LpPool *
+get_pool (LpJob *self)
+{
+  return lp_job_was_accepted (self) ? self->pool : NULL;
+}
+
+/* Without a pool nobody knows whose thread this is. */
 static gboolean
 wait_for (LpJob *self, LpCompletion *completion, gint64 end)
 {
-  if (lp_job_peek_state (self) == LP_JOB_STATE_NEW || self->pool == NULL)
-    return lp_completion_wait (completion, end);
+  LpPool *pool = get_pool (self);
 
-  return lp_pool_wait_for (self->pool, completion, end);
+  return pool != NULL ? lp_pool_wait_for (pool, completion, end) : lp_completion_wait (completion, end);
 }
 
 static GVariant *
@@ -418,7 +424,7 @@ block (LpJob *self, double timeout_seconds, GCancellable *cancellable, GError **
       wait_for (self, completion, LP_TIME_NEVER);
     }
 
-  if (lp_job_peek_state (self) != LP_JOB_STATE_NEW && self->pool != NULL)
+  if (get_pool (self) != NULL)
     lp_pool_reap (self->pool);
 
   return lp_completion_propagate (completion, error);

@@ -72,7 +72,7 @@ struct _LpJob
   GBytes *input;                /* (construct-only) */
   double timeout_seconds;       /* (until submitted) */
 
-  /* Set by the submit that wins, before the job is queued; constant then. */
+  /* Set by the submit that wins, before the job is queued; constant then, see lp_job_was_accepted(). */
   LpExecutor *executor;         /* (owned) */
   LpPool *pool;                 /* (owned) */
   LpFunction *function;         /* (owned) (nullable) the named function */
@@ -115,6 +115,7 @@ struct _LpJob
 
 gboolean    lp_job_claim_for_submit     (LpJob *self, GError **error);
 void        lp_job_unclaim              (LpJob *self);
+gboolean    lp_job_was_accepted         (LpJob *self);
 gboolean    lp_job_set_queued           (LpJob *self);
 gboolean    lp_job_hold                 (LpJob *self, LpPool *pool, gint64 now, LpCompletion *ended,
                                          LpJobTally *tally);

@@ -144,7 +144,7 @@ lp_job_get_owner (LpJob *self)
 {
   g_return_val_if_fail (LP_IS_JOB (self), NULL);
 
-  return lp_job_peek_state (self) != LP_JOB_STATE_NEW && !lp_job_is_held (self) ? self->owner : NULL;
+  return lp_job_was_accepted (self) && !lp_job_is_held (self) ? self->owner : NULL;
 }
 
 /**
@@ -224,7 +224,7 @@ get_executor_time (LpJob *self, gint64 *time)
     return *time; /* as it was when the job was made */
   if (lp_job_is_held (self))
     return *time; /* constant meanwhile */
-  if (lp_job_peek_state (self) == LP_JOB_STATE_NEW || self->executor == NULL || lp_pool_is_forked (self->pool))
+  if (!lp_job_was_accepted (self) || lp_pool_is_forked (self->pool))
     return 0;
 
   lock = lp_executor_get_lock (self->executor);

@@ -185,7 +185,7 @@ give_outcome (LpJob *self, LpOutcome *outcome)
       check_outcome (self, outcome);
       lp_worker_job_given (self->worker, self, outcome);
     }
-  else if (lp_job_peek_state (self) == LP_JOB_STATE_NEW || lp_job_is_held (self) || self->executor == NULL)
+  else if (!lp_job_was_accepted (self) || lp_job_is_held (self))
     g_critical ("lp_job_return_value() or lp_job_return_error() was called for a job that no executor has begun");
   else
     {
@@ -315,7 +315,7 @@ lp_job_set_progress (LpJob *self, double progress, const char *status)
       g_free (self->status);
       self->status = g_utf8_make_valid (status, -1);
     }
-  post = !self->progress_posted && lp_job_peek_state (self) != LP_JOB_STATE_NEW && self->pool != NULL
+  post = !self->progress_posted && lp_job_was_accepted (self) && self->pool != NULL
          && g_signal_handler_find (self, G_SIGNAL_MATCH_UNBLOCKED, 0, 0, NULL, NULL, NULL) != 0;
   if (post)
     self->progress_posted = TRUE;

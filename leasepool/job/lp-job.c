@@ -443,7 +443,7 @@ lp_job_claim_for_submit (LpJob *self, GError **error)
   else if (!(self->timeout_seconds >= 0 && self->timeout_seconds <= G_MAXDOUBLE))
     g_set_error (error, LP_ERROR, LP_ERROR_INVALID_ARGUMENT,
                  "timeout-seconds is %g, but must be finite and >= 0", self->timeout_seconds);
-  else if (lp_job_get_state (self) == LP_JOB_STATE_CANCELLED && self->queued_at == 0)
+  else if (lp_job_peek_state (self) == LP_JOB_STATE_CANCELLED && !lp_job_was_accepted (self))
     g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "The job was cancelled before it was submitted");
   else if (!g_atomic_int_compare_and_exchange (&self->submitted, FALSE, TRUE))
     g_set_error_literal (error, LP_ERROR, LP_ERROR_INVALID_ARGUMENT,
@@ -452,6 +452,16 @@ lp_job_claim_for_submit (LpJob *self, GError **error)
     return TRUE;
 
   return FALSE;
+}
+
+/* Whether it has been in a queue, or held. From then on what its submit has set is constant; before, and for ever in a job
+ * that was cancelled before, it is nobody's but the submit's, which takes it back when it is refused. */
+gboolean
+lp_job_was_accepted (LpJob *self)
+{
+  LpJobState state = lp_job_peek_state (self);
+
+  return state != LP_JOB_STATE_NEW && (!lp_job_state_is_end (state) || self->queued_at != 0);
 }
 
 /* The submit was refused; the job is as new. */
@@ -523,7 +533,9 @@ cancel_new (LpJob *self)
   ended = g_atomic_int_compare_and_exchange (&self->state, LP_JOB_STATE_NEW, LP_JOB_STATE_CANCELLED);
   if (ended)
     {
-      self->error = lp_job_interrupt_error (self, LP_INTERRUPT_CANCEL);
+      /* Only who submits it, which may be now, may read the owner. */
+      self->error = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED,
+                                         "The job was cancelled before it was submitted");
       self->ended_at = lp_clock_now ();
       waiters = self->waiters;
       g_queue_init (&self->waiters);
