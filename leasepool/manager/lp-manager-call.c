@@ -43,6 +43,7 @@ typedef struct
   LpWaiter *waiter;             /* (construct-only) (owned) NULL in one that does not wait */
   LpGrant *grant;               /* (owned) set before the job is queued, released by the step that tells */
   int phase;                    /* (atomic) CallPhase */
+  gboolean accepted;            /* (first step) the job got into a queue */
 } Call;
 
 /* The last reference may go on any thread. What may be foreign is not destroyed
@@ -53,7 +54,8 @@ call_clear (gpointer data)
 {
   Call *self = data;
 
-  if (self->job->pool == NULL && !lp_pool_is_forked (self->pool))
+  /* Not asked of the job: one that was refused may be in its next submit. */
+  if (!self->accepted && !lp_pool_is_forked (self->pool))
     lp_pool_destroy_in_owner (self->pool, g_object_unref, self->job);
   else
     g_object_unref (self->job);
@@ -117,7 +119,8 @@ acquired_cb (LpCompletion *completion, gpointer data)
   GError *error = NULL;
 
   self->grant = lp_completion_propagate (completion, &error);
-  if (self->grant == NULL || !submit (self, &error))
+  self->accepted = self->grant != NULL && submit (self, &error);
+  if (!self->accepted)
     {
       if (!take_back (self))
         {
