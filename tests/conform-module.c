@@ -33,6 +33,9 @@
  *                              if there are more than the file "limit" says; also when it was called before
  * initialised () -> (i)        the number
  * worn () -> (i)               how often it was called in this worker
+ * say (s) -> ()               logs it
+ * say-and-stay (s) -> ()      the same, and does not end
+ * print-and-stay (s) -> ()    prints it to the standard error, and does not end
  * wait-itself (d) -> ()        waits so long for its own end
  */
 
@@ -40,6 +43,7 @@
 #include <fcntl.h>
 #include <leasepool.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -336,6 +340,35 @@ directory_func (LpJob *job, GVariant **result, gpointer user_data, GError **erro
 }
 
 static void
+say_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  const char *text;
+
+  g_variant_get (lp_job_get_parameters (job), "(&s)", &text);
+  g_message ("%s", text);
+  *result = g_variant_new ("()");
+}
+
+static void
+say_and_stay_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  say_func (job, result, user_data, error);
+  while (TRUE)
+    pause ();
+}
+
+static void
+print_and_stay_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  const char *text;
+
+  g_variant_get (lp_job_get_parameters (job), "(&s)", &text);
+  fprintf (stderr, "%s\n", text);
+  while (TRUE)
+    pause ();
+}
+
+static void
 nice_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
 {
   *result = g_variant_new ("(i)", getpriority (PRIO_PROCESS, 0));
@@ -453,6 +486,9 @@ static const struct
   { "init", "(iay)", "()", init_func },
   { "worn", "()", "(i)", worn_func },
   { "initialised", "()", "(i)", initialised_func },
+  { "say", "(s)", "()", say_func },
+  { "say-and-stay", "(s)", "()", say_and_stay_func },
+  { "print-and-stay", "(s)", "()", print_and_stay_func },
   { "wait-itself", "(d)", "()", wait_itself_func },
 };
 

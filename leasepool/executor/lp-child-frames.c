@@ -336,6 +336,8 @@ handle_frame (LpChild *self, LpFrame *frame)
 {
   GError *error;
 
+  self->n_handling++;
+
   /* Nothing overtakes a record that came before it. */
   if (frame->type != LP_FRAME_LOG)
     flush_records (self);
@@ -346,6 +348,7 @@ handle_frame (LpChild *self, LpFrame *frame)
   else
     error = handlers[frame->type] (self, frame);
 
+  self->n_handling--;
   lp_frame_clear (frame);
   if (error != NULL)
     {
@@ -464,19 +467,17 @@ static gboolean
 readable_cb (int fd, GIOCondition condition, gpointer user_data)
 {
   g_autoptr (LpChild) self = lp_child_ref (user_data);
-  LpExecutor *executor = self->executor;
+  LpProcessExecutor *executor = LP_PROCESS_EXECUTOR (self->executor);
+  LpProcessBatch batch;
 
   if (self->channel == NULL)
     return G_SOURCE_REMOVE;
-  /* Something that a frame leads to iterates this thread's context: the frame comes first. */
-  if (self->reading)
+  if (self->n_handling > 0)
     return G_SOURCE_CONTINUE;
 
-  self->reading = TRUE;
-  lp_process_executor_begin_batch (LP_PROCESS_EXECUTOR (executor));
+  lp_process_executor_begin_batch (executor, &batch);
   lp_child_read (self, FRAMES_A_DISPATCH);
-  lp_process_executor_end_batch (LP_PROCESS_EXECUTOR (executor));
-  self->reading = FALSE;
+  lp_process_executor_end_batch (executor, &batch);
 
   if (self->channel == NULL)
     return G_SOURCE_REMOVE;

@@ -171,6 +171,17 @@ drained_cb (gpointer data, gpointer more)
   lp_child_set_paused (data, FALSE);
 }
 
+static void
+log_line (LpChild *self, const char *line)
+{
+  g_autofree char *valid = g_utf8_make_valid (line, -1);
+  LpRecord record = { .level = G_LOG_LEVEL_MESSAGE, .message = valid, .from_stderr = TRUE };
+
+  lp_record_sink_push (self->sink, &record);
+  if (lp_record_sink_is_full (self->sink))
+    lp_child_set_paused (self, TRUE);
+}
+
 /* A line belongs to the log, if records are forwarded and nowhere else; else to
  * the standard error of this process. */
 static void
@@ -178,22 +189,17 @@ line_cb (const char *line, gpointer user_data)
 {
   LpChild *self = user_data;
   LpSettings *settings = lp_executor_get_settings (self->executor);
-  g_autofree char *valid = g_utf8_make_valid (line, -1);
 
+  self->n_handling++;
   if (settings->forward_process_logs && settings->clear_process_log_handlers)
-    {
-      LpRecord record = { .level = G_LOG_LEVEL_MESSAGE, .message = valid, .from_stderr = TRUE };
-
-      lp_record_sink_push (self->sink, &record);
-      if (lp_record_sink_is_full (self->sink))
-        lp_child_set_paused (self, TRUE);
-    }
+    log_line (self, line);
   else
     {
       g_autofree char *escaped = lp_log_escape (line);
 
       g_printerr ("%s\n", escaped);
     }
+  self->n_handling--;
 }
 
 static int

@@ -333,13 +333,15 @@ give_back_sent (LpChild *self)
 
 /* GLib says that a child has ended when its descriptor says so. While somebody
  * traces the child, a debugger or a leak checker, the parent cannot reap it then:
- * it stays a zombie, and its status is not known. FALSE: not yet. By its
- * descriptor no other child is meant. */
+ * it stays a zombie, and its status is not known. FALSE: not yet, or what it said
+ * is being handled. By its descriptor no other child is meant. */
 static gboolean
 reap (LpChild *self)
 {
   siginfo_t info = { 0 };
 
+  if (self->n_handling > 0)
+    return FALSE;
   if (self->pidfd == -1)
     return TRUE;
 
@@ -381,7 +383,7 @@ lp_child_ended (LpChild *self)
     }
 
   source = g_timeout_source_new (REAP_MSEC);
-  g_source_set_static_name (source, "[leasepool] worker that is traced");
+  g_source_set_static_name (source, "[leasepool] worker that has ended");
   g_source_set_callback (source, reap_again_cb, lp_child_ref (self), (GDestroyNotify) lp_child_unref);
   g_source_attach (source, g_main_context_get_thread_default ());
   g_source_unref (source);

@@ -20,10 +20,16 @@ struct _LpProcessExecutor
   gboolean closing;
   gboolean doomed;              /* a worker did what breaks it, and is being killed for that */
   gboolean pumping;             /* or handling frames, and will */
-  gboolean was_posted;          /* by somebody, before the batch of frames */
   GSource *overdue_source;      /* (owned) (nullable) */
   LpRemoteFunctions *remote;    /* (queue lock) (nullable) what the workers said they have; constant once set */
 };
+
+/* How it was before some frames, which others may come within: see LpChild. */
+typedef struct
+{
+  gboolean pumping;
+  gboolean posted;
+} LpProcessBatch;
 
 /* On the service thread. */
 gboolean lp_process_executor_is_dead        (LpProcessExecutor *self);
@@ -33,8 +39,8 @@ void     lp_process_executor_pump           (LpExecutor *executor);
 void     lp_process_executor_fill_up        (LpProcessExecutor *self);
 
 /* For the children. */
-void     lp_process_executor_begin_batch    (LpProcessExecutor *self);
-void     lp_process_executor_end_batch      (LpProcessExecutor *self);
+void     lp_process_executor_begin_batch    (LpProcessExecutor *self, LpProcessBatch *batch);
+void     lp_process_executor_end_batch      (LpProcessExecutor *self, LpProcessBatch *batch);
 char    *lp_process_executor_take_functions (LpProcessExecutor *self, GVariant *hello);
 gboolean lp_process_executor_check_result   (LpProcessExecutor *self, LpJob *job, GVariant *result, char **declared);
 

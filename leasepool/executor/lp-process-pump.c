@@ -176,28 +176,29 @@ lp_process_executor_pump (LpExecutor *executor)
 
 /* Several frames are handled at once, and what they make possible after them. */
 void
-lp_process_executor_begin_batch (LpProcessExecutor *self)
+lp_process_executor_begin_batch (LpProcessExecutor *self, LpProcessBatch *batch)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (LP_EXECUTOR (self));
 
+  batch->pumping = self->pumping;
   self->pumping = TRUE;
 
   /* Nor need anybody wake this thread meanwhile. */
   g_mutex_lock (&priv->lock);
-  self->was_posted = priv->pump_posted;
+  batch->posted = priv->pump_posted;
   priv->pump_posted = TRUE;
   g_mutex_unlock (&priv->lock);
 }
 
 void
-lp_process_executor_end_batch (LpProcessExecutor *self)
+lp_process_executor_end_batch (LpProcessExecutor *self, LpProcessBatch *batch)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (LP_EXECUTOR (self));
 
   g_mutex_lock (&priv->lock);
-  priv->pump_posted = self->was_posted;
+  priv->pump_posted &= batch->posted; /* what was posted may have come meanwhile */
   g_mutex_unlock (&priv->lock);
 
-  self->pumping = FALSE;
+  self->pumping = batch->pumping;
   lp_process_executor_pump (LP_EXECUTOR (self));
 }
