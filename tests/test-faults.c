@@ -228,7 +228,8 @@ test_interrupted (void)
 
   start_storm ();
   manager = lp_test_start (2, "workers-per-pool", 2, "start-timeout-seconds", PATIENCE_SECONDS, NULL);
-  for (int i = 0; i < 10; i++)
+  /* A machine that is quick does so much before there was a storm. */
+  for (int i = 0; i < 10 || g_atomic_int_get (&n_signals) <= 100; i++)
     {
       LpLease *lease = lp_test_acquire (manager, "storm");
 
@@ -242,7 +243,6 @@ test_interrupted (void)
   lp_test_finish (manager);
   end_storm ();
   g_test_message ("%d signals", n_signals);
-  g_assert_cmpint (n_signals, >, 100);
 }
 
 /* --- Callers that are gone --- */
