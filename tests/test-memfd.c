@@ -88,6 +88,8 @@ assert_file (int fd, GVariant *value)
   g_autoptr (GBytes) bytes = lp_memfd_map (fd, size, &error);
 
   g_assert_no_error (error);
+  /* Whoever does not map it reads from where it is. */
+  g_assert_cmpint (lseek (fd, 0, SEEK_CUR), ==, 0);
   g_assert_cmpmem (g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes), g_variant_get_data (value), size);
   close (fd);
 }

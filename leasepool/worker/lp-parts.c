@@ -239,23 +239,26 @@ collect (LpParts *self, guint first, gsize skip, struct iovec *iovecs)
   return n;
 }
 
-/* Writes all to FD, which does not block; FALSE with errno. */
+/* Writes all to the beginning of FD, a file, whose position stays where it is: there, for whoever gets it. FALSE with
+ * errno. */
 gboolean
 lp_parts_write (LpParts *self, int fd)
 {
+  off_t offset = 0;
   guint first = 0;
   gsize skip = 0;
 
   while (first < self->list->len)
     {
       struct iovec iovecs[MAX_IOVECS];
-      gssize n_written = writev (fd, iovecs, collect (self, first, skip, iovecs));
+      gssize n_written = pwritev (fd, iovecs, collect (self, first, skip, iovecs), offset);
 
       if (n_written == -1 && errno == EINTR)
         continue;
       if (n_written == -1)
         return FALSE;
 
+      offset += n_written;
       skip += (gsize) n_written;
       while (first < self->list->len && skip >= g_array_index (self->list, Part, first).size)
         skip -= g_array_index (self->list, Part, first++).size;
