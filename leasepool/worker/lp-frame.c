@@ -68,7 +68,7 @@ void
 lp_frame_keep_types (void)
 {
   /* For their references. Nobody reads them: without volatile a compiler leaves the array out, and they are leaks. */
-  static GVariant *volatile kept[G_N_ELEMENTS (kinds) + 1];
+  static GVariant *volatile kept[G_N_ELEMENTS (kinds) + 1] G_GNUC_UNUSED;
   static gsize is_done;
 
   if (!g_once_init_enter (&is_done))
