@@ -19,7 +19,8 @@ This page is written by `tests/bench/run`. Each comparison runs both sides in tu
 process for the peer, and which side goes first alternates; after a round that warms up, the medians of the rounds are
 shown. *Ratio* is ours / peer, the median of the ratios of the rounds, with the least and the greatest one; the goal is
 for the ratio, or for the value where there is no peer. The peers are programs of our own on public interfaces, built
-with the same flags.
+with the same flags. A row that begins with *floor* has a bare mechanism in the place of ours, against the same peer: it
+tells what is within reach where a goal is missed.
 
 To repeat it, on a machine that has nothing else to do:
 
@@ -47,10 +48,21 @@ SUBJECTS = {
 }
 
 NOTES = {
+    "jobs": "Floors: a job with its result is at least two objects, and goes through a lock to a thread and through another "
+            "one back into the main loop; one at a time wakes a thread, and that wakes the main loop. A worker thread "
+            "that looked again and again for 30 µs before it slept would save one of the two wake-ups; it came to 0.7 to 0.9 "
+            "of the peer's time in a trial, at the cost of a processor, and was not kept.",
+    "calls": "Floors: a process that can be told to cancel while it runs a function has a thread that reads and another one "
+             "that runs it, and answers have to be read whatever the main loop does, so that a thread reads them, too; "
+             "many at a time are one write each, so that none waits for the next one.",
     "acquire": "The peers are what no lease can do without: an object, and one turn of the main loop.",
     "many": "Ours is with many leases, the peer is the same with few: what one operation costs must not grow.",
     "grinder": "Ours acquires a lease for each batch; the peer submits the same jobs to one lease that it holds.",
-    "python": "Both sides in one event loop of asyncio.",
+    "python": "Both sides in one event loop of asyncio. The floor is what PyGObject takes to pass on a job and the call of "
+              "its function, without an event loop; what a job can do beyond a call of run_in_executor(), its states, times, "
+              "limits and ends, is on the far side of that.",
+    "records": "The floor is a bare pipe against the same peer: a write for each line, as a record that is to outlive its "
+               "worker needs one. Ours are parsed, checked, escaped, counted and handed to the log besides.",
     "large": "The floor is below, in “What the system takes”: the bytes in a file in memory, once there and once back.",
     "memory": "Measured with the allocator of the C library.",
     "floors": "Bare mechanisms, as a scale for the rest: what goes through a thread, a main loop or a process cannot "
