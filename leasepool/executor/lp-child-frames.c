@@ -367,6 +367,8 @@ stream_bad (LpChild *self, GError *error)
   if (escaped != NULL)
     lp_child_fail (self, fault ("it wrote text to the stream, its standard output%s: “%s”",
                                 self->greeted ? "" : ", before its hello", escaped));
+  else if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_TOO_MANY_OPEN_FILES))
+    lp_child_fail (self, lp_log_new_error (LP_ERROR, LP_ERROR_PROTOCOL, "was not at fault: %s", error->message));
   else
     lp_child_fail (self, fault ("%s", error->message));
   g_error_free (error);

@@ -33,6 +33,8 @@ keep_descriptor (LpChannel *self, int fd)
 static void
 take_descriptors (LpChannel *self, struct msghdr *message)
 {
+  gsize n_taken = 0;
+
   for (struct cmsghdr *control = CMSG_FIRSTHDR (message); control != NULL; control = CMSG_NXTHDR (message, control))
     {
       gsize n_fds;
@@ -48,13 +50,18 @@ take_descriptors (LpChannel *self, struct msghdr *message)
           memcpy (&fd, CMSG_DATA (control) + i * sizeof fd, sizeof fd);
           keep_descriptor (self, fd);
         }
+      n_taken += n_fds;
 
       /* A frame has one, so that more are nobody's. */
       self->too_many_fds |= n_fds > 1;
     }
 
+  /* There was no room for more of them: here, or in the table of this process. */
   if ((message->msg_flags & MSG_CTRUNC) != 0)
-    self->too_many_fds = TRUE;
+    {
+      self->lost_fds |= n_taken < LP_CHANNEL_MAX_FDS;
+      self->too_many_fds |= n_taken >= LP_CHANNEL_MAX_FDS;
+    }
 }
 
 /* Like read(), but descriptors are taken. */
@@ -116,6 +123,12 @@ read_some (LpChannel *self, gpointer memory, gsize size, gsize *n_read, GError *
 static gboolean
 check_descriptors (LpChannel *self, GError **error)
 {
+  if (self->lost_fds)
+    {
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_TOO_MANY_OPEN_FILES,
+                           "a file with a body was lost on its way: no descriptor is free in this process");
+      return FALSE;
+    }
   if (!self->too_many_fds && (self->n_received_fds == 0 || self->end > self->begin))
     return TRUE;
 
@@ -129,7 +142,7 @@ take_file (LpChannel *self, GError **error)
   GBytes *bytes;
   int fd;
 
-  if (self->too_many_fds)
+  if (self->too_many_fds || self->lost_fds)
     {
       check_descriptors (self, error);
       return NULL;

@@ -28,6 +28,7 @@ struct _LpChannel
   int received_fds[LP_CHANNEL_MAX_FDS];    /* in their order */
   guint n_received_fds;
   gboolean too_many_fds;        /* there were more */
+  gboolean lost_fds;            /* this process could not take one */
   GBytes *nonce;                /* (nullable) */
   LpFrameHeader large;          /* the frame whose body is being read into `memory` */
   guint8 *memory;               /* (nullable) */
