@@ -17,35 +17,6 @@ lp_job_state_is_end (LpJobState state)
   return state >= LP_JOB_STATE_SUCCEEDED;
 }
 
-/* The error of a job that was made to end for REASON. Bindings know the reason by
- * how the text ends. */
-GError *
-lp_job_interrupt_error (LpJob *self, LpInterrupt reason)
-{
-  const char *owner = self->owner != NULL ? self->owner : "nobody in particular";
-
-  switch (reason)
-    {
-    case LP_INTERRUPT_TIMEOUT:
-      return lp_log_new_error (G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
-                               "The job of “%s” ran longer than its time-out of %g seconds",
-                               owner, self->timeout_seconds);
-    case LP_INTERRUPT_REVOKE:
-      return lp_log_new_error (G_IO_ERROR, G_IO_ERROR_CANCELLED,
-                               "The job of “%s” was cancelled because its lease expired or was revoked", owner);
-    case LP_INTERRUPT_STOP:
-      return lp_log_new_error (G_IO_ERROR, G_IO_ERROR_CANCELLED,
-                               "The job of “%s” was cancelled because the manager stopped", owner);
-    case LP_INTERRUPT_GRINDER:
-      return lp_log_new_error (G_IO_ERROR, G_IO_ERROR_CANCELLED,
-                               "The job of “%s” was cancelled because the grinder stopped", owner);
-    case LP_INTERRUPT_CANCEL:
-    case LP_INTERRUPT_NONE:
-    default:
-      return lp_log_new_error (G_IO_ERROR, G_IO_ERROR_CANCELLED, "The job of “%s” was cancelled", owner);
-    }
-}
-
 static LpJobState
 end_state_locked (LpJob *self, LpOutcome *outcome, gboolean by_function)
 {
@@ -179,47 +150,6 @@ lp_job_follow (LpJob *self, LpCompletion *completion, GCancellable *cancellable)
 {
   lp_completion_watch (completion, cancellable, cancel_cb, g_object_ref (self), g_object_unref);
   lp_job_add_waiter (self, completion);
-}
-
-/* Marks a job that has not ended as to be ended for REASON, unless it has been.
- * The caller may hold the executor's lock. */
-gboolean
-lp_job_mark_interrupted (LpJob *self, LpInterrupt reason)
-{
-  gboolean first;
-
-  g_mutex_lock (&self->lock);
-  first = self->interrupt == LP_INTERRUPT_NONE && !lp_job_state_is_end (lp_job_peek_state (self));
-  if (first)
-    self->interrupt = reason;
-  g_mutex_unlock (&self->lock);
-
-  return first;
-}
-
-/* The cancellable of a marked job fires, on the calling thread, which holds the
- * job. No lock may be held: its handlers are foreign, and so may be what happens
- * when an object of an interpreter is referenced. One that is made after the
- * mark is cancelled by who makes it. */
-void
-lp_job_fire_cancellable (LpJob *self)
-{
-  GCancellable *cancellable = g_atomic_pointer_get (&self->cancellable);
-
-  if (cancellable != NULL)
-    g_cancellable_cancel (cancellable);
-}
-
-LpInterrupt
-lp_job_get_interrupt (LpJob *self)
-{
-  LpInterrupt interrupt;
-
-  g_mutex_lock (&self->lock);
-  interrupt = self->interrupt;
-  g_mutex_unlock (&self->lock);
-
-  return interrupt;
 }
 
 /* Ends one wait with ERROR, taken, unless the job has ended. Settled first: who

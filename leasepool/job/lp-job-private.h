@@ -26,7 +26,7 @@ typedef enum
 {
   LP_PLACE_NONE,
   LP_PLACE_QUEUED,
-  LP_PLACE_SENT,                /* with a worker process, which has not said that it runs: still "queued" to everybody else */
+  LP_PLACE_SENT,                /* with a worker process that has not said that it runs: "queued" to everybody else */
   LP_PLACE_RUNNING,
   LP_PLACE_STUCK,               /* ended for its waiters, its function has not returned */
 } LpJobPlace;
@@ -49,12 +49,13 @@ typedef struct
   GError *error;
 } LpOutcome;
 
-/* Lock order: pool, executor, job. */
 /* How the jobs of somebody have ended. */
 typedef struct
 {
   guint64 ended[LP_JOB_STATE_CANCELLED + 1]; /* (atomic) by their state */
 } LpJobTally;
+
+/* Lock order: pool, executor, job. */
 
 struct _LpJob
 {

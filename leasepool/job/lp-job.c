@@ -10,7 +10,6 @@
 #include "lp-clock-private.h"
 #include "lp-executor-private.h"
 #include "lp-pool-private.h"
-#include "lp-worker-private.h"
 
 /**
  * LpJob:
@@ -20,8 +19,9 @@
  * A job is a function of the program ([ctor@Lp.Job.new_for_func]), a named
  * function with parameters ([ctor@Lp.Job.new_for_call]) or a command
  * ([ctor@Lp.Job.new_for_command]). It is submitted once, to a lease or with
- * [method@Lp.Manager.run_async], and ends exactly once: as %LP_JOB_STATE_SUCCEEDED with a value, as
- * %LP_JOB_STATE_FAILED with an error, or as %LP_JOB_STATE_CANCELLED.
+ * [method@Lp.Manager.run_async], and ends exactly once: as
+ * %LP_JOB_STATE_SUCCEEDED with a value, as %LP_JOB_STATE_FAILED with an error, or
+ * as %LP_JOB_STATE_CANCELLED.
  *
  * ```c
  * g_autoptr (LpJob) job = lp_job_new_for_call ("add", g_variant_new ("(ii)", 2, 3));
@@ -454,8 +454,9 @@ lp_job_claim_for_submit (LpJob *self, GError **error)
   return FALSE;
 }
 
-/* Whether it has been in a queue, or held. From then on what its submit has set is constant; before, and for ever in a job
- * that was cancelled before, it is nobody's but the submit's, which takes it back when it is refused. */
+/* Whether it has been in a queue, or held. From then on what its submit has set
+ * is constant; before, and for ever in a job that was cancelled before, it is
+ * nobody's but the submit's, which takes it back when it is refused. */
 gboolean
 lp_job_was_accepted (LpJob *self)
 {
@@ -496,8 +497,8 @@ lp_job_set_queued (LpJob *self)
 
 /* Sets the deadline of a job that runs, the time-out or the end of its grace;
  * one that has ended meanwhile is left alone, and a time-out that comes after
- * the grace has begun is too late. Its end looks at `armed` under the executor's lock and then takes the
- * pool's to disarm, so no deadline outlives its job. */
+ * the grace has begun is too late. Its end looks at `armed` under the executor's
+ * lock and then takes the pool's to disarm, so no deadline outlives its job. */
 void
 lp_job_arm (LpJob *self, gboolean grace, gint64 when)
 {
@@ -521,110 +522,4 @@ lp_job_disarm (LpJob *self)
   g_mutex_lock (&self->pool->lock);
   lp_deadlines_remove (&self->pool->deadlines, &self->deadline);
   g_mutex_unlock (&self->pool->lock);
-}
-
-static gboolean
-cancel_new (LpJob *self)
-{
-  GQueue waiters = G_QUEUE_INIT;
-  gboolean ended;
-
-  g_mutex_lock (&self->lock);
-  ended = g_atomic_int_compare_and_exchange (&self->state, LP_JOB_STATE_NEW, LP_JOB_STATE_CANCELLED);
-  if (ended)
-    {
-      /* Only who submits it, which may be now, may read the owner. */
-      self->error = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED,
-                                         "The job was cancelled before it was submitted");
-      self->ended_at = lp_clock_now ();
-      waiters = self->waiters;
-      g_queue_init (&self->waiters);
-    }
-  g_mutex_unlock (&self->lock);
-
-  lp_job_tell (self, &waiters);
-  return ended;
-}
-
-/* Has a job that an executor has accepted end for REASON; one that has ended is left
- * as it is. With no lock held: the handlers of its cancellable are foreign. */
-void
-lp_job_interrupt (LpJob *self, LpInterrupt reason)
-{
-  if (!lp_executor_cancel_queued (self->executor, self, reason))
-    lp_executor_interrupt_job (self->executor, self, reason);
-}
-
-/**
- * lp_job_cancel:
- * @self: a job
- *
- * Cancels the job. One that has not started never runs and ends at once. A
- * running one has its cancellable cancelled, on the calling thread; it ends
- * when its function returns, or the cancel-grace-seconds of the manager later
- * if that is sooner. If the function returns a value in time, that stands. A
- * job that has ended is left as it is.
- *
- * Since: 1.0
- */
-void
-lp_job_cancel (LpJob *self)
-{
-  g_return_if_fail (LP_IS_JOB (self));
-
-  if (cancel_new (self) || lp_job_state_is_end (lp_job_peek_state (self)))
-    return;
-  if (self->worker != NULL)
-    {
-      if (lp_job_mark_interrupted (self, LP_INTERRUPT_CANCEL))
-        lp_worker_job_cancelled (self->worker, self);
-      lp_job_fire_cancellable (self);
-      return;
-    }
-  if (lp_pool_is_forked (self->pool))
-    return;
-
-  /* One that was held is with its executor now, or has ended. */
-  if (lp_job_cancel_held (self) || lp_job_state_is_end (lp_job_peek_state (self)))
-    return;
-  lp_job_interrupt (self, LP_INTERRUPT_CANCEL);
-}
-
-/**
- * lp_job_get_cancellable:
- * @self: a job
- *
- * Gets the cancellable that fires when the running job is cancelled, times out,
- * or loses its lease: the work function passes it on to what it calls, or looks
- * at it now and then. It is made at the first call.
- *
- * Cancelling it oneself is not cancelling the job: that is
- * [method@Lp.Job.cancel].
- *
- * Returns: (transfer none): the cancellable
- *
- * Since: 1.0
- */
-GCancellable *
-lp_job_get_cancellable (LpJob *self)
-{
-  GCancellable *unused = NULL;
-  gboolean interrupted;
-
-  g_return_val_if_fail (LP_IS_JOB (self), NULL);
-
-  if (g_atomic_pointer_get (&self->cancellable) == NULL)
-    unused = g_cancellable_new ();
-
-  g_mutex_lock (&self->lock);
-  if (self->cancellable == NULL)
-    g_atomic_pointer_set (&self->cancellable, g_steal_pointer (&unused));
-  interrupted = self->interrupt != LP_INTERRUPT_NONE;
-  g_mutex_unlock (&self->lock);
-
-  g_clear_object (&unused);
-  if (interrupted)
-    g_cancellable_cancel (self->cancellable);
-
-  return self->cancellable;
 }
