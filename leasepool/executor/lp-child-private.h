@@ -74,8 +74,8 @@ struct _LpChild
   gboolean dirty;               /* there is something to flush */
   gboolean lines_read;          /* since frames were last read from the stream */
   gboolean paused;              /* not read, because the log cannot take more */
-  guint n_handling;             /* frames and lines of it on the stack, whose records may be with a log writer that iterates
-                                 * this thread's context: nothing more is read then, nor is it at its end */
+  guint n_handling;             /* frames and lines on the stack: a log writer may iterate this thread's context; no more
+                                 * is read then, and it does not end */
 
   LpChildState state;
   gboolean greeted;             /* it has said hello */

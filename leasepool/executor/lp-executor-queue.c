@@ -14,8 +14,8 @@
 /* A job is in one of four lists, which say what it counts as: queued, sent (a
  * process has it, but has not said that it runs it: for all others it is still
  * queued), running, or stuck (it has ended for its waiters, but its function has
- * not returned). Running and stuck ones occupy workers. The lists share one reference to the
- * job, dropped when it leaves the last one.
+ * not returned). Running and stuck ones occupy workers. The lists share one
+ * reference to the job, dropped when it leaves the last one.
  *
  * Whatever ends a job does it under the queue lock together with the counts, so
  * that whoever is told of the end finds the counts right; telling comes after
@@ -143,7 +143,8 @@ return_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, LpAftermath *af
 /* Ends JOB with OUTCOME although its function, if it runs, has not returned:
  * then it stays, as stuck, until it does. */
 void
-lp_executor_end_early_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, gboolean by_function, LpAftermath *aftermath)
+lp_executor_end_early_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, gboolean by_function,
+                              LpAftermath *aftermath)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
   gboolean stuck = job->place == LP_PLACE_RUNNING && !job->detached;
@@ -353,9 +354,7 @@ lp_executor_claim_this (LpExecutor *self, LpJob *job)
   g_mutex_lock (&priv->lock);
   claimed = job->place == LP_PLACE_QUEUED;
   if (claimed)
-    {
-      lp_executor_begin_locked (priv, job);
-    }
+    lp_executor_begin_locked (priv, job);
   g_mutex_unlock (&priv->lock);
 
   return claimed;

@@ -381,9 +381,10 @@ lp_executor_report_stopped (LpExecutor *self)
  * @error: what happened
  *
  * Tells the manager that the executor is broken. Its unfinished jobs, running
- * ones included, end with %LP_ERROR_BROKEN_EXECUTOR, its lease becomes %LP_LEASE_STATE_BROKEN, and it
- * is retired and replaced. To be called by the implementation, from any thread;
- * before [method@Lp.Executor.report_ready] it means that the start failed.
+ * ones included, end with %LP_ERROR_BROKEN_EXECUTOR, its lease becomes
+ * %LP_LEASE_STATE_BROKEN, and it is retired and replaced. To be called by the
+ * implementation, from any thread; before [method@Lp.Executor.report_ready] it
+ * means that the start failed.
  *
  * Since: 1.0
  */

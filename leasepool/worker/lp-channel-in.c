@@ -228,8 +228,8 @@ take_buffered (LpChannel *self, LpFrame *frame, GError **error)
       self->memory = g_try_malloc (header.body_size);
       if (self->memory == NULL)
         {
-          g_set_error (error, G_IO_ERROR, G_IO_ERROR_NO_SPACE, "there is no memory for a frame of %" G_GSIZE_FORMAT " bytes",
-                       header.body_size);
+          g_set_error (error, G_IO_ERROR, G_IO_ERROR_NO_SPACE,
+                       "there is no memory for a frame of %" G_GSIZE_FORMAT " bytes", header.body_size);
           return LP_CHANNEL_BAD;
         }
       self->large = header;

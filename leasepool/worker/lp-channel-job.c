@@ -16,7 +16,8 @@
 static gboolean
 is_small (LpChannel *self, GVariant *value)
 {
-  return G_BYTE_ORDER == G_LITTLE_ENDIAN && (value == NULL || g_variant_get_size (value) < MIN (LARGE, self->max_body / 2));
+  return G_BYTE_ORDER == G_LITTLE_ENDIAN
+         && (value == NULL || g_variant_get_size (value) < MIN (LARGE, self->max_body / 2));
 }
 
 static gboolean

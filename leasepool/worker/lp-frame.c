@@ -258,7 +258,8 @@ lp_frame_unpack (const LpFrameHeader *header, GBytes *bytes, LpFrame *frame, GEr
 
   if (!is_normal)
     {
-      g_set_error (error, LP_ERROR, LP_ERROR_PROTOCOL, "the body of a frame of type %s is not a GVariant of type %s in normal form",
+      g_set_error (error, LP_ERROR, LP_ERROR_PROTOCOL,
+                   "the body of a frame of type %s is not a GVariant of type %s in normal form",
                    lp_frame_type_get_name (header->type), kinds[header->type].body);
       lp_frame_clear (frame);
       return FALSE;

@@ -62,7 +62,8 @@ is_same (GVariant *value, GVariant *canonical)
   if (lp_parts_init (&parts, canonical, TRUE))
     return lp_parts_equal (&parts, data, size);
 
-  return g_variant_get_size (canonical) == size && (size == 0 || memcmp (g_variant_get_data (canonical), data, size) == 0);
+  return g_variant_get_size (canonical) == size
+         && (size == 0 || memcmp (g_variant_get_data (canonical), data, size) == 0);
 }
 
 static GVariant *dup_canonical (GVariant *value, gsize large, guint depth);

@@ -192,8 +192,9 @@ add (LpParts *self, GVariant *value)
 gboolean
 lp_parts_init (LpParts *self, GVariant *value, gboolean all_serialized)
 {
-  *self = (LpParts) { g_array_new (FALSE, FALSE, sizeof (Part)), g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref),
-                      LP_SERIAL_INIT, 0, all_serialized };
+  *self = (LpParts) { g_array_new (FALSE, FALSE, sizeof (Part)),
+                      g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref), LP_SERIAL_INIT, 0,
+                      all_serialized };
 
   /* What was made of bytes that are not in normal form is not what it seems. */
   return add (self, value) && self->size == g_variant_get_size (value);

@@ -158,7 +158,8 @@ take_hello (LpWorker *self, LpFrame *frame)
 
   lp_worker_lock (self);
   if (g_variant_lookup (frame->body, "max-message-size", "t", &max_body))
-    lp_channel_set_max_body (self->channel, (gsize) CLAMP (max_body, (guint64) LP_WORKER_MIN_BODY, (guint64) LP_WORKER_MAX_BODY));
+    lp_channel_set_max_body (self->channel, (gsize) CLAMP (max_body, (guint64) LP_WORKER_MIN_BODY,
+                                                           (guint64) LP_WORKER_MAX_BODY));
   self->hello = g_steal_pointer (&frame->body);
   lp_worker_unlock (self);
 

@@ -82,7 +82,10 @@ text_new (gconstpointer bytes, gssize length, gsize max_size)
 static Text
 text_of_field (const GLogField *field, gsize max_size)
 {
-  return field != NULL && field->value != NULL ? text_new (field->value, field->length, max_size) : (Text) { "", 0, NULL };
+  if (field == NULL || field->value == NULL)
+    return (Text) { "", 0, NULL };
+
+  return text_new (field->value, field->length, max_size);
 }
 
 /* Returns the size that it has taken from ROOM; what does not fit is left out, and so is what is not text. */
