@@ -331,8 +331,9 @@ lp_job_notify_progress (LpJob *self)
  *   was never submitted
  *
  * Creates a job that calls a function of this program. Executors of threads run
- * it; another class runs it if it has threads in this process, and otherwise
- * ends it with %LP_ERROR_NOT_SUPPORTED.
+ * it; those of processes refuse it with %LP_ERROR_NOT_SUPPORTED; another class
+ * runs it if it has threads in this process, and otherwise ends it with that
+ * error.
  *
  * Returns: (transfer full): a new job
  *

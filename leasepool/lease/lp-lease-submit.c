@@ -92,9 +92,11 @@ claim (LpLease *self, LpJob *job, GError **error)
  * stops or in a forked process; with %LP_ERROR_QUEUE_FULL if max-queued-jobs of
  * the lease have not started, those included that a worker is about to take;
  * with %LP_ERROR_UNKNOWN_FUNCTION if there is no function of its name; with
- * %LP_ERROR_INVALID_ARGUMENT if the job was submitted before, if its parameters
- * are not of the type the function declares, or if its time-out is not finite
- * and >= 0; with %G_IO_ERROR_CANCELLED if it was cancelled before.
+ * %LP_ERROR_NOT_SUPPORTED for a function of the program if the workers are
+ * processes; with %LP_ERROR_INVALID_ARGUMENT if the job was submitted before, if
+ * it was made without a function, a name and an argv, if its parameters are not
+ * of the type the function declares, or if its time-out is not finite and >= 0;
+ * with %G_IO_ERROR_CANCELLED if it was cancelled before.
  *
  * Returns: whether the job was accepted
  *
