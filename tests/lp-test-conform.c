@@ -295,11 +295,7 @@ lp_test_remote_gate_wait_entered (LpTestRemoteGate *self, guint n)
   guint n_entered;
 
   while ((n_entered = count_entered (self)) < n)
-    {
-      struct pollfd poll_fd = { self->entered_fd, POLLIN, 0 };
-
-      g_assert_cmpint (poll (&poll_fd, 1, PATIENCE_MSEC), ==, 1);
-    }
+    lp_test_block_fd (self->entered_fd, POLLIN);
 
   /* Nothing says when but a notification in the owner context, which must not be iterated here. */
   for (guint i = 0; !all_heard (self, n); i++)

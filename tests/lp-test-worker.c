@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PATIENCE_MILLISECONDS 30000
+#include "lp-test.h"
 
 /* --- The process --- */
 
@@ -100,14 +100,6 @@ lp_test_worker_close (LpTestWorker *self)
   g_clear_pointer (&self->channel, lp_channel_free);
 }
 
-static void
-wait_for (int fd, short events)
-{
-  struct pollfd pollfd = { fd, events, 0 };
-
-  g_assert_cmpint (poll (&pollfd, 1, PATIENCE_MILLISECONDS), ==, 1);
-}
-
 char *
 lp_test_worker_read_stderr (LpTestWorker *self)
 {
@@ -117,7 +109,7 @@ lp_test_worker_read_stderr (LpTestWorker *self)
 
   do
     {
-      wait_for (self->error_fd, POLLIN);
+      lp_test_block_fd (self->error_fd, POLLIN);
       n_read = read (self->error_fd, bytes, sizeof bytes);
       g_assert_cmpint (n_read, >=, 0);
       g_string_append_len (text, bytes, n_read);
@@ -170,7 +162,7 @@ flush (LpTestWorker *self)
   g_autoptr (GError) error = NULL;
 
   while (lp_channel_flush (self->channel, &error) && lp_channel_has_pending (self->channel))
-    wait_for (lp_channel_get_out_fd (self->channel), POLLOUT);
+    lp_test_block_fd (lp_channel_get_out_fd (self->channel), POLLOUT);
   g_assert_no_error (error);
 }
 
@@ -230,7 +222,7 @@ lp_test_worker_read (LpTestWorker *self, LpFrame *frame)
         case LP_CHANNEL_FRAME:
           return TRUE;
         case LP_CHANNEL_EMPTY:
-          wait_for (lp_channel_get_in_fd (self->channel), POLLIN);
+          lp_test_block_fd (lp_channel_get_in_fd (self->channel), POLLIN);
           break;
         case LP_CHANNEL_END:
           g_assert_false (lp_channel_is_cut (self->channel));

@@ -5,6 +5,8 @@
 
 #include "lp-test.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <string.h>
 
 #include "lp-manager-private.h"
@@ -280,6 +282,19 @@ lp_test_block_for (LpTestCondition condition, gpointer data, const char *what)
         g_error ("waited %d s in vain for %s", PATIENCE_SECONDS, what);
       g_thread_yield ();
     }
+}
+
+void
+lp_test_block_fd (int fd, short events)
+{
+  struct pollfd pollfd = { fd, events, 0 };
+  int n_ready;
+
+  /* Without pidfds (an old kernel, valgrind) GLib hears of children by signals. */
+  do
+    n_ready = poll (&pollfd, 1, PATIENCE_SECONDS * 1000);
+  while (n_ready == -1 && errno == EINTR);
+  g_assert_cmpint (n_ready, ==, 1);
 }
 
 guint

@@ -40,6 +40,8 @@ typedef gboolean (*LpTestCondition) (gpointer data);
 void          lp_test_wait_for        (LpTestCondition condition, gpointer data, const char *what);
 /* Blocks without iterating any context until CONDITION holds; fails after 30 s. */
 void          lp_test_block_for       (LpTestCondition condition, gpointer data, const char *what);
+/* The same until the descriptor has one of the events of poll(). */
+void          lp_test_block_fd        (int fd, short events);
 
 /* lp_test_wait_stat (manager, "available", 2): iterates until the stat has the value. */
 guint         lp_test_stat            (LpManager *manager, const char *name);      /* a 'u' of the stats */

@@ -13,6 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lp-test.h"
+
 /* --- Values --- */
 
 static void
@@ -242,13 +244,13 @@ test_fifo (void)
 static guint
 receive_types (LpTestWorker *worker, LpFrameType *types)
 {
-  struct pollfd pollfd = { lp_channel_get_in_fd (worker->channel), POLLIN, 0 };
+  int fd = lp_channel_get_in_fd (worker->channel);
   guint8 bytes[65536];
   gssize size;
   guint n_types = 0;
 
-  g_assert_cmpint (poll (&pollfd, 1, 30000), ==, 1);
-  size = recv (pollfd.fd, bytes, sizeof bytes, 0);
+  lp_test_block_fd (fd, POLLIN);
+  size = recv (fd, bytes, sizeof bytes, 0);
   g_assert_cmpint (size, >, 0);
   for (gssize at = 0; at < size; n_types++)
     {
