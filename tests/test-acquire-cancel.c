@@ -260,6 +260,7 @@ test_release_by_id (void)
   g_assert_false (lp_manager_release (manager, lp_lease_get_id (foreign)));
   g_assert_false (lp_manager_release (manager, ""));
   g_assert_false (lp_manager_release (manager, "no lease at all"));
+  g_assert_false (lp_manager_release (manager, "lease-99999999999999999999.99999999999999999999"));
   g_assert_false (lp_manager_release (manager, longer));
   g_assert_false (lp_manager_release (manager, spaced));
   g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_ACTIVE);

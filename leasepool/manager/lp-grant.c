@@ -5,7 +5,7 @@
 
 #include "config.h"
 
-#include <stdio.h>
+#include <string.h>
 
 #include "lp-pool-private.h"
 
@@ -412,18 +412,32 @@ lp_grant_drain (LpGrant *self, LpCompletion *completion)
   lp_pool_unlock (pool, &actions);
 }
 
+/* The numbers in ID, which may be any text; other spellings than ours pass, too. */
+static gboolean
+parse_id (const char *id, guint64 *number, guint64 *index)
+{
+  char *end;
+
+  if (!g_str_has_prefix (id, "lease-"))
+    return FALSE;
+
+  *number = g_ascii_strtoull (id + strlen ("lease-"), &end, 10);
+  if (*end != '.')
+    return FALSE;
+
+  *index = g_ascii_strtoull (end + 1, &end, 10);
+  return *end == '\0';
+}
+
 /* Releases the lease called ID; TRUE if it was active. */
 gboolean
 lp_pool_release_id (LpPool *self, const char *id)
 {
   LpGrant *grant = NULL;
-  guint64 number;
-  guint index;
-  char end;
+  guint64 number, index;
   gboolean released;
 
-  if (lp_pool_is_forked (self)
-      || sscanf (id, "lease-%" G_GUINT64_FORMAT ".%u%c", &number, &index, &end) != 2)
+  if (lp_pool_is_forked (self) || !parse_id (id, &number, &index))
     return FALSE;
 
   g_mutex_lock (&self->lock);
