@@ -122,10 +122,10 @@ void         lp_grind_end_items        (GPtrArray *items, const GError *error);
 
 /* lp-grind-batch.c */
 gboolean     lp_grind_wants_batch_locked (LpGrind *self);
-LpGrindBatch *lp_grind_batch_new_locked (LpGrind *self);
+LpGrindBatch *lp_grind_batch_new_locked (LpGrind *grind);
 void         lp_grind_batch_begin      (LpGrindBatch *self);
 void         lp_grind_batch_unref      (LpGrindBatch *self);
-void         lp_grind_cancel_acquires_locked (LpGrind *self, GPtrArray *batches);
+void         lp_grind_cancel_acquires_locked (LpGrind *grind, GPtrArray *batches);
 void         lp_grind_batch_cancel     (LpGrindBatch *self);
 
 /* lp-grind-run.c */

@@ -215,7 +215,7 @@ lp_job_dup_status (LpJob *self)
 
 /* The two times that the executor's lock guards. */
 static gint64
-get_executor_time (LpJob *self, gint64 *time)
+get_executor_time (LpJob *self, const gint64 *time)
 {
   GMutex *lock;
   gint64 value;
