@@ -5,33 +5,10 @@
 
 #include "config.h"
 
+#include "lp-test-descriptors.h"
 #include "lp-test-remote.h"
 
-#include <sys/resource.h>
-#include <unistd.h>
-
 #define LARGE (1024 * 1024)
-
-/* From here on this process gets no more; or as many as before. */
-static void
-refuse_descriptors (gboolean refuse)
-{
-  static struct rlimit usual;
-  struct rlimit limit;
-
-  if (usual.rlim_max == 0)
-    g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &usual), ==, 0);
-  limit = usual;
-  if (refuse)
-    {
-      int lowest = dup (STDERR_FILENO);
-
-      g_assert_cmpint (lowest, >=, 0);
-      close (lowest);
-      limit.rlim_cur = (rlim_t) lowest;
-    }
-  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &limit), ==, 0);
-}
 
 static GVariant *
 new_large (void)
@@ -63,9 +40,9 @@ test_parameters (void)
   guint64 n;
 
   assert_large_both_ways (lease);
-  refuse_descriptors (TRUE);
+  limit_descriptors (0);
   value = call (lease, "size", new_large ());
-  refuse_descriptors (FALSE);
+  limit_descriptors (-1);
   g_variant_get (value, "(t)", &n);
   g_assert_cmpuint (n, ==, LARGE);
 
@@ -82,10 +59,10 @@ test_result (void)
   g_autoptr (GError) error = NULL;
 
   assert_large_both_ways (lease);
-  refuse_descriptors (TRUE);
+  limit_descriptors (0);
   lp_test_submit (lease, job);
   g_assert_null (lp_job_wait (job, PATIENCE_SECONDS, NULL, &error));
-  refuse_descriptors (FALSE);
+  limit_descriptors (-1);
   g_assert_error (error, LP_ERROR, LP_ERROR_BROKEN_EXECUTOR);
   g_test_message ("%s", error->message);
   g_assert_nonnull (strstr (error->message, "no descriptor is free"));

@@ -9,11 +9,11 @@
 #include "config.h"
 
 #include "lp-test.h"
+#include "lp-test-descriptors.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "lp-manager-private.h"
@@ -291,27 +291,6 @@ count_descriptors (void)
     n++;
 
   return n;
-}
-
-/* No more than N new ones; -1: as many as before. */
-static void
-limit_descriptors (int n)
-{
-  static struct rlimit usual;
-  struct rlimit limit;
-  int lowest;
-
-  if (usual.rlim_max == 0)
-    g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &usual), ==, 0);
-  limit = usual;
-  if (n >= 0)
-    {
-      lowest = dup (STDERR_FILENO);
-      g_assert_cmpint (lowest, >=, 0);
-      close (lowest);
-      limit.rlim_cur = lowest + n;
-    }
-  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &limit), ==, 0);
 }
 
 static void
