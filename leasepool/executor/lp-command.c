@@ -9,15 +9,14 @@
 #include "lp-error.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <glib-unix.h>
 #include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "lp-log-private.h"
+#include "lp-memfd-private.h"
 
 /*
  * A command lives from lp_command_spawn() until its child is reaped. Three
@@ -82,97 +81,27 @@ close_fd (int *fd)
 
 /* --- Input --- */
 
-/* Does not move the position of @fd, so that the child reads from the start. */
-static gboolean
-store_input (int      fd,
-             GBytes  *input,
-             GError **error)
-{
-  gsize size, stored = 0;
-  const char *data = g_bytes_get_data (input, &size);
-
-  while (stored < size)
-    {
-      gssize written = pwrite (fd, data + stored, size - stored, (off_t) stored);
-      int saved_errno = errno;
-
-      if (written == -1 && saved_errno == EINTR)
-        continue;
-
-      if (written == -1)
-        {
-          g_set_error (error, G_IO_ERROR, g_io_error_from_errno (saved_errno),
-                       "Its input could not be stored: %s", g_strerror (saved_errno));
-          return FALSE;
-        }
-
-      stored += (gsize) written;
-    }
-
-  return TRUE;
-}
-
-/* In memory, where no other process finds it: the child reads it from there without a copy. */
-static int
-open_storage (GError **error)
-{
-#ifdef HAVE_MEMFD_CREATE
-  int fd = memfd_create ("leasepool-input", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-#else
-  int fd = -1;
-
-  errno = ENOSYS;
-#endif
-
-  if (fd == -1)
-    {
-      int saved_errno = errno;
-
-      g_set_error (error, G_IO_ERROR, g_io_error_from_errno (saved_errno), "There is no file for its input: %s",
-                   g_strerror (saved_errno));
-    }
-
-  return fd;
-}
-
-/* The child has the very same file, and could else write to it. */
-static gboolean
-seal_input (int      fd,
-            GError **error)
-{
-  int saved_errno;
-
-  if (fcntl (fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == 0)
-    return TRUE;
-
-  saved_errno = errno;
-  g_set_error (error, G_IO_ERROR, g_io_error_from_errno (saved_errno), "Its input could not be sealed: %s",
-               g_strerror (saved_errno));
-  return FALSE;
-}
-
-/* Sets @fd to -1 if there is nothing to read: the child then gets /dev/null. */
+/* Sets @fd to -1 if there is nothing to read: the child then gets /dev/null. It
+ * has the very same file, which is at its beginning, and cannot write to it. */
 static gboolean
 open_input (GBytes  *input,
             int     *fd,
             GError **error)
 {
-  *fd = -1;
+  gconstpointer data = NULL;
+  gsize size = 0;
 
-  if (input == NULL || g_bytes_get_size (input) == 0)
+  *fd = -1;
+  if (input != NULL)
+    data = g_bytes_get_data (input, &size);
+  if (size == 0)
     return TRUE;
 
-  *fd = open_storage (error);
+  *fd = lp_memfd_new_for_bytes (data, size, error);
   if (*fd == -1)
-    return FALSE;
+    g_prefix_error (error, "Its input could not be stored: ");
 
-  if (!store_input (*fd, input, error) || !seal_input (*fd, error))
-    {
-      close_fd (fd);
-      return FALSE;
-    }
-
-  return TRUE;
+  return *fd != -1;
 }
 
 /* --- Signals --- */
