@@ -70,11 +70,13 @@ test_unknown_keys_are_ignored (void)
   lp_test_worker_finish (lp_test_worker_start_with (hello_with ("something-new", g_variant_new_string ("x"))));
 }
 
-/* It cannot start: the manager is told with the number 0, the process fails. */
+/* It cannot start: the manager is told with the number 0, the process fails. MODE: of the program. */
 static void
-assert_start_fails (GVariant *hello, GQuark domain, int code, const char *message)
+assert_start_of_mode_fails (const char *mode, GVariant *hello, GQuark domain, int code, const char *message)
 {
-  LpTestWorker *worker = lp_test_worker_new (LP_TEST_STREAM_SOCKET);
+  g_autofree char *program = g_test_build_filename (G_TEST_BUILT, "worker-program", NULL);
+  const char *argv[] = { program, mode, NULL };
+  LpTestWorker *worker = lp_test_worker_spawn (argv, LP_TEST_STREAM_SOCKET);
   g_autofree char *said = NULL;
   LpFrame frame;
 
@@ -85,6 +87,21 @@ assert_start_fails (GVariant *hello, GQuark domain, int code, const char *messag
   said = lp_test_worker_read_stderr (worker);
   g_assert_nonnull (strstr (said, message));
   lp_test_worker_free (worker);
+}
+
+static void
+assert_start_fails (GVariant *hello, GQuark domain, int code, const char *message)
+{
+  assert_start_of_mode_fails (NULL, hello, domain, code, message);
+}
+
+/* It has more functions than a message can list. */
+static void
+test_too_large (void)
+{
+  assert_start_of_mode_fails ("many-functions", hello_with ("max-message-size", g_variant_new_uint64 (4096)),
+                              LP_ERROR, LP_ERROR_START_FAILED,
+                              "What functions there are does not fit into a hello of max-message-size (4096) bytes");
 }
 
 static void
@@ -308,6 +325,7 @@ main (int argc, char *argv[])
 
   g_test_add_func ("/worker/hello/answer", test_answer);
   g_test_add_func ("/worker/hello/unknown-keys-are-ignored", test_unknown_keys_are_ignored);
+  g_test_add_func ("/worker/hello/too-large", test_too_large);
   g_test_add_func ("/worker/hello/other-version-is-refused", test_other_version_is_refused);
   g_test_add_func ("/worker/hello/init-function", test_init_function);
   g_test_add_func ("/worker/hello/init-function-fails", test_init_function_fails);

@@ -500,6 +500,13 @@ main (int argc, char **argv)
   add_functions (functions);
   g_timeout_add (1, dispatch_cb, NULL);
 
+  for (int i = 0; g_str_equal (mode, "many-functions") && i < 1000; i++)
+    {
+      g_autofree char *name = g_strdup_printf ("function-%d", i);
+
+      lp_functions_add (functions, name, NULL, NULL, echo_func, NULL, NULL, NULL);
+    }
+
   if (g_str_equal (mode, "foreign-context"))
     {
       g_mutex_init (&mutex);

@@ -107,15 +107,24 @@ lp_worker_configure (LpWorker *self, GError **error)
          && (init_function == NULL || run_init (self, init_function, error));
 }
 
-void
-lp_worker_greet (LpWorker *self)
+/* FALSE: there are too many functions to tell of. */
+gboolean
+lp_worker_greet (LpWorker *self, GError **error)
 {
+  gboolean sent;
+
   lp_worker_lock (self);
-  if (lp_channel_get_nonce (self->channel) != NULL)
+  sent = lp_channel_send (self->channel, LP_FRAME_HELLO, 0, make_hello (self), NULL);
+  if (sent && lp_channel_get_nonce (self->channel) != NULL)
     lp_channel_use_files (self->channel);
-  lp_channel_send (self->channel, LP_FRAME_HELLO, 0, make_hello (self), NULL);
   lp_worker_flush_locked (self);
   lp_worker_unlock (self);
+
+  if (!sent)
+    g_set_error (error, LP_ERROR, LP_ERROR_START_FAILED,
+                 "What functions there are does not fit into a hello of max-message-size (%" G_GSIZE_FORMAT ") bytes",
+                 lp_channel_get_max_body (self->channel));
+  return sent;
 }
 
 /* The last frame: GOODBYE, or why it could not start. */

@@ -91,7 +91,7 @@ void          lp_worker_serve              (LpWorker *self);
 
 /* lp-worker-hello.c */
 gboolean      lp_worker_configure          (LpWorker *self, GError **error);
-void          lp_worker_greet              (LpWorker *self);
+gboolean      lp_worker_greet              (LpWorker *self, GError **error);
 void          lp_worker_farewell           (LpWorker *self, const GError *error);
 
 /* lp-worker-stream.c */

@@ -270,14 +270,13 @@ run (LpWorker *self, GError **error)
   if (!open_stream (self, error) || !await_hello (self, error))
     return FALSE;
 
-  if (!lp_worker_configure (self, &local_error))
+  if (!lp_worker_configure (self, &local_error) || !lp_worker_greet (self, &local_error))
     {
       lp_worker_farewell (self, local_error);
       g_propagate_error (error, g_steal_pointer (&local_error));
       return FALSE;
     }
 
-  lp_worker_greet (self);
   lp_worker_serve (self);
   lp_worker_farewell (self, NULL);
 
@@ -328,9 +327,10 @@ lp_worker_new (LpFunctions *functions)
  *
  * It fails with %LP_ERROR_NOT_STARTED if no manager started the process; with
  * %LP_ERROR_PROTOCOL if the manager is of another version, or sends something
- * that is not allowed; with %LP_ERROR_START_FAILED if the init function fails,
- * and %LP_ERROR_INVALID_ARGUMENT if the module cannot be loaded, which the manager
- * is told, too; with %LP_ERROR_WRONG_CONTEXT if another thread owns the default
+ * that is not allowed; with %LP_ERROR_START_FAILED if the init function fails, or
+ * the max-message-size of the manager is too small to tell what functions there
+ * are, and %LP_ERROR_INVALID_ARGUMENT if the module cannot be loaded, which the
+ * manager is told, too; with %LP_ERROR_WRONG_CONTEXT if another thread owns the default
  * main context; and with %LP_ERROR_INVALID_ARGUMENT if a worker was run in this
  * process before.
  *
