@@ -192,6 +192,7 @@ may_end (Model *self, Task *task, LpJobState state)
                  && lp_clock_now () - task->begun_at >= lp_job_get_timeout_seconds (task->job) * G_USEC_PER_SEC);
     case LP_JOB_STATE_CANCELLED:
       return task->cancelled || acquire->state == LP_LEASE_STATE_EXPIRED || acquire->state == LP_LEASE_STATE_STOPPED
+             || (acquire->state == LP_LEASE_STATE_BROKEN && lp_clock_now () >= acquire->hard)
              || (acquire->state != LP_LEASE_STATE_ACTIVE && self->n_stops > 0);
     case LP_JOB_STATE_QUEUED:
       return acquire->grant != NULL && task->state == LP_JOB_STATE_NEW;
@@ -218,6 +219,10 @@ check_task (Model *self, Task *task)
     model_fail (self, "job %u is queued, and its lease is in state %d", task->number, lease);
   if (state == LP_JOB_STATE_RUNNING && lease == LP_LEASE_STATE_RELEASED)
     model_fail (self, "job %u runs, and its lease is released", task->number);
+  if (state == LP_JOB_STATE_RUNNING && lease == LP_LEASE_STATE_BROKEN
+      && lp_job_get_interrupt (task->job) == LP_INTERRUPT_NONE
+      && lp_deadlines_next (&self->pool->deadlines) > task->acquire->hard)
+    model_fail (self, "job %u runs on a broken executor, and nothing ends it when its lease would have", task->number);
   if (state == LP_JOB_STATE_RUNNING && !lp_deadline_is_set (&task->job->deadline)
       && (task->work == WORK_TIMED || lp_job_get_interrupt (task->job) != LP_INTERRUPT_NONE))
     model_fail (self, "job %u is to end, and has no deadline", task->number);
