@@ -256,7 +256,7 @@ void      lp_slot_leave_locked       (LpSlot *self, LpRetireReason reason, gint6
 void      lp_slot_return_locked      (LpSlot *self, const LpExecutorLoad *load, gint64 now, LpActions *actions);
 void      lp_slot_end_jobs_locked    (LpSlot *self, LpInterrupt reason, LpActions *actions);
 void      lp_slot_settle_locked      (LpSlot *self, gint64 now, LpActions *actions);
-void      lp_pool_fit_quarantine_locked (LpPool *self);
+void      lp_pool_fit_quarantine_locked (LpPool *pool);
 void      lp_slot_make               (LpSlot *self);
 void      lp_slot_ready              (LpSlot *self);
 void      lp_slot_start_failed       (LpSlot *self, GError *error);

@@ -11,7 +11,8 @@
 G_BEGIN_DECLS
 
 /* Durations above this many seconds do not fit in 64-bit microseconds. */
-#define LP_SETTING_MAX_SECONDS ((double) (G_MAXINT64 / G_USEC_PER_SEC))
+#define LP_SETTING_MAX_SECONDS 9223372036854.0
+G_STATIC_ASSERT ((gint64) LP_SETTING_MAX_SECONDS == G_MAXINT64 / G_USEC_PER_SEC);
 
 /* What the table in lp-settings.c, or another one, knows of a setting, and the rules that one
  * setting can break on its own. */
@@ -64,7 +65,7 @@ gboolean lp_setting_check_level              (const LpSetting *setting, gconstpo
 gboolean lp_setting_check_executor_type      (const LpSetting *setting, gconstpointer member, GError **error);
 
 /* lp-setting-values.c: one member of a struct that such a table describes. */
-GParamSpec *lp_setting_create_pspec (const LpSetting *setting);
+GParamSpec *lp_setting_create_pspec (const LpSetting *self);
 void        lp_setting_get_value    (const LpSetting *setting, gconstpointer settings, GValue *value);
 gboolean    lp_setting_set_value    (const LpSetting *setting, gpointer settings, const GValue *value);
 void        lp_setting_reset        (const LpSetting *setting, gpointer settings);
