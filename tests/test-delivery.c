@@ -71,7 +71,7 @@ typedef struct
   guint number;
   guint n_posts;
   guint *last;                  /* the last number that ran, of each poster */
-  guint *n_ran;
+  guint *n_ran;                 /* (atomic) */
 } Poster;
 
 static void
@@ -81,7 +81,7 @@ ordered_cb (gpointer data, gpointer more)
 
   g_assert_cmpuint (GPOINTER_TO_UINT (more), ==, self->last[self->number] + 1);
   self->last[self->number]++;
-  (*self->n_ran)++;
+  g_atomic_int_inc (self->n_ran);
 }
 
 static gpointer
