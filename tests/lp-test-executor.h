@@ -27,7 +27,7 @@ static struct
   StartMode start;              /* (before it is asked) */
   SubmitMode submit;            /* (before it is asked) */
   gboolean never_stops;         /* (before it is asked) shutdown does not report */
-  guint64 dead_seq;             /* (before it is asked) has_died says so of this one */
+  guint64 dead_seq;             /* (lock) has_died says so of this one */
   GPtrArray *executors;         /* (lock) in the order of their starts */
   GPtrArray *held;              /* (lock) jobs that nobody ends */
   guint n_submits, n_cancels, n_shutdowns, n_asked; /* (lock) */
@@ -222,13 +222,28 @@ test_executor_shutdown (LpExecutor *executor, LpStopMode mode)
     lp_executor_report_stopped (executor);
 }
 
+/* From here on has_died says so of this one. */
+static inline void
+let_die (guint64 seq)
+{
+  g_mutex_lock (&world.lock);
+  world.dead_seq = seq;
+  g_mutex_unlock (&world.lock);
+}
+
 static gboolean
 test_mortal_has_died (LpExecutor *executor)
 {
+  guint64 dead_seq;
+
   enter (executor, NULL);
   bump (&world.n_asked);
 
-  return lp_executor_get_seq (executor) == world.dead_seq
+  g_mutex_lock (&world.lock);
+  dead_seq = world.dead_seq;
+  g_mutex_unlock (&world.lock);
+
+  return lp_executor_get_seq (executor) == dead_seq
          || LP_EXECUTOR_CLASS (test_mortal_parent_class)->has_died (executor);
 }
 

@@ -136,8 +136,7 @@ warm_up (void)
   g_autoptr (GSubprocess) child = g_subprocess_new (G_SUBPROCESS_FLAGS_STDERR_SILENCE, &error, "true", NULL);
 
   g_assert_no_error (error);
-  g_subprocess_wait (child, NULL, &error);
-  g_assert_no_error (error);
+  lp_test_wait_process (child);
 }
 
 static void
@@ -253,20 +252,14 @@ lp_test_proc_tear_down (LpTestProc *self)
 
 /* --- Jobs --- */
 
-static gboolean
-is_null (gpointer data)
-{
-  return g_atomic_pointer_get ((gpointer *) data) == NULL;
-}
-
 void
 lp_test_wait_finalized (gpointer object)
 {
-  GObject *weak = object;
+  int gone = FALSE;
 
-  g_object_add_weak_pointer (object, (gpointer *) &weak);
+  lp_test_watch (object, &gone);
   g_object_unref (object);
-  lp_test_wait_for (is_null, &weak, "an object to be finalized");
+  lp_test_wait_for (lp_test_is_gone, &gone, "an object to be finalized");
 }
 
 static void

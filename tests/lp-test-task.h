@@ -128,12 +128,12 @@ assert_returns_error (GAsyncResult **result, GQuark domain, int code)
 static inline void
 assert_freed (GTask *task, GAsyncResult **result)
 {
-  GTask *watched = task;
+  int gone = FALSE;             /* (atomic) */
 
-  g_object_add_weak_pointer (G_OBJECT (task), (gpointer *) &watched);
+  lp_test_watch (task, &gone);
   g_assert_true (G_ASYNC_RESULT (task) == *result);
   g_clear_object (result);
   g_object_unref (task);
-  while (watched != NULL)
+  while (!lp_test_is_gone (&gone))
     g_main_context_iteration (NULL, FALSE);
 }

@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "lp-test-worker.h"
+#include "lp-test.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -122,10 +123,7 @@ lp_test_worker_read_stderr (LpTestWorker *self)
 int
 lp_test_worker_wait_status (LpTestWorker *self)
 {
-  g_autoptr (GError) error = NULL;
-
-  g_subprocess_wait (self->process, NULL, &error);
-  g_assert_no_error (error);
+  lp_test_wait_process (self->process);
 
   return g_subprocess_get_if_exited (self->process) ? g_subprocess_get_exit_status (self->process)
                                                     : -g_subprocess_get_term_sig (self->process);
@@ -136,7 +134,7 @@ lp_test_worker_free (LpTestWorker *self)
 {
   lp_test_worker_close (self);
   g_subprocess_force_exit (self->process);
-  g_subprocess_wait (self->process, NULL, NULL);
+  lp_test_wait_process (self->process);
   g_object_unref (self->process);
   close (self->error_fd);
   g_free (self);

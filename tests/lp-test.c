@@ -431,6 +431,42 @@ lp_test_finish (LpManager *manager)
   g_assert_finalize_object (manager);
 }
 
+static void
+gone_cb (gpointer data, GObject *where_it_was)
+{
+  g_atomic_int_set ((int *) data, TRUE);
+}
+
+void
+lp_test_watch (gpointer object, int *gone)
+{
+  g_object_weak_ref (object, gone_cb, gone);
+}
+
+gboolean
+lp_test_is_gone (gpointer gone)
+{
+  return g_atomic_int_get ((int *) gone);
+}
+
+void
+lp_test_wait_process (GSubprocess *process)
+{
+  GMainContext *context = g_main_context_new ();
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_main_context_push_thread_default (context);
+  g_subprocess_wait_async (process, NULL, lp_test_result_cb, &result);
+  while (result == NULL)
+    g_main_context_iteration (context, TRUE);
+  g_main_context_pop_thread_default (context);
+  g_main_context_unref (context);
+
+  g_subprocess_wait_finish (process, result, &error);
+  g_assert_no_error (error);
+}
+
 guint
 lp_test_count_threads (const char *prefix)
 {

@@ -58,6 +58,11 @@ void          lp_test_submit          (LpLease *lease, LpJob *job);             
 /* Stops with KILL, checks that nothing is left, and asserts that it is finalized. */
 void          lp_test_finish          (LpManager *manager);
 
+/* Sets *GONE (atomic) when the last reference of OBJECT is dropped, on any thread. A weak pointer is not atomic. */
+void          lp_test_watch           (gpointer object, int *gone);
+gboolean      lp_test_is_gone         (gpointer gone);          /* a LpTestCondition */
+/* g_subprocess_wait() looks without its lock whether the process has ended already. */
+void          lp_test_wait_process    (GSubprocess *process);
 /* Threads of this process whose name begins with PREFIX. */
 guint         lp_test_count_threads   (const char *prefix);
 /* The pool's invariants, at any moment. */

@@ -212,27 +212,22 @@ test_dispose (gconstpointer data)
   lp_test_gate_unref (dispose.gate);
 }
 
-static gboolean
-weak_is_gone (gpointer data)
-{
-  return *(gpointer *) data == NULL;
-}
-
 /* The start holds the manager until it has ended, one way or the other. */
 static void
 test_dispose_after_a_start_nobody_waits_for (void)
 {
   InitGate gate = { 0 };
   LpManager *manager = new_manager_with_init (2, gate_init_func, &gate);
+  int gone = FALSE;             /* (atomic) */
 
-  g_object_add_weak_pointer (G_OBJECT (manager), (gpointer *) &manager);
+  lp_test_watch (manager, &gone);
   lp_manager_start_async (manager, NULL, NULL, NULL);
   init_gate_wait_entered (&gate, 2);
   g_object_unref (manager);
-  g_assert_nonnull (manager);
+  g_assert_false (g_atomic_int_get (&gone));
 
   init_gate_open (&gate);
-  lp_test_wait_for (weak_is_gone, &manager, "the manager to be finalized");
+  lp_test_wait_for (lp_test_is_gone, &gone, "the manager to be finalized");
   assert_nothing_left (NULL);
 }
 
@@ -240,13 +235,14 @@ static void
 test_dispose_after_a_failed_start_nobody_waits_for (void)
 {
   LpManager *manager = new_manager_of ("silent", 2, 3);
+  int gone = FALSE;             /* (atomic) */
 
   lp_manager_set_start_timeout_seconds (manager, 0.05);
-  g_object_add_weak_pointer (G_OBJECT (manager), (gpointer *) &manager);
+  lp_test_watch (manager, &gone);
   lp_manager_start_async (manager, NULL, NULL, NULL);
   g_object_unref (manager);
 
-  lp_test_wait_for (weak_is_gone, &manager, "the manager to be finalized");
+  lp_test_wait_for (lp_test_is_gone, &gone, "the manager to be finalized");
   assert_nothing_left (NULL);
 }
 
@@ -255,15 +251,16 @@ test_dispose_while_stopping (void)
 {
   Busy busy;
   LpManager *manager;
+  int gone = FALSE;             /* (atomic) */
 
   busy_set_up (&busy, FALSE, 3600);
   manager = busy.manager;
-  g_object_add_weak_pointer (G_OBJECT (manager), (gpointer *) &manager);
+  lp_test_watch (manager, &gone);
   lp_manager_stop_async (manager, LP_STOP_MODE_DRAIN, -1, NULL, NULL, NULL);
   g_object_unref (manager);
 
   lp_test_gate_open (busy.gate);
-  lp_test_wait_for (weak_is_gone, &manager, "the manager to be finalized");
+  lp_test_wait_for (lp_test_is_gone, &gone, "the manager to be finalized");
   assert_job_succeeded (busy.queued);
   assert_nothing_left (NULL);
 

@@ -19,7 +19,7 @@ test_has_died_before_hand_over (void)
   assert_replaced (manager, 1);
   g_assert_cmpuint (peek (&world.n_asked), >=, 1);
 
-  world.dead_seq = 1;
+  let_die (1);
   assert_replaced (manager, 2);
   g_assert_cmpuint (lp_test_counter (manager, "executors_retired"), ==, 1);
   finish (manager);
@@ -41,7 +41,7 @@ test_has_died_at_check (void)
   manager = lp_test_start (1, "executor-type", test_mortal_get_type (), "check-interval", 0.02, NULL);
   wait_count (&world.n_asked, 3);
   g_assert_cmpuint (lp_test_counter (manager, "executors_retired"), ==, 0);
-  world.dead_seq = 1;
+  let_die (1);
   lp_test_wait_for (is_replaced, manager, "the replacement");
   finish (manager);
 }
@@ -61,7 +61,7 @@ test_has_died_at_check_leased (void)
   running = submit_new (lease);
   queued = submit_new (lease);
   wait_count (&world.n_submits, 1);
-  world.dead_seq = 1;
+  let_die (1);
   assert_broken (manager, lease, running, queued);
   finish_with (manager, lease, running, queued);
 }

@@ -102,7 +102,8 @@ be_suspended_for (const char *seconds)
 
   g_assert_no_error (error);
   g_assert_cmpint (kill (getpid (), SIGSTOP), ==, 0);
-  g_assert_true (g_subprocess_wait_check (waker, NULL, &error));
+  lp_test_wait_process (waker);
+  g_assert_true (g_subprocess_get_successful (waker));
 }
 
 static void
@@ -171,7 +172,7 @@ static int n_signals;           /* (atomic) */
 static void
 count_signal (int number)
 {
-  n_signals++;
+  g_atomic_int_inc (&n_signals);
 }
 
 static void
@@ -242,7 +243,7 @@ test_interrupted (void)
     }
   lp_test_finish (manager);
   end_storm ();
-  g_test_message ("%d signals", n_signals);
+  g_test_message ("%d signals", g_atomic_int_get (&n_signals));
 }
 
 /* --- Callers that are gone --- */

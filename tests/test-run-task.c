@@ -54,13 +54,13 @@ test_without_a_callback (Fixture *self, gconstpointer data)
 {
   Work work = { .open = TRUE };
   GTask *task = g_task_new (NULL, NULL, NULL, NULL);
-  GTask *watched = task;
+  int gone = FALSE;             /* (atomic) */
 
   g_task_set_task_data (task, &work, NULL);
-  g_object_add_weak_pointer (G_OBJECT (task), (gpointer *) &watched);
+  lp_test_watch (task, &gone);
   lp_lease_run_task (self->lease, task, work_func);
   g_object_unref (task);
-  while (watched != NULL)
+  while (!lp_test_is_gone (&gone))
     g_main_context_iteration (NULL, FALSE);
   g_assert_true (is_set (&work.entered));
   work_clear (&work);
