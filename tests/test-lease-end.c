@@ -299,6 +299,34 @@ test_expiry_is_soft_then_hard (void)
   finish (manager, lease);
 }
 
+/* So it is when both have passed before anybody came to it. */
+static void
+test_expiry_that_comes_late_is_soft_then_hard (void)
+{
+  LpManager *manager = start (1, SHORT_SECONDS);
+  GAsyncQueue *held = g_async_queue_new ();
+  GAsyncQueue *go_on = g_async_queue_new ();
+  g_autoptr (GString) text = g_string_new (NULL);
+  LpLease *lease;
+  gint64 hard;
+
+  g_signal_connect (manager, "lease-expiring", G_CALLBACK (expiring_cb), text);
+  g_signal_connect (manager, "lease-ended", G_CALLBACK (ended_cb), text);
+  lease = acquire_for (manager, "late", LONG_SECONDS);
+  lp_service_post (manager->pool->service, hold_service_cb, held, go_on);
+  g_async_queue_pop (held);
+  g_assert_true (lp_lease_renew (lease, SHORT_SECONDS, NULL));
+  hard = lp_lease_get_hard_expires_at (lease);
+  lp_test_block_for (has_passed, &hard, "the hard expiry");
+  g_async_queue_push (go_on, GINT_TO_POINTER (TRUE));
+  lp_test_wait_for (is_over, text, "lease-ended");
+  g_assert_cmpstr (text->str, ==, "expiring 0 ended 3 ");
+
+  finish (manager, lease);
+  g_async_queue_unref (held);
+  g_async_queue_unref (go_on);
+}
+
 /* Between the two it takes jobs. */
 static void
 test_expiry_soft_is_still_active (void)
@@ -393,6 +421,7 @@ main (int argc, char *argv[])
   lp_test_conform_add_func ("/lease/expiry/a-late-submit-revokes", test_expiry_by_a_late_submit);
   g_test_add_func ("/lease/expiry/a-late-end-of-the-last-job", test_expiry_by_a_late_end);
   lp_test_conform_add_func ("/lease/expiry/soft-then-hard", test_expiry_is_soft_then_hard);
+  lp_test_conform_add_func ("/lease/expiry/late-soft-then-hard", test_expiry_that_comes_late_is_soft_then_hard);
   lp_test_conform_add_func ("/lease/expiry/soft-is-still-active", test_expiry_soft_is_still_active);
   lp_test_conform_add_func ("/lease/expiry/executor-is-replaced-never-reused", test_expiry_executor_is_replaced);
   lp_test_conform_add_func ("/lease/expiry/serves-who-waits", test_expiry_serves_who_waits);

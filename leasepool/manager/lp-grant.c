@@ -165,6 +165,17 @@ lp_grant_end_locked (LpGrant *self, LpLeaseState state, gint64 now, LpActions *a
   end_closed_locked (self, state, now, actions);
 }
 
+/* Once for each soft expiry that an active lease has passed. */
+static void
+tell_soft_locked (LpGrant *self, LpActions *actions)
+{
+  if (self->told_soft || lp_grant_get_state (self) != LP_LEASE_STATE_ACTIVE)
+    return;
+
+  self->told_soft = TRUE;
+  lp_owner_lease_locked (self, "lease-expiring", actions);
+}
+
 static void
 expire_locked (LpGrant *self, gint64 now, LpActions *actions)
 {
@@ -172,6 +183,10 @@ expire_locked (LpGrant *self, gint64 now, LpActions *actions)
   const char *id = lp_grant_get_id (self);
   g_autofree char *seq = g_strdup_printf ("%" G_GUINT64_FORMAT, slot->seq);
   LpLogField fields[] = { { "LEASE_ID", id }, { "OWNER", self->owner }, { "EXECUTOR_SEQ", seq }, { NULL, NULL } };
+
+  /* Whoever comes too late, on a machine that is busy, does not leave out what comes before. */
+  if (self->hard > self->soft)
+    tell_soft_locked (self, actions);
 
   self->pool->counters.revoked++;
   lp_actions_log (actions, self->pool->settings->log_domain, G_LOG_LEVEL_MESSAGE, LP_DEBUG_LEASE, "lease-revoked",
@@ -196,11 +211,7 @@ lp_grant_due (LpDeadline *deadline, gint64 now, LpActions *actions)
       return;
     }
 
-  if (!self->told_soft && lp_grant_get_state (self) == LP_LEASE_STATE_ACTIVE)
-    {
-      self->told_soft = TRUE;
-      lp_owner_lease_locked (self, "lease-expiring", actions);
-    }
+  tell_soft_locked (self, actions);
   lp_pool_arm_locked (self->pool, deadline, self->hard);
 }
 

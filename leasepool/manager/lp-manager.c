@@ -262,7 +262,9 @@ install_lease_signals (void)
    * @lease: the lease
    *
    * Emitted in the owner context after an active lease passed its soft expiry:
-   * unless it is renewed or released, it is revoked when the grace is over.
+   * unless it is renewed or released, it is revoked when the grace is over. It
+   * comes before #LpManager::lease-ended also if the grace is over by then, but
+   * not for a lease that has no grace.
    *
    * Since: 1.0
    */
