@@ -19,6 +19,7 @@ typedef struct
   GRand *rand;
   LpTestOutcome *outcomes[JOBS_A_ROUND];
   GVariant *sent[JOBS_A_ROUND];
+  gboolean strikes;             /* soon */
   guint n_killed;
   guint n_succeeded;
   guint n_broken;
@@ -34,8 +35,15 @@ kill_one_cb (gpointer user_data)
 
   if (pid > 0 && kill (pid, SIGKILL) == 0)
     self->n_killed++;
+  self->strikes = FALSE;
 
   return G_SOURCE_REMOVE;
+}
+
+static gboolean
+has_struck (gpointer data)
+{
+  return !((Storm *) data)->strikes;
 }
 
 static GVariant *
@@ -80,6 +88,7 @@ run_round (Storm *self)
   LpLease *lease = lp_test_acquire (self->proc.manager, "storm");
   gboolean is_large = g_rand_int_range (self->rand, 0, 4) == 0;
 
+  self->strikes = TRUE;
   g_timeout_add ((guint) g_rand_int_range (self->rand, 0, is_large ? 30 : 8), kill_one_cb, self);
   for (guint i = 0; i < JOBS_A_ROUND; i++)
     {
@@ -88,6 +97,7 @@ run_round (Storm *self)
     }
   for (guint i = 0; i < JOBS_A_ROUND; i++)
     check_outcome (self, i);
+  lp_test_wait_for (has_struck, self, "the kill");
 
   lp_lease_release (lease);
   lp_test_wait_finalized (lease);
