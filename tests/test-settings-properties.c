@@ -379,7 +379,7 @@ test_frozen_while_running (void)
   lp_manager_set_max_pools (manager, 3);
   g_assert_cmpint (lp_manager_get_max_pools (manager), ==, 3);
 
-  g_assert_finalize_object (manager);
+  lp_test_finish (manager);
 }
 
 int
