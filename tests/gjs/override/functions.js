@@ -119,10 +119,13 @@ export async function rejectLater() {
     throw new TypeError('later');
 }
 
-export async function steps(n) {
+/** After each step it waits for whoever sees it to remove the mark. */
+export async function steps(n, mark) {
     for (let step = 1; step <= n; step++) {
         Lp.currentJob.set_progress(step / n, `step ${step}`);
-        await pause(15);
+        do
+            await pause(1);
+        while (GLib.file_test(mark, GLib.FileTest.EXISTS));
     }
     return n;
 }
@@ -144,7 +147,9 @@ export async function untilCancelledLater() {
     cancellable.set_error_if_cancelled();
 }
 
-export function spin() {
+/** It removes the mark when it runs. */
+export function spin(mark) {
+    GLib.unlink(mark);
     for (;;)
         GLib.usleep(1000);
 }
