@@ -218,4 +218,57 @@ assert_job_cancelled (LpJob *job)
   assert_job_error (job, LP_JOB_STATE_CANCELLED, G_IO_ERROR, G_IO_ERROR_CANCELLED);
 }
 
+/* A batch whose lease is short from the first could lose it before it has its jobs. */
+typedef struct
+{
+  LpManager *manager;
+  guint n_jobs;
+} BatchWait;
+
+/* What lp_lease_renew() does, for a lease that nobody holds and that drains. */
+static inline void
+expire_soon_locked (LpGrant *grant)
+{
+  GMutex *executor_lock = lp_executor_get_lock (grant->executor);
+
+  g_mutex_lock (executor_lock);
+  grant->hard = g_get_monotonic_time () + G_TIME_SPAN_SECOND / 20;
+  g_mutex_unlock (executor_lock);
+  lp_pool_arm_locked (grant->pool, &grant->deadline, grant->hard);
+}
+
+static inline gboolean
+expires_soon (gpointer data)
+{
+  BatchWait *self = data;
+  LpPool *pool = self->manager->pool;
+  gboolean found = FALSE;
+
+  g_mutex_lock (&pool->lock);
+  for (guint i = 0; i < pool->slots->len && !found; i++)
+    {
+      LpSlot *slot = pool->slots->pdata[i];
+      LpExecutorLoad load;
+
+      if (slot == NULL || slot->grant == NULL)
+        continue;
+      lp_executor_get_load (slot->executor, &load);
+      found = load.queued + load.running == self->n_jobs;
+      if (found)
+        expire_soon_locked (slot->grant);
+    }
+  g_mutex_unlock (&pool->lock);
+
+  return found;
+}
+
+/* Waits until the one batch has its N_JOBS, and has its lease expire. */
+static inline void
+expire_batch_soon (LpManager *manager, guint n_jobs)
+{
+  BatchWait wait = { manager, n_jobs };
+
+  lp_test_block_for (expires_soon, &wait, "a batch");
+}
+
 #define ADD(path, set_up_func, func) lp_test_conform_add ("/grinder" path, Fixture, NULL, set_up_func, func, tear_down)

@@ -247,14 +247,24 @@ typedef struct
 } Draining;
 
 static inline void
-draining_init (Draining *self, double seconds)
+draining_init (Draining *self)
 {
   self->manager = start (1, 0.0);
-  self->lease = acquire_for (self->manager, "draining", seconds);
+  self->lease = acquire_for (self->manager, "draining", LONG_SECONDS);
   self->gate = lp_test_gate_new ();
   self->job = lp_test_gate_polite_job (self->gate);
   lp_test_submit (self->lease, self->job);
   lp_test_gate_wait_entered (self->gate, 1);
+}
+
+/* A lease that is short from the first could be over before its job runs. */
+static inline void
+expire_soon (LpLease *lease)
+{
+  g_autoptr (GError) error = NULL;
+
+  lp_lease_renew (lease, SHORT_SECONDS, &error);
+  g_assert_no_error (error);
 }
 
 static inline void

@@ -155,8 +155,7 @@ test_timeout_names_what_is_starting (void)
 static void
 test_timeout_names_what_is_quarantined (void)
 {
-  LpManager *manager = lp_test_start (1, "default-lease-seconds", 0.02, "lease-grace-seconds", 0.0,
-                                      "cancel-grace-seconds", 0.0, NULL);
+  LpManager *manager = lp_test_start (1, "lease-grace-seconds", 0.0, "cancel-grace-seconds", 0.0, NULL);
   LpTestGate *gate = lp_test_gate_new ();
   g_autoptr (LpJob) job = lp_test_gate_job (gate);
   LpLease *stuck = lp_test_acquire (manager, "stuck");
@@ -166,9 +165,9 @@ test_timeout_names_what_is_quarantined (void)
 
   lp_test_submit (stuck, job);
   lp_test_gate_wait_entered (gate, 1);
+  g_assert_true (lp_lease_renew (stuck, 0.02, NULL));
   lp_test_wait_stat (manager, "quarantined", 1);
 
-  lp_request_set_lease_seconds (request, 1000);
   held = get_lease (ask_full (IN_OWNER, manager, request, NULL));
   lp_request_set_timeout (request, 0.03);
   message = get_error (ask_full (IN_OWNER, manager, request, NULL), G_IO_ERROR, G_IO_ERROR_TIMED_OUT);

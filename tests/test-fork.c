@@ -483,8 +483,7 @@ job_in_child (Fixture *self)
 static void
 new_manager_in_child (Fixture *self)
 {
-  LpManager *manager = lp_test_start (1, "default-lease-seconds", 0.05, "lease-grace-seconds", 0.0,
-                                      "cancel-grace-seconds", 0.0, NULL);
+  LpManager *manager = lp_test_start (1, "lease-grace-seconds", 0.0, "cancel-grace-seconds", 0.0, NULL);
   LpTestGate *gate = lp_test_gate_new ();
   g_autoptr (LpLease) lease = lp_test_acquire (manager, "child");
   g_autoptr (LpJob) job = lp_test_gate_job (gate);
@@ -493,6 +492,8 @@ new_manager_in_child (Fixture *self)
 
   /* Its own service thread revokes the lease and ends the job. */
   lp_test_submit (lease, job);
+  lp_test_gate_wait_entered (gate, 1);
+  g_assert_true (lp_lease_renew (lease, 0.05, NULL));
   g_assert_null (lp_job_wait (job, -1, NULL, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   lp_test_gate_open (gate);

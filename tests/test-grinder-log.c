@@ -94,13 +94,16 @@ test_batch_whose_lease_expires (void)
 {
   Fixture self = { NULL };
   LpJob *first;
+  LpJob *second;
 
   if (!in_subprocess_with ("grinder"))
     return;
 
-  set_up_logged (&self, "lease-seconds", 0.2, NULL);
+  set_up_logged (&self, NULL, NULL);
   first = enqueued (self.grinder, lp_test_gate_polite_job (self.gate));
-  assert_job_cancelled (enqueued (self.grinder, lp_test_gate_polite_job (self.gate)));
+  second = enqueued (self.grinder, lp_test_gate_polite_job (self.gate));
+  expire_batch_soon (self.manager, 2);
+  assert_job_cancelled (second);
   assert_job_cancelled (first);
   g_hash_table_unref (assert_record ("batch-ended", 0, "7", "The batch “work-grinder-batch-1” has ended: * expired*"));
 

@@ -402,11 +402,12 @@ test_lease_expires (void)
   self.manager = lp_test_start (1, "workers-per-pool", 1, "lease-grace-seconds", 0.0, NULL);
   self.gate = lp_test_gate_new ();
   self.grinder = lp_grinder_new (self.manager);
-  g_object_set (self.grinder, "batch-size-threshold", 6, "lease-seconds", 0.2, NULL);
+  g_object_set (self.grinder, "batch-size-threshold", 6, NULL);
   assert_grinder_starts (self.grinder);
 
   for (int i = 0; i < 6; i++)
     jobs[i] = enqueued (self.grinder, lp_test_gate_polite_job (self.gate));
+  expire_batch_soon (self.manager, 6);
   for (int i = 0; i < 6; i++)
     assert_job_cancelled (jobs[i]);
   wait_grinder_stat (self.grinder, "batches_in_flight", 0);

@@ -36,9 +36,9 @@ typedef struct
   LpJob *queued;
 } Jobs;
 
-/* One that runs and one that waits behind it; with a short lease if there is to be an expiry. */
+/* One that runs and one that waits behind it. */
 static void
-jobs_init (Jobs *self, double lease_seconds)
+jobs_init (Jobs *self)
 {
   g_autoptr (LpRequest) request = lp_request_new ();
   g_autoptr (GError) error = NULL;
@@ -46,13 +46,14 @@ jobs_init (Jobs *self, double lease_seconds)
   self->manager = lp_test_start (1, "workers-per-pool", 1, "lease-grace-seconds", 0.0, NULL);
   self->gate = lp_test_gate_new ();
   lp_request_set_owner (request, OWNER);
-  lp_request_set_lease_seconds (request, lease_seconds);
+  lp_request_set_lease_seconds (request, LONG_SECONDS);
   self->lease = lp_manager_acquire (self->manager, request, NULL, &error);
   g_assert_no_error (error);
   self->running = lp_test_gate_polite_job (self->gate);
   self->queued = lp_test_value_job (1);
   lp_test_submit (self->lease, self->running);
   lp_test_submit (self->lease, self->queued);
+  lp_test_gate_wait_entered (self->gate, 1);
 }
 
 static void
@@ -72,7 +73,8 @@ test_expiry (void)
 {
   Jobs jobs;
 
-  jobs_init (&jobs, 0.5);
+  jobs_init (&jobs);
+  g_assert_true (lp_lease_renew (jobs.lease, 0.05, NULL));
   assert_reason (jobs.queued, EXPIRED);
   assert_reason (jobs.running, EXPIRED);
   jobs_clear (&jobs);
@@ -84,8 +86,7 @@ test_stop_of_the_manager (void)
   g_autoptr (GAsyncResult) result = NULL;
   Jobs jobs;
 
-  jobs_init (&jobs, LONG_SECONDS);
-  lp_test_gate_wait_entered (jobs.gate, 1);
+  jobs_init (&jobs);
   lp_manager_stop_async (jobs.manager, LP_STOP_MODE_CANCEL, -1, NULL, lp_test_result_cb, &result);
   assert_reason (jobs.queued, MANAGER_STOPPED);
   assert_reason (jobs.running, MANAGER_STOPPED);
@@ -99,8 +100,7 @@ test_cancel (void)
 {
   Jobs jobs;
 
-  jobs_init (&jobs, LONG_SECONDS);
-  lp_test_gate_wait_entered (jobs.gate, 1);
+  jobs_init (&jobs);
   lp_job_cancel (jobs.queued);
   lp_job_cancel (jobs.running);
   assert_reason (jobs.queued, " was cancelled");
@@ -153,8 +153,7 @@ test_cancel_before_a_stop (void)
   g_autoptr (GAsyncResult) result = NULL;
   Jobs jobs;
 
-  jobs_init (&jobs, LONG_SECONDS);
-  lp_test_gate_wait_entered (jobs.gate, 1);
+  jobs_init (&jobs);
   lp_job_cancel (jobs.running);
   lp_manager_stop_async (jobs.manager, LP_STOP_MODE_CANCEL, -1, NULL, lp_test_result_cb, &result);
   assert_reason (jobs.running, "” was cancelled");

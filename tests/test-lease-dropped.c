@@ -193,7 +193,7 @@ test_state_stopped_while_draining (void)
   g_autoptr (GError) refused = NULL;
   g_autoptr (LpJob) late = lp_test_value_job (1);
 
-  draining_init (&self, LONG_SECONDS);
+  draining_init (&self);
   lp_manager_stop_async (self.manager, LP_STOP_MODE_DRAIN, -1, NULL, lp_test_result_cb, &result);
   g_assert_false (lp_lease_submit (self.lease, late, &refused));
   g_assert_error (refused, LP_ERROR, LP_ERROR_NOT_STARTED);

@@ -35,7 +35,7 @@ test_drain_waits_for_the_jobs (void)
   g_autoptr (GAsyncResult) second = NULL;
   g_autoptr (GAsyncResult) late = NULL;
 
-  draining_init (&self, LONG_SECONDS);
+  draining_init (&self);
   lp_lease_drain_async (self.lease, NULL, lp_test_result_cb, &first);
   lp_lease_drain_async (self.lease, NULL, lp_test_result_cb, &second);
   lp_lease_drain_async (self.lease, NULL, NULL, NULL);
@@ -85,7 +85,7 @@ test_drain_cancel_ends_the_wait_only (void)
   g_autoptr (GAsyncResult) cancelled = NULL;
   g_autoptr (GAsyncResult) waiting = NULL;
 
-  draining_init (&self, LONG_SECONDS);
+  draining_init (&self);
   lp_lease_drain_async (self.lease, cancellable, lp_test_result_cb, &cancelled);
   lp_lease_drain_async (self.lease, NULL, lp_test_result_cb, &waiting);
   g_cancellable_cancel (cancellable);
@@ -110,7 +110,7 @@ test_drain_cancelled_before (void)
   g_autoptr (GAsyncResult) cancelled = NULL;
   g_autoptr (GAsyncResult) waiting = NULL;
 
-  draining_init (&self, LONG_SECONDS);
+  draining_init (&self);
   g_cancellable_cancel (cancellable);
   lp_lease_drain_async (self.lease, cancellable, lp_test_result_cb, &cancelled);
   assert_not_drained (self.lease, &cancelled, G_IO_ERROR, G_IO_ERROR_CANCELLED);
@@ -133,17 +133,17 @@ test_drain_ends_at_the_hard_expiry (void)
   guint64 seq;
   LpLease *next;
 
-  draining_init (&self, 0.2);
+  draining_init (&self);
   seq = executor_seq (self.lease);
-  lp_lease_submit (self.lease, queued, NULL);
+  lp_test_submit (self.lease, queued);
+  expire_soon (self.lease);
   lp_lease_drain_async (self.lease, NULL, lp_test_result_cb, &result);
   assert_not_drained (self.lease, &result, LP_ERROR, LP_ERROR_EXPIRED);
   g_assert_cmpint (lp_lease_get_state (self.lease), ==, LP_LEASE_STATE_EXPIRED);
   g_assert_cmpint (g_get_monotonic_time (), >=, lp_lease_get_hard_expires_at (self.lease));
 
   assert_cancelled (self.job);
-  if (lp_job_get_state (queued) != LP_JOB_STATE_NEW)
-    assert_cancelled (queued);
+  assert_cancelled (queued);
   g_assert_cmpint (lp_job_get_started_at (queued), ==, 0);
 
   next = acquire_for (self.manager, "next", LONG_SECONDS);
@@ -264,10 +264,11 @@ test_expiry_by_a_late_end (void)
   Draining self;
   gint64 hard;
 
-  draining_init (&self, 0.3);
-  lp_lease_release (self.lease);
+  draining_init (&self);
   lp_service_post (self.manager->pool->service, hold_service_cb, held, go_on);
   g_async_queue_pop (held);
+  g_assert_true (lp_lease_renew (self.lease, 0.3, NULL));
+  lp_lease_release (self.lease);
   hard = lp_lease_get_hard_expires_at (self.lease);
   lp_test_block_for (has_passed, &hard, "the hard expiry");
   lp_test_gate_open (self.gate);
@@ -282,10 +283,11 @@ test_expiry_by_a_late_end (void)
   g_async_queue_unref (go_on);
 }
 
+/* A grace so short that both expiries can be missed would make no difference between them. */
 static void
 test_expiry_is_soft_then_hard (void)
 {
-  LpManager *manager = start (1, SHORT_SECONDS);
+  LpManager *manager = start (1, 1.5);
   g_autoptr (GString) text = g_string_new (NULL);
   LpLease *lease;
 

@@ -54,6 +54,7 @@ hang_cb (gpointer data)
   Hang *self = data;
 
   self->blocked_at = g_get_monotonic_time ();
+  g_assert_true (lp_lease_renew (self->lease, 0.2, NULL));
   self->thread = g_thread_new ("witness", witness_thread, self);
 
   /* The application hangs: this is what is tested. */
@@ -85,8 +86,7 @@ test_hanging_loop (void)
 {
   Hang hang = { NULL };
 
-  hang.manager = lp_test_start (1, "check-interval", 3600.0, "default-lease-seconds", 0.2,
-                                "lease-grace-seconds", 0.2, NULL);
+  hang.manager = lp_test_start (1, "check-interval", 3600.0, "lease-grace-seconds", 0.2, NULL);
   hang.loop = g_main_loop_new (NULL, FALSE);
   g_signal_connect (hang.manager, "lease-ended", G_CALLBACK (ended_cb), &hang);
   hang.lease = lp_test_acquire (hang.manager, "careless");

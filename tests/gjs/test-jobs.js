@@ -201,9 +201,10 @@ test('a command that does not exist', async () => {
 
 test('a command ends with its lease', async () => {
     const manager = await startManager({lease_grace_seconds: 0});
-    const lease = await manager.acquire_async(new Lp.Request({lease_seconds: 0.1}), null);
-    await assertThrows(Gio.IOErrorEnum, Gio.IOErrorEnum.CANCELLED,
-        () => lease.submit_async(Lp.Job.new_for_command(['sleep', '1000'], null), null));
+    const lease = await manager.acquire_async(null, null);
+    const ended = lease.submit_async(Lp.Job.new_for_command(['sleep', '1000'], null), null);
+    lease.renew(0.1);
+    await assertThrows(Gio.IOErrorEnum, Gio.IOErrorEnum.CANCELLED, () => ended);
     assertEqual(lease.state, Lp.LeaseState.EXPIRED);
 });
 

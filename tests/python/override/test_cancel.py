@@ -290,8 +290,9 @@ async def test_failing_with_the_error_of_a_cancel_is_no_cancel(manager):
 async def test_the_reason_is_known_when_the_lease_is_gone(managers):
     manager = managers(lease_grace_seconds=0)
     await manager.start()
-    lease = await manager.acquire(lease_seconds=0.05)
+    lease = await manager.acquire()
     future = lease.submit(until_cancelled)
+    lease.renew(0.05)
     del lease
     gc.collect()
     with pytest.raises(Lp.LeaseExpiredError):
