@@ -231,10 +231,13 @@ class Objects(lptest.TestCase):
             result = set()
             for task in lptest.os.listdir("/proc/self/task"):
                 try:
-                    with open(f"/proc/self/task/{task}/comm", encoding="utf-8", errors="replace") as comm:
-                        result.add(comm.read().strip())
+                    with open(f"/proc/self/task/{task}/stat", encoding="utf-8", errors="replace") as stat:
+                        head, _, tail = stat.read().rpartition(")")
                 except OSError:
-                    pass  # it ended meanwhile
+                    continue  # it ended meanwhile
+                # One that was joined is there for a moment longer, with the kernel's PF_EXITING.
+                if not int(tail.split()[6]) & 4:
+                    result.add(head.partition("(")[2])
             return {name for name in result if name.startswith("lptest")}
 
         manager = self.start(1, name_prefix="lptest", workers_per_pool=3)

@@ -120,8 +120,11 @@ def others_sleep():
     own = threading.get_native_id()
     states = []
     for task in os.listdir("/proc/self/task"):
-        with open(f"/proc/self/task/{task}/stat") as file:
-            states.append((int(task), file.read().rpartition(")")[2].split()[0]))
+        try:
+            with open(f"/proc/self/task/{task}/stat") as file:
+                states.append((int(task), file.read().rpartition(")")[2].split()[0]))
+        except OSError:
+            pass  # it ended meanwhile
     return all(state == "S" or task == own for task, state in states)
 
 def wait_until_others_sleep():
