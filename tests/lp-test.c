@@ -349,7 +349,20 @@ lp_test_block_stat (LpManager *manager, const char *name, guint value)
   lp_test_block_for (stat_is, &condition, name);
 }
 
-/* A surplus executor goes at once unless a case says otherwise, as with threads. */
+static gboolean
+is_released (gpointer lease)
+{
+  return lp_lease_get_state (lease) == LP_LEASE_STATE_RELEASED;
+}
+
+void
+lp_test_block_released (LpLease *lease)
+{
+  lp_test_block_for (is_released, lease, "a lease to be released");
+}
+
+/* A surplus executor goes at once unless a case says otherwise, as with threads. The default time for a start, 10 s, is
+ * short for a sanitizer on a machine that is busy; where a case sets none, it only guards against hanging. */
 static void
 adapt (LpManager *manager)
 {

@@ -47,6 +47,8 @@ void          lp_test_block_fd        (int fd, short events);
 guint         lp_test_stat            (LpManager *manager, const char *name);      /* a 'u' of the stats */
 guint64       lp_test_counter         (LpManager *manager, const char *name);      /* a 't' of the stats */
 void          lp_test_wait_stat       (LpManager *manager, const char *name, guint value);
+/* The job that ends last has ended a moment before its lease: blocks until it is RELEASED. */
+void          lp_test_block_released  (LpLease *lease);
 void          lp_test_block_stat      (LpManager *manager, const char *name, guint value);
 
 /* A manager that has not been started; of threads, but in a case for each backend. */

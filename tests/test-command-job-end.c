@@ -281,7 +281,7 @@ test_release_drains (Fixture *self, gconstpointer data)
   g_assert_cmpuint (lp_test_stat (self->manager, "draining"), ==, 1);
   g_assert_cmpint (write (fd, "\n", 1), ==, 1);
   assert_result (job, 0, "rest\n", "");
-  g_assert_cmpint (lp_lease_get_state (self->lease), ==, LP_LEASE_STATE_RELEASED);
+  lp_test_block_released (self->lease);
   g_assert_cmpuint (lp_test_stat (self->manager, "available"), ==, 1);
   g_assert_cmpuint (lp_test_counter (self->manager, "executors_created"), ==, 1);
   close (fd);

@@ -151,7 +151,7 @@ test_in_place_while_draining (Fixture *self, gconstpointer data)
   /* Lets the outer one go on. */
   lp_test_submit (other, entered);
   assert_value (outer, 5);
-  g_assert_cmpint (lp_lease_get_state (self->lease), ==, LP_LEASE_STATE_RELEASED);
+  lp_test_block_released (self->lease);
 
   lp_test_gate_open (self->gate);
   lp_lease_release (other);

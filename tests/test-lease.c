@@ -311,7 +311,7 @@ test_release_with_jobs_drains (void)
   lp_test_gate_open (gate);
   assert_value (running);
   assert_value (queued);
-  g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_RELEASED);
+  lp_test_block_released (lease);
   g_assert_cmpuint (lp_test_stat (manager, "draining"), ==, 0);
 
   /* Only now, and it is the same one. */

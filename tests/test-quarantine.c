@@ -326,7 +326,7 @@ test_begins_after_the_draining (void)
   lp_test_gate_open (other);
   value = lp_job_wait (job, PATIENCE_SECONDS, NULL, NULL);
   g_assert_nonnull (value);
-  g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_RELEASED);
+  lp_test_block_released (lease);
   g_assert_cmpuint (lp_test_stat (manager, "quarantined"), ==, 1);
 
   g_assert_finalize_object (lease);

@@ -20,7 +20,8 @@
  * Whatever ends a job does it under the queue lock together with the counts, so
  * that whoever is told of the end finds the counts right; telling comes after
  * the lock. When the last job of a closed lease leaves, the pool is told first,
- * so that a waiter for the job finds the lease settled. */
+ * so that whoever waited for the end of the job finds the lease settled; one who
+ * comes between the two finds the job ended and the lease still draining. */
 
 static void
 count_end_locked (LpExecutorPrivate *priv, LpJob *job)
