@@ -370,6 +370,8 @@ adapt (LpManager *manager)
     return;
 
   lp_manager_set_backend (manager, lp_test_get_backend ());
+  if (lp_manager_get_start_timeout_seconds (manager) == 10.0)
+    lp_manager_set_start_timeout_seconds (manager, PATIENCE_SECONDS);
   if (lp_manager_get_function_module (manager) == NULL)
     lp_manager_set_function_module (manager, "conform-module");
   if (lp_manager_get_idle_linger_seconds (manager) == -1)
@@ -417,6 +419,16 @@ lp_test_acquire (LpManager *manager, const char *owner)
   g_assert_no_error (error);
 
   return lease;
+}
+
+void
+lp_test_set_start_timeout (LpManager *manager, double seconds)
+{
+  LpPool *pool = manager->pool;
+
+  g_mutex_lock (&pool->lock);
+  pool->settings->start_timeout_seconds = seconds;
+  g_mutex_unlock (&pool->lock);
 }
 
 void

@@ -57,6 +57,8 @@ LpManager    *lp_test_new             (int max_pools);
 LpManager    *lp_test_start           (int max_pools, const char *first_property, ...);
 LpLease      *lp_test_acquire         (LpManager *manager, const char *owner);     /* asserts that it succeeds */
 void          lp_test_submit          (LpLease *lease, LpJob *job);                /* asserts that it succeeds */
+/* The time-out of the starts from now on: one that is short from the first could hit the start that is to succeed. */
+void          lp_test_set_start_timeout (LpManager *manager, double seconds);
 /* Stops with KILL, checks that nothing is left, and asserts that it is finalized. */
 void          lp_test_finish          (LpManager *manager);
 
@@ -65,7 +67,7 @@ void          lp_test_watch           (gpointer object, int *gone);
 gboolean      lp_test_is_gone         (gpointer gone);          /* a LpTestCondition */
 /* g_subprocess_wait() looks without its lock whether the process has ended already. */
 void          lp_test_wait_process    (GSubprocess *process);
-/* Threads of this process whose name begins with PREFIX. */
+/* Threads of this process whose name begins with PREFIX; those that were joined are none. */
 guint         lp_test_count_threads   (const char *prefix);
 /* The pool's invariants, at any moment. */
 void          lp_test_check           (LpManager *manager);
