@@ -100,6 +100,34 @@ test_queue_is_seen (void)
   g_test_trap_assert_stderr_unmatched ("*ThreadSanitizer*");
 }
 
+/* It guards each GVariant. */
+static gpointer
+count_with_bit_lock (gpointer data)
+{
+  static int bits;
+
+  g_bit_lock (&bits, 0);
+  counter++;
+  g_bit_unlock (&bits, 0);
+
+  return NULL;
+}
+
+static void
+test_bit_lock_is_seen (void)
+{
+  if (g_test_subprocess ())
+    {
+      count_on_two_threads (count_with_bit_lock);
+      return;
+    }
+
+  g_test_trap_subprocess (NULL, 0, 0);
+
+  g_test_trap_assert_passed ();
+  g_test_trap_assert_stderr_unmatched ("*ThreadSanitizer*");
+}
+
 int
 main (int argc, char *argv[])
 {
@@ -111,6 +139,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/tsan/race-is-reported", test_race_is_reported);
   g_test_add_func ("/tsan/mutex-is-seen", test_mutex_is_seen);
   g_test_add_func ("/tsan/queue-is-seen", test_queue_is_seen);
+  g_test_add_func ("/tsan/bit-lock-is-seen", test_bit_lock_is_seen);
 
   return g_test_run ();
 }
