@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Copyright 2026 The leasepool authors
-"""check-tidy.py [--any-version] CLANG-TIDY BUILDDIR [FILE...]: clang-tidy finds nothing in the sources of the library and
-the worker program, or in those that are named. What it looks for is in .clang-tidy at the top of the tree. Speaks TAP.
+"""check-tidy.py [--any-version] CLANG-TIDY BUILDDIR [FILE...]: clang-tidy finds nothing in the sources of the library
+and the worker program, or in those that are named. What it looks for is in .clang-tidy at the top of the tree. Speaks TAP.
 
 Another version has other checks and other false alarms: where it is not the one that the list was made for, nothing is
 looked at, unless --any-version says so.
@@ -40,8 +40,8 @@ def commands_of(build):
 
 def look_at(tidy, directory, path):
     """What is wrong with PATH, or nothing. How it is compiled is in the DIRECTORY."""
-    done = subprocess.run([tidy, "-p", directory, "--quiet", path], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          check=False)
+    done = subprocess.run([tidy, "-p", directory, "--quiet", path], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, check=False)
     if done.returncode != 0:
         return done.stdout + done.stderr
     return done.stdout if FINDING.search(done.stdout) else ""
