@@ -125,7 +125,7 @@ lp_owner_take_locked (LpPool *self, LpDelivery *owner, gboolean acquired, LpActi
 {
   LpDelivery *old = self->owner;
 
-  self->owner_thread = g_thread_self ();
+  g_atomic_pointer_set (&self->owner_thread, g_thread_self ());
   if (owner == old)
     return;
 

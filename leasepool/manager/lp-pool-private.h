@@ -141,7 +141,7 @@ struct _LpPool
   LpRemoteFunctions *remote_functions; /* (owned) (nullable) what the workers of this run said they have */
   LpService *service;           /* (owned) while it runs */
   LpDelivery *owner;            /* (owned) the owner context of this or the last run */
-  GThread *owner_thread;        /* the one that started it; only compared */
+  GThread *owner_thread;        /* (atomic) the one that started it; only compared */
   guint owner_number;           /* how many owners there were before: what was posted for one of them is not told */
   GSource *timer;               /* (owned) on the service context */
   gint64 timer_when;            /* what it is set to */

@@ -216,7 +216,7 @@ ref_owner (LpPool *self, gboolean *is_owner)
   g_mutex_lock (&self->lock);
   if (self->owner != NULL)
     owner = lp_delivery_ref (self->owner);
-  *is_owner = self->owner_thread == g_thread_self ();
+  *is_owner = g_atomic_pointer_get (&self->owner_thread) == g_thread_self ();
   g_mutex_unlock (&self->lock);
 
   return owner;
