@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * Copyright 2026 The leasepool authors */
 
-/* Is only in builds with the thread sanitizer: it reports what is a race, and takes nothing for one that GLib orders. */
+/* Only in builds with the thread sanitizer: it reports what is a race, and takes nothing for one that GLib orders. */
 
 #include "config.h"
 
