@@ -411,18 +411,35 @@ lp_delivery_is_current (LpDelivery *self)
   return self->context == (context != NULL ? context : g_main_context_default ());
 }
 
-static void
-wake (LpDelivery *self)
+/* The context, to be woken after the lock, with a reference; NULL if it is awake.
+ * After the lock nothing of SELF may be touched: what was posted may have run by
+ * then, and dropped the last reference. */
+static GMainContext *
+ref_asleep_locked (LpDelivery *self)
 {
   if (g_atomic_int_compare_and_exchange (&self->asleep, TRUE, FALSE))
-    g_main_context_wakeup (self->context);
+    return g_main_context_ref (self->context);
+
+  return NULL;
 }
 
-/* Hands ITEM over; it runs in the context, after everything posted before. The
- * caller holds a reference for as long as the item is under way. */
+static void
+wake (GMainContext *context)
+{
+  if (context == NULL)
+    return;
+
+  g_main_context_wakeup (context);
+  g_main_context_unref (context);
+}
+
+/* Hands ITEM over; it runs in the context, after everything posted before. ITEM
+ * has a reference, until it has run. */
 void
 lp_delivery_post (LpDelivery *self, LpDeliveryItem *item)
 {
+  GMainContext *asleep;
+
   item->next = NULL;
 
   g_mutex_lock (&self->lock);
@@ -435,9 +452,10 @@ lp_delivery_post (LpDelivery *self, LpDeliveryItem *item)
         self->queued_at = lp_clock_now ();
     }
   self->queue_tail = item;
+  asleep = ref_asleep_locked (self);
   g_mutex_unlock (&self->lock);
 
-  wake (self);
+  wake (asleep);
 }
 
 static void
@@ -468,14 +486,16 @@ void
 lp_delivery_post_destroy (LpDelivery *self, GDestroyNotify destroy, gpointer data)
 {
   Destroy entry = { destroy, data };
+  GMainContext *asleep;
 
   g_mutex_lock (&self->lock);
   if (self->destroys == NULL)
     g_atomic_pointer_set (&self->destroys, g_array_new (FALSE, FALSE, sizeof (Destroy)));
   g_array_append_val (self->destroys, entry);
+  asleep = ref_asleep_locked (self);
   g_mutex_unlock (&self->lock);
 
-  wake (self);
+  wake (asleep);
 }
 
 /* Runs the waiting destroy notifies. The caller owns the context, and its

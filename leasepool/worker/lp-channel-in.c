@@ -187,7 +187,7 @@ finish_frame (LpChannel *self, const LpFrameHeader *header, GBytes *bytes, LpFra
 
   if ((header->flags & LP_FRAME_NONCE_ATTACHED) != 0)
     take_nonce (self);
-  if ((header->flags & LP_FRAME_BODY_IN_FILE) != 0 && !self->use_files)
+  if ((header->flags & LP_FRAME_BODY_IN_FILE) != 0 && !g_atomic_int_get (&self->use_files))
     {
       g_set_error_literal (error, LP_ERROR, LP_ERROR_PROTOCOL, "there is a file with a body, which was not agreed on");
       return LP_CHANNEL_BAD;

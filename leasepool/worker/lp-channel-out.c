@@ -114,7 +114,7 @@ send_by_file (LpChannel *self, LpFrameType type, guint64 id, GVariant *body)
 {
   int fd;
 
-  if (!self->use_files || g_variant_get_size (body) < FILE_SIZE)
+  if (!g_atomic_int_get (&self->use_files) || g_variant_get_size (body) < FILE_SIZE)
     return FALSE;
 
   fd = lp_memfd_new_for_variant (body, NULL);
@@ -194,7 +194,7 @@ lp_channel_send_hello (LpChannel *self, GVariant *body, int nonce_fd)
 void
 lp_channel_use_files (LpChannel *self)
 {
-  self->use_files = TRUE;
+  g_atomic_int_set (&self->use_files, TRUE);
 }
 
 /* Nothing more is sent: the other side sees the end. */

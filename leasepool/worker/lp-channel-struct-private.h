@@ -39,7 +39,7 @@ struct _LpChannel
   GByteArray *spare;            /* (nullable) empty, with memory */
   guint64 n_queued;             /* bytes, from the beginning */
   guint64 n_written;
-  gboolean use_files;
+  int use_files;                /* (atomic) both halves look at it */
 };
 
 void lp_channel_clear_out (LpChannel *self);
