@@ -22,6 +22,10 @@ for the ratio, or for the value where there is no peer. The peers are programs o
 with the same flags. A row that begins with *floor* has a bare mechanism in the place of ours, against the same peer: it
 tells what is within reach where a goal is missed.
 
+What it costs to wake a thread decides most rows in which one waits for another: a few µs where both share a processor,
+ten times that where it has to be woken, too. Which of the two it is differs between machines, runs and even rounds, so
+compare a row with the floor of the same run.
+
 To repeat it, on a machine that has nothing else to do:
 
 ```sh
