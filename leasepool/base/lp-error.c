@@ -17,4 +17,14 @@
  *
  * Since: 1.0
  */
-G_DEFINE_QUARK (lp-error-quark, lp_error)
+GQuark
+lp_error_quark (void)
+{
+  /* Not G_DEFINE_QUARK(), whose variable the first callers write at the same time. */
+  static gsize quark;
+
+  if (g_once_init_enter (&quark))
+    g_once_init_leave (&quark, g_quark_from_static_string ("lp-error-quark"));
+
+  return (GQuark) quark;
+}
