@@ -80,18 +80,21 @@ test_returns_in_its_context (Fixture *self, gconstpointer data)
   Work work = { .open = TRUE };
   GAsyncResult *result = NULL;
   GTask *task;
+  int gone = FALSE;
 
   g_main_context_push_thread_default (context);
   task = g_task_new (NULL, NULL, check_context_cb, &result);
+  lp_test_watch (task, &gone);
   g_task_set_task_data (task, &work, NULL);
   lp_lease_run_task (self->lease, task, work_func);
   assert_returns_7 (&result);
-  while (g_main_context_iteration (context, FALSE))
-    ;
-  g_main_context_pop_thread_default (context);
-
   g_clear_object (&result);
   g_object_unref (task);
+
+  /* What tells the end of the job comes after the task has returned, and has the last references. */
+  while (!lp_test_is_gone (&gone))
+    g_main_context_iteration (context, FALSE);
+  g_main_context_pop_thread_default (context);
   g_main_context_unref (context);
   work_clear (&work);
 }
