@@ -330,8 +330,9 @@ lp_worker_new (LpFunctions *functions)
  * that is not allowed; with %LP_ERROR_START_FAILED if the init function fails, or
  * the max-message-size of the manager is too small to tell what functions there
  * are, and %LP_ERROR_INVALID_ARGUMENT if the module cannot be loaded, which the
- * manager is told, too; with %LP_ERROR_WRONG_CONTEXT if another thread owns the default
- * main context; and with %LP_ERROR_INVALID_ARGUMENT if a worker was run in this
+ * manager is told, too; with %G_IO_ERROR_TOO_MANY_OPEN_FILES if the process has no
+ * descriptor free when the manager says hello; with %LP_ERROR_WRONG_CONTEXT if
+ * another thread owns the default main context; and with %LP_ERROR_INVALID_ARGUMENT if a worker was run in this
  * process before.
  *
  * Returns: the exit status of the process: 0, or 1 with an error
