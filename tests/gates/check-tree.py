@@ -7,7 +7,6 @@ LP_PROJECT_SRCDIR and LP_PROJECT_BUILDDIR say where the project and its build ar
 are run where there is no network. Speaks TAP.
 """
 
-import glob
 import os
 import re
 import shutil
@@ -39,6 +38,11 @@ NETWORK_SYMBOLS = re.compile(r"(socket|connect|bind|listen|accept4?|getaddrinfo|
 NO_NETWORK_SYMBOLS = {"g_resolver_error_quark", "g_tls_error_quark"}
 
 
+# Of directories.
+NO_SOURCES = {".git", ".pytest_cache", "__pycache__"}
+MADE_BY_MESON = ("meson-private", "meson-logs")
+
+
 def run(*argv):
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
 
@@ -49,9 +53,13 @@ def files():
         # The directory may be that of somebody else.
         names = run("git", "-c", f"safe.directory={SOURCE}", "-C", SOURCE, "ls-files", "-z").split("\0")
         return [name for name in names if name and os.path.isfile(os.path.join(SOURCE, name))]
-    names = glob.glob("**/*", root_dir=SOURCE, recursive=True)
-    return [name for name in names if os.path.isfile(os.path.join(SOURCE, name))
-            and not os.path.realpath(os.path.join(SOURCE, name)).startswith(os.path.realpath(BUILD) + os.sep)]
+    names = []
+    for folder, folders, own in os.walk(SOURCE):
+        # Not what was built, by whoever and in which of its directories.
+        folders[:] = [name for name in folders if name not in NO_SOURCES
+                      and not any(os.path.exists(os.path.join(folder, name, sign)) for sign in MADE_BY_MESON)]
+        names += [os.path.relpath(os.path.join(folder, name), SOURCE) for name in own]
+    return names
 
 
 def text_of(name):
