@@ -295,7 +295,7 @@ lp_test_remote_gate_wait_entered (LpTestRemoteGate *self, guint n)
   guint n_entered;
 
   while ((n_entered = count_entered (self)) < n)
-    lp_test_block_fd (self->entered_fd, POLLIN);
+    lp_test_block_fd (self->entered_fd, POLLIN, "jobs to enter a gate");
 
   /* Nothing says when but a notification in the owner context, which must not be iterated here. */
   for (guint i = 0; !all_heard (self, n); i++)

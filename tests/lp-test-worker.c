@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -21,6 +22,31 @@ static void
 setup_cb (gpointer data)
 {
   setpgid (0, 0);
+}
+
+static void
+late_cb (int number)
+{
+  static const char text[] = "waited in vain for a new process to execute its program\n";
+
+  if (write (STDERR_FILENO, text, sizeof text - 1) != -1)
+    abort ();
+}
+
+/* GLib waits without a limit for a new process to execute its program. */
+static GSubprocess *
+spawn (GSubprocessLauncher *launcher, const char * const *argv)
+{
+  g_autoptr (GError) error = NULL;
+  GSubprocess *process;
+
+  signal (SIGALRM, late_cb);
+  alarm (LP_TEST_PATIENCE_SECONDS);
+  process = g_subprocess_launcher_spawnv (launcher, argv, &error);
+  alarm (0);
+  g_assert_no_error (error);
+
+  return process;
 }
 
 /* Ours first. */
@@ -46,7 +72,6 @@ LpTestWorker *
 lp_test_worker_spawn (const char * const *argv, LpTestStream stream)
 {
   g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_NONE);
-  g_autoptr (GError) error = NULL;
   LpTestWorker *self = g_new0 (LpTestWorker, 1);
   int in[2], out[2], errors[2];
 
@@ -60,8 +85,7 @@ lp_test_worker_spawn (const char * const *argv, LpTestStream stream)
   g_subprocess_launcher_take_stdout_fd (launcher, in[1]);
   g_subprocess_launcher_take_stderr_fd (launcher, errors[1]);
 
-  self->process = g_subprocess_launcher_spawnv (launcher, argv, &error);
-  g_assert_no_error (error);
+  self->process = spawn (launcher, argv);
   self->channel = lp_channel_new (in[0], out[1], LP_TEST_MAX_MESSAGE_SIZE);
   self->error_fd = errors[0];
 
@@ -110,7 +134,7 @@ lp_test_worker_read_stderr (LpTestWorker *self)
 
   do
     {
-      lp_test_block_fd (self->error_fd, POLLIN);
+      lp_test_block_fd (self->error_fd, POLLIN, "the end of the standard error of a worker");
       n_read = read (self->error_fd, bytes, sizeof bytes);
       g_assert_cmpint (n_read, >=, 0);
       g_string_append_len (text, bytes, n_read);
@@ -160,7 +184,7 @@ flush (LpTestWorker *self)
   g_autoptr (GError) error = NULL;
 
   while (lp_channel_flush (self->channel, &error) && lp_channel_has_pending (self->channel))
-    lp_test_block_fd (lp_channel_get_out_fd (self->channel), POLLOUT);
+    lp_test_block_fd (lp_channel_get_out_fd (self->channel), POLLOUT, "a worker to read");
   g_assert_no_error (error);
 }
 
@@ -220,7 +244,7 @@ lp_test_worker_read (LpTestWorker *self, LpFrame *frame)
         case LP_CHANNEL_FRAME:
           return TRUE;
         case LP_CHANNEL_EMPTY:
-          lp_test_block_fd (lp_channel_get_in_fd (self->channel), POLLIN);
+          lp_test_block_fd (lp_channel_get_in_fd (self->channel), POLLIN, "a frame of a worker");
           break;
         case LP_CHANNEL_END:
           g_assert_false (lp_channel_is_cut (self->channel));

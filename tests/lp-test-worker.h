@@ -10,7 +10,7 @@
 G_BEGIN_DECLS
 
 /* A worker process, with the test in the place of its manager. Everything that
- * waits fails after half a minute. */
+ * waits fails after half a minute, and says for what it has waited. */
 
 typedef enum
 {

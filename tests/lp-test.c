@@ -13,8 +13,6 @@
 #include "lp-manager-private.h"
 #include "lp-test-conform.h"
 
-#define PATIENCE_SECONDS 30
-
 struct _LpTestGate
 {
   gatomicrefcount ref_count;
@@ -133,7 +131,7 @@ lp_test_gate_function_job (LpTestGate *gate, const char *function)
 void
 lp_test_gate_wait_entered (LpTestGate *gate, guint n)
 {
-  gint64 end = g_get_monotonic_time () + PATIENCE_SECONDS * G_TIME_SPAN_SECOND;
+  gint64 end = g_get_monotonic_time () + LP_TEST_PATIENCE_SECONDS * G_TIME_SPAN_SECOND;
 
   if (gate->remote != NULL)
     {
@@ -252,49 +250,58 @@ tick_cb (gpointer user_data)
 }
 
 /* The state may change on a thread that does not wake this context, so it is
- * looked at every millisecond, too. */
-void
-lp_test_wait_for (LpTestCondition condition, gpointer data, const char *what)
+ * looked at every millisecond, too. Whether the condition came to hold. */
+static gboolean
+wait_for (LpTestCondition condition, gpointer data)
 {
   GMainContext *context = g_main_context_get_thread_default ();
-  gint64 end = g_get_monotonic_time () + PATIENCE_SECONDS * G_TIME_SPAN_SECOND;
+  gboolean holds;
+  gint64 end = g_get_monotonic_time () + LP_TEST_PATIENCE_SECONDS * G_TIME_SPAN_SECOND;
   GSource *tick = g_timeout_source_new (1);
 
   g_source_set_callback (tick, tick_cb, NULL, NULL);
   g_source_attach (tick, context);
-  while (!condition (data))
-    {
-      if (g_get_monotonic_time () > end)
-        g_error ("waited %d s in vain for %s", PATIENCE_SECONDS, what);
-      g_main_context_iteration (context, TRUE);
-    }
+  while (!(holds = condition (data)) && g_get_monotonic_time () <= end)
+    g_main_context_iteration (context, TRUE);
   g_source_destroy (tick);
   g_source_unref (tick);
+
+  return holds;
+}
+
+void
+lp_test_wait_for (LpTestCondition condition, gpointer data, const char *what)
+{
+  if (!wait_for (condition, data))
+    g_error ("waited %d s in vain for %s", LP_TEST_PATIENCE_SECONDS, what);
 }
 
 void
 lp_test_block_for (LpTestCondition condition, gpointer data, const char *what)
 {
-  gint64 end = g_get_monotonic_time () + PATIENCE_SECONDS * G_TIME_SPAN_SECOND;
+  gint64 end = g_get_monotonic_time () + LP_TEST_PATIENCE_SECONDS * G_TIME_SPAN_SECOND;
 
   while (!condition (data))
     {
       if (g_get_monotonic_time () > end)
-        g_error ("waited %d s in vain for %s", PATIENCE_SECONDS, what);
+        g_error ("waited %d s in vain for %s", LP_TEST_PATIENCE_SECONDS, what);
       g_thread_yield ();
     }
 }
 
 void
-lp_test_block_fd (int fd, short events)
+lp_test_block_fd (int fd, short events, const char *what)
 {
+  gint64 end = g_get_monotonic_time () + LP_TEST_PATIENCE_SECONDS * G_TIME_SPAN_SECOND;
   struct pollfd pollfd = { fd, events, 0 };
   int n_ready;
 
   /* Without pidfds (an old kernel, valgrind) GLib hears of children by signals. */
   do
-    n_ready = poll (&pollfd, 1, PATIENCE_SECONDS * 1000);
+    n_ready = poll (&pollfd, 1, (int) (MAX (end - g_get_monotonic_time (), 0) / 1000));
   while (n_ready == -1 && errno == EINTR);
+  if (n_ready == 0)
+    g_error ("waited %d s in vain for %s", LP_TEST_PATIENCE_SECONDS, what);
   g_assert_cmpint (n_ready, ==, 1);
 }
 
@@ -371,7 +378,7 @@ adapt (LpManager *manager)
 
   lp_manager_set_backend (manager, lp_test_get_backend ());
   if (lp_manager_get_start_timeout_seconds (manager) == 10.0)
-    lp_manager_set_start_timeout_seconds (manager, PATIENCE_SECONDS);
+    lp_manager_set_start_timeout_seconds (manager, LP_TEST_PATIENCE_SECONDS);
   if (lp_manager_get_function_module (manager) == NULL)
     lp_manager_set_function_module (manager, "conform-module");
   if (lp_manager_get_idle_linger_seconds (manager) == -1)
@@ -414,7 +421,7 @@ lp_test_acquire (LpManager *manager, const char *owner)
   LpLease *lease;
 
   lp_request_set_owner (request, owner);
-  lp_request_set_timeout (request, PATIENCE_SECONDS);
+  lp_request_set_timeout (request, LP_TEST_PATIENCE_SECONDS);
   lease = lp_manager_acquire (manager, request, NULL, &error);
   g_assert_no_error (error);
 
@@ -475,6 +482,31 @@ lp_test_is_gone (gpointer gone)
   return g_atomic_int_get ((int *) gone);
 }
 
+/* A line for each thread. A zombie has ended, and GLib does not know. */
+static char *
+describe_process (const char *pid)
+{
+  g_autofree char *tasks = g_build_filename ("/proc", pid, "task", NULL);
+  g_autoptr (GDir) dir = g_dir_open (tasks, 0, NULL);
+  GString *text = g_string_new (NULL);
+  const char *id;
+
+  while (dir != NULL && (id = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *stat_path = g_build_filename (tasks, id, "stat", NULL);
+      g_autofree char *wchan_path = g_build_filename (tasks, id, "wchan", NULL);
+      g_autofree char *stat = NULL;
+      g_autofree char *wchan = NULL;
+
+      g_file_get_contents (stat_path, &stat, NULL, NULL);
+      g_file_get_contents (wchan_path, &wchan, NULL, NULL);
+      g_string_append_printf (text, "\nthread %s, in %s: %s", id, wchan != NULL ? wchan : "?",
+                              stat != NULL ? g_strchomp (stat) : "?");
+    }
+
+  return g_string_free (text, FALSE);
+}
+
 void
 lp_test_wait_process (GSubprocess *process)
 {
@@ -484,8 +516,13 @@ lp_test_wait_process (GSubprocess *process)
 
   g_main_context_push_thread_default (context);
   g_subprocess_wait_async (process, NULL, lp_test_result_cb, &result);
-  while (result == NULL)
-    g_main_context_iteration (context, TRUE);
+  if (!wait_for (has_result, &result))
+    {
+      const char *pid = g_subprocess_get_identifier (process);
+      g_autofree char *state = pid != NULL ? describe_process (pid) : g_strdup ("GLib has seen its end");
+
+      g_error ("waited %d s in vain for the end of a process: %s", LP_TEST_PATIENCE_SECONDS, state);
+    }
   g_main_context_pop_thread_default (context);
   g_main_context_unref (context);
 

@@ -10,6 +10,9 @@ G_BEGIN_DECLS
 /* What most of the C tests need. Nothing here sleeps to synchronise: a gate
  * says when a job has entered, and waiting for a state ends in a failure. */
 
+/* What waits for so long has waited in vain. */
+#define LP_TEST_PATIENCE_SECONDS 30
+
 /* Work functions that enter and stay until the gate is opened. */
 typedef struct _LpTestGate LpTestGate;
 
@@ -41,7 +44,7 @@ void          lp_test_wait_for        (LpTestCondition condition, gpointer data,
 /* Blocks without iterating any context until CONDITION holds; fails after 30 s. */
 void          lp_test_block_for       (LpTestCondition condition, gpointer data, const char *what);
 /* The same until the descriptor has one of the events of poll(). */
-void          lp_test_block_fd        (int fd, short events);
+void          lp_test_block_fd        (int fd, short events, const char *what);
 
 /* lp_test_wait_stat (manager, "available", 2): iterates until the stat has the value. */
 guint         lp_test_stat            (LpManager *manager, const char *name);      /* a 'u' of the stats */
@@ -65,7 +68,8 @@ void          lp_test_finish          (LpManager *manager);
 /* Sets *GONE (atomic) when the last reference of OBJECT is dropped, on any thread. A weak pointer is not atomic. */
 void          lp_test_watch           (gpointer object, int *gone);
 gboolean      lp_test_is_gone         (gpointer gone);          /* a LpTestCondition */
-/* g_subprocess_wait() looks without its lock whether the process has ended already. */
+/* g_subprocess_wait() looks without its lock whether the process has ended already. Fails after 30 s, and says then
+ * what the process does. */
 void          lp_test_wait_process    (GSubprocess *process);
 /* Threads of this process whose name begins with PREFIX; those that were joined are none. */
 guint         lp_test_count_threads   (const char *prefix);

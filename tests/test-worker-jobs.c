@@ -249,7 +249,7 @@ receive_types (LpTestWorker *worker, LpFrameType *types)
   gssize size;
   guint n_types = 0;
 
-  lp_test_block_fd (fd, POLLIN);
+  lp_test_block_fd (fd, POLLIN, "the frames of a write");
   size = recv (fd, bytes, sizeof bytes, 0);
   g_assert_cmpint (size, >, 0);
   for (gssize at = 0; at < size; n_types++)
