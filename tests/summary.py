@@ -5,7 +5,8 @@
 
 A program that speaks TAP counts with each of its cases, any other test as one; a program that dies, hangs or otherwise
 fails without a failed case counts as one failure more. Skipped tests are neither passed nor failed: they are listed with
-their reasons, so that none goes unnoticed. The last line is "N passed, N failed".
+their reasons, so that none goes unnoticed. What a program that failed said last is shown before the list of failures,
+for those who have only the end of a long log. The last line is "N passed, N failed".
 """
 
 import json
@@ -18,10 +19,17 @@ PLAN_SKIP = re.compile(r"^1\.\.0\b.*?#[ \t]*SKIP\S*[ \t]*(.*)$", re.I | re.M)
 PYTEST_SKIP = re.compile(r"^SKIPPED \[\d+\] (.*)$", re.M)
 PYTEST_COUNT = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed)\b")
 PYTEST_END = re.compile(r"^=* ?((?:\d+ \w+(?:, )?)+) in [\d.]+s.*$", re.M)
+TAP_BEGIN = re.compile(r"^(?:TAP version|# random seed|1\.\.\d)", re.M)
+
+# Under valgrind, for each child: there are no pidfds.
+NOISE = re.compile(r"--\d+-- |# GLib-DEBUG: pidfd_open\b")
+TAIL_LINES = 15
+TAIL_WIDTH = 200
 
 
 class Sum:
     def __init__(self):
+        self.tails = []
         self.passed = 0
         self.failed = []
         self.skipped = []
@@ -56,6 +64,19 @@ class Sum:
         self.skipped += [(name, "no reason given; run pytest with -rs")] * (skipped - len(reasons))
         return bool(counts)
 
+    def add_tails(self, name, entry):
+        for stream in "stdout", "stderr":
+            lines = [line[:TAIL_WIDTH] for line in (entry.get(stream) or "").splitlines() if not NOISE.match(line)]
+            if lines:
+                self.tails.append((f"{name} ({entry['result']}), the end of its {stream}", lines[-TAIL_LINES:]))
+
+    def why(self, result, out):
+        """Why a program has failed that has no failed case. A case is named when it ends."""
+        cases = [case.strip() for _, case, _, _ in CASE.findall(out)]
+        if cases:
+            return f"{result} after {cases[-1]}"
+        return f"{result} in the first case" if TAP_BEGIN.search(out) else result
+
     def add(self, build, entry):
         name, result, out = f"{build}: {entry['name']}", entry["result"], entry.get("stdout") or ""
         if result == "SKIP":
@@ -69,8 +90,10 @@ class Sum:
         if result in ("OK", "EXPECTEDFAIL"):
             if not counted:
                 self.passed += 1
-        elif len(self.failed) == before:
-            self.failed.append((name, result))
+            return
+        self.add_tails(name, entry)
+        if len(self.failed) == before:
+            self.failed.append((name, self.why(result, out)))
 
 
 def main(logs):
@@ -89,6 +112,8 @@ def main(logs):
             total.add(build, entry)
 
     print()
+    for title, lines in total.tails:
+        print(f"--- {title}:", *lines, "", sep="\n")
     for name, why in total.failed:
         print(f"FAILED: {name} ({why})")
     for name, reason in total.skipped:

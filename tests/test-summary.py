@@ -19,8 +19,9 @@ def summarize(*entries, log_exists=True):
         os.makedirs(os.path.dirname(path))
         if log_exists:
             with open(path, "w", encoding="utf-8") as handle:
-                for name, result, out in entries:
-                    handle.write(json.dumps({"name": name, "result": result, "stdout": out}) + "\n")
+                for name, result, out, *err in entries:
+                    entry = {"name": name, "result": result, "stdout": out}
+                    handle.write(json.dumps(entry | dict(zip(["stderr"], err))) + "\n")
         done = subprocess.run([sys.executable, SUMMARY, path], capture_output=True, text=True, check=False)
     return done.returncode, done.stdout.rstrip("\n").split("\n")
 
@@ -47,6 +48,21 @@ class SummaryTest(unittest.TestCase):
         status, lines = summarize(("a", "TIMEOUT", ""), ("b", "OK", ""))
         self.assertEqual(lines[-1], "1 passed, 1 failed")
         self.assertEqual(status, 1)
+
+    def test_hang_is_named_by_the_case_before_it(self):
+        head = "# random seed: R02\n1..3\n# Start of a tests\n"
+        cases = "ok 1 /a/b\nok 2 /a/c # SKIP no bwrap here\n# a message\n"
+        self.assertIn("FAILED: build: a (TIMEOUT after /a/c)", summarize(("a", "TIMEOUT", head + cases))[1])
+        self.assertIn("FAILED: build: a (TIMEOUT in the first case)", summarize(("a", "TIMEOUT", head))[1])
+        self.assertIn("FAILED: build: a (TIMEOUT)", summarize(("a", "TIMEOUT", "no TAP\n"))[1])
+
+    def test_end_of_what_a_failed_one_said_is_shown_before_the_failures(self):
+        out = "".join(f"line {i}\n# GLib-DEBUG: pidfd_open({i}) failed\n" for i in range(100))
+        lines = summarize(("a", "ERROR", out, "x" * 300 + "\n--7-- WARNING: unhandled\n"), ("b", "OK", "fine\n", "fine\n"), ("c", "FAIL", "", ""))[1]
+        shown = ["", "--- build: a (ERROR), the end of its stdout:"] + [f"line {i}" for i in range(85, 100)]
+        shown += ["", "--- build: a (ERROR), the end of its stderr:", "x" * 200, ""]
+        shown += ["FAILED: build: a (ERROR)", "FAILED: build: c (FAIL)", "1 passed, 2 failed"]
+        self.assertEqual(lines, shown)
 
     def test_skipped_case_is_shown_with_its_reason(self):
         status, lines = summarize(("a", "OK", "1..2\nok 1 /a/b\nok 2 /a/c # SKIP no bwrap here\n"))
