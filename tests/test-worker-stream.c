@@ -59,7 +59,7 @@ assert_result_by_file (LpTestWorker *worker)
 
   do
     {
-      lp_test_block_fd (fd, POLLIN);
+      lp_test_block_fd (fd, POLLIN, "STARTED and the header of a result");
       size = recv (fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
       g_assert_cmpint (size, >, 0);
       g_assert_cmpint (g_get_monotonic_time (), <, end);
