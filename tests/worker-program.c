@@ -16,6 +16,7 @@
 #ifdef HAVE_PRCTL
 #include <sys/prctl.h>
 #endif
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -176,6 +177,15 @@ until_signal_func (LpJob *job, GVariant **result, gpointer user_data, GError **e
   *result = g_variant_new ("(b)", g_cancellable_is_cancelled (lp_job_get_cancellable (job)));
 }
 
+/* The same, after the loop had its turn within the function. */
+static void
+iterate_until_signal_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  for (guint i = 0; i < 10; i++)
+    g_main_context_iteration (NULL, FALSE);
+  until_signal_func (job, result, user_data, error);
+}
+
 static void
 progress_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
 {
@@ -194,6 +204,29 @@ progress_and_wait_func (LpJob *job, GVariant **result, gpointer user_data, GErro
   lp_job_set_progress (job, 0.25, "begun");
   lp_job_set_progress (job, 0.5, NULL);
   until_cancelled_func (job, result, user_data, error);
+}
+
+/* --- The poll of the main context --- */
+
+static GPollFunc poll_before;
+
+static int
+own_poll (GPollFD *fds, guint n_fds, int timeout)
+{
+  return poll_before (fds, n_fds, timeout);
+}
+
+/* From here on with a poll function of the program's own, which calls the one
+ * that was there, or does not. */
+static void
+own_poll_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  gboolean chained;
+
+  g_variant_get (lp_job_get_parameters (job), "(b)", &chained);
+  poll_before = chained ? g_main_context_get_poll_func (NULL) : g_poll;
+  g_main_context_set_poll_func (NULL, own_poll);
+  *result = g_variant_new ("()");
 }
 
 /* --- Deferred --- */
@@ -452,6 +485,8 @@ add_functions (LpFunctions *functions)
   add (functions, "cancel-itself", NULL, "(b)", cancel_itself_func);
   add (functions, "until-cancelled", NULL, "(i)", until_cancelled_func);
   add (functions, "until-signal", NULL, "(b)", until_signal_func);
+  add (functions, "iterate-until-signal", NULL, "(b)", iterate_until_signal_func);
+  add (functions, "own-poll", "(b)", "()", own_poll_func);
   add (functions, "progress", "(u)", "()", progress_func);
   add (functions, "progress-and-wait", NULL, NULL, progress_and_wait_func);
   add (functions, "defer", "(s)", "(s)", defer_func);
@@ -480,7 +515,24 @@ own_context_main (gpointer data)
   return NULL;
 }
 
-/* worker-program [foreign-context] */
+/* All but two are taken. */
+static void
+take_descriptors (void)
+{
+  struct rlimit limit = { 100, 100 };
+  int fd, last[2] = { -1, -1 };
+
+  setrlimit (RLIMIT_NOFILE, &limit);
+  while ((fd = dup (STDERR_FILENO)) != -1)
+    {
+      last[0] = last[1];
+      last[1] = fd;
+    }
+  close (last[0]);
+  close (last[1]);
+}
+
+/* worker-program [foreign-context | many-functions | two-descriptors] */
 int
 main (int argc, char **argv)
 {
@@ -514,6 +566,9 @@ main (int argc, char **argv)
       g_thread_unref (g_thread_new ("owner", own_context_main, &mutex));
       g_mutex_lock (&mutex);
     }
+
+  if (g_str_equal (mode, "two-descriptors"))
+    take_descriptors ();
 
   status = lp_worker_run (the_worker, &error);
   if (error != NULL)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * Copyright 2026 The leasepool authors */
 
-/* The thread of a worker process that reads what the manager sends. */
+/* Who reads the stream of a worker process: the main thread as it polls, the
+ * I/O thread when that is busy. */
 
 #include "config.h"
 
@@ -11,274 +12,148 @@
 #include <glib-unix.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
+#ifdef HAVE_TIMERFD_CREATE
+#include <sys/timerfd.h>
+#endif
 #include <unistd.h>
+
+#include "lp-service-private.h"
 
 /* Progress that comes faster is one. */
 #define PROGRESS_INTERVAL (10 * G_TIME_SPAN_MILLISECOND)
 
-typedef enum
+/* How long the stream may be nobody's. Far more than most functions take that are called often, so that the I/O thread
+ * sleeps, and far less than what somebody who cancels would notice. */
+#define TURN G_TIME_SPAN_MILLISECOND
+
+/* --- Turns --- */
+
+static int
+open_timer (void)
 {
-  READING,
-  CLOSED,                       /* the manager sends nothing more, after its goodbye */
-  OVER,
-} Reading;
-
-/* --- Cancelling --- */
-
-static gboolean
-fire_cb (gpointer data)
-{
-  LpWorkerCall *call = data;
-
-  lp_job_fire_cancellable (call->job);
-  return G_SOURCE_REMOVE;
-}
-
-/* Takes CALL. In the main context, where the program is while its job is
- * deferred. */
-static void
-post_fire (LpWorkerCall *call)
-{
-  GSource *source = g_idle_source_new ();
-
-  g_source_set_priority (source, G_PRIORITY_DEFAULT);
-  g_source_set_static_name (source, "leasepool-cancel");
-  g_source_set_callback (source, fire_cb, call, (GDestroyNotify) lp_worker_call_unref);
-  g_source_attach (source, NULL);
-  g_source_unref (source);
-}
-
-static gboolean
-is_deferred (LpJob *job)
-{
-  gboolean deferred;
-
-  g_mutex_lock (&job->lock);
-  deferred = job->deferred;
-  g_mutex_unlock (&job->lock);
-
-  return deferred;
-}
-
-/* On a thread that has nothing else to do: handlers may wait for anything. */
-static gpointer
-cancel_main (gpointer data)
-{
-  LpWorkerCall *call = data;
-
-  if (is_deferred (call->job))
-    {
-      post_fire (call);
-      return NULL;
-    }
-
-  lp_job_fire_cancellable (call->job);
-  lp_worker_call_unref (call);
-  return NULL;
+#ifdef HAVE_TIMERFD_CREATE
+  return timerfd_create (CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+#else
+  return -1;
+#endif
 }
 
 static void
-cancel_current (LpWorker *self, guint64 id)
+set_timer_locked (LpWorker *self, gint64 microseconds)
 {
-  LpWorkerCall *call = NULL;
-  GThread *thread;
+#ifdef HAVE_TIMERFD_CREATE
+  struct itimerspec spec = { .it_value.tv_nsec = microseconds * 1000 };
+
+  self->timer_set = timerfd_settime (self->timer_fd, 0, &spec, NULL) == 0;
+#endif
+}
+
+/* The main thread polls, and reads. */
+static void
+begin_main_turn (LpWorker *self)
+{
+  gboolean wake;
 
   lp_worker_lock (self);
-  if (self->current != NULL && self->current->id == id && !self->current->cancelled)
+  wake = self->reader == LP_WORKER_READER_IO;
+  self->reader = LP_WORKER_READER_MAIN;
+  lp_worker_unlock (self);
+
+  /* It is not to wake for what is read here. */
+  if (wake)
+    lp_worker_wake_io (self);
+}
+
+/* The main thread does whatever it has to do. A timer that is set already stays: it costs more to set one than to let
+ * it go off once in a while. */
+static void
+end_main_turn (LpWorker *self)
+{
+  lp_worker_lock (self);
+  self->reader = LP_WORKER_READER_NONE;
+  self->busy_since = g_get_monotonic_time ();
+  if (!self->timer_set)
+    set_timer_locked (self, TURN);
+  lp_worker_unlock (self);
+}
+
+/* The timer went off: the I/O thread reads if the main thread has not polled for long enough. */
+static void
+consider_turn (LpWorker *self)
+{
+  gint64 rest;
+
+  lp_worker_lock (self);
+  self->timer_set = FALSE;
+  if (self->reader == LP_WORKER_READER_NONE)
     {
-      self->current->cancelled = TRUE;
-      /* Else the main thread, which makes the job, sees it. */
-      if (self->current->job != NULL)
-        call = lp_worker_call_ref (self->current);
+      rest = self->busy_since + TURN - g_get_monotonic_time ();
+      if (rest > 0)
+        set_timer_locked (self, rest);
+      if (!self->timer_set)
+        self->reader = LP_WORKER_READER_IO;
     }
   lp_worker_unlock (self);
-
-  if (call == NULL)
-    return;
-
-  lp_job_mark_interrupted (call->job, LP_INTERRUPT_CANCEL);
-  /* The reference is never dropped here: it might be the last one of the job. */
-  thread = g_thread_try_new ("leasepool-tell", cancel_main, call, NULL);
-  if (thread != NULL)
-    g_thread_unref (thread);
-  else
-    post_fire (call);
 }
 
-/* FALSE: it does not wait here. */
-static gboolean
-drop_waiting (LpWorker *self, guint64 id)
+/* --- The main thread --- */
+
+/* A poll function has no user data. */
+static LpWorker *polling;
+static GPollFunc poll_before;
+
+/* The poll of the default main context, as a loop or a function of the program asks for it: the stream is one more
+ * descriptor, of which GLib does not know. */
+static int
+poll_with_stream (GPollFD *fds, guint n_fds, int timeout)
 {
-  LpWorkerCall *call = NULL;
+  LpWorker *self = polling;
+  GPollFD *all;
+  int n_ready, saved_errno;
 
-  lp_worker_lock (self);
-  for (GList *link = self->calls.head; link != NULL && call == NULL; link = link->next)
-    if (((LpWorkerCall *) link->data)->id == id)
-      {
-        call = link->data;
-        g_queue_delete_link (&self->calls, link);
-        lp_channel_send (self->channel, LP_FRAME_DROPPED, id, NULL, NULL);
-        lp_worker_try_flush_locked (self);
-        break;
-      }
-  lp_worker_unlock (self);
+  /* The stream of a forked child is its parent's. */
+  if (lp_fork_generation () != self->fork_generation || g_atomic_int_get (&self->reading) != LP_WORKER_READING)
+    return poll_before (fds, n_fds, timeout);
 
-  if (call != NULL)
-    lp_worker_call_unref (call);
-  return call != NULL;
-}
+  g_array_set_size (self->poll_fds, n_fds + 1);
+  all = (GPollFD *) (gpointer) self->poll_fds->data;
+  memcpy (all, fds, n_fds * sizeof *fds);
+  all[n_fds] = (GPollFD) { lp_channel_get_in_fd (self->channel), G_IO_IN, 0 };
 
-/* --- Frames --- */
-
-static void
-push_call (LpWorker *self, LpFrame *frame)
-{
-  LpWorkerCall *call = g_new0 (LpWorkerCall, 1);
-  gboolean idle;
-
-  g_atomic_ref_count_init (&call->ref_count);
-  call->id = frame->id;
-  call->body = g_steal_pointer (&frame->body);
-  call->parameters = g_steal_pointer (&frame->value);
-
-  lp_worker_lock (self);
-  g_queue_push_tail (&self->calls, call);
-  idle = self->current == NULL;
-  lp_worker_unlock (self);
-
-  /* Else the main thread looks when it is done with the current one. */
-  if (idle)
-    g_main_context_wakeup (NULL);
-}
-
-static void
-take_hello (LpWorker *self, LpFrame *frame)
-{
-  guint64 max_body;
-
-  lp_worker_lock (self);
-  if (g_variant_lookup (frame->body, "max-message-size", "t", &max_body))
-    lp_channel_set_max_body (self->channel, (gsize) CLAMP (max_body, (guint64) LP_WORKER_MIN_BODY,
-                                                           (guint64) LP_WORKER_MAX_BODY));
-  self->hello = g_steal_pointer (&frame->body);
-  lp_worker_unlock (self);
-
-  g_main_context_wakeup (NULL);
-}
-
-static void
-take_goodbye (LpWorker *self)
-{
-  lp_worker_lock (self);
-  self->goodbye = TRUE;
-  lp_worker_unlock (self);
-
-  g_main_context_wakeup (NULL);
-}
-
-/* FALSE: it is not for here, or not now. */
-static gboolean
-handle_frame (LpWorker *self, LpFrame *frame)
-{
-  /* Only this thread sets either. */
-  if ((frame->type == LP_FRAME_HELLO) != (self->hello == NULL) || self->goodbye)
-    return FALSE;
-
-  switch (frame->type)
+  begin_main_turn (self);
+  n_ready = poll_before (all, n_fds + 1, timeout);
+  saved_errno = errno;
+  if (n_ready > 0 && all[n_fds].revents != 0)
     {
-    case LP_FRAME_HELLO:
-      take_hello (self, frame);
-      return TRUE;
-    case LP_FRAME_CALL:
-      push_call (self, frame);
-      return TRUE;
-    case LP_FRAME_CANCEL:
-      if (!drop_waiting (self, frame->id))
-        cancel_current (self, frame->id);
-      return TRUE;
-    case LP_FRAME_RECALL:
-      drop_waiting (self, frame->id);
-      return TRUE;
-    case LP_FRAME_GOODBYE:
-      take_goodbye (self);
-      return TRUE;
-    case LP_FRAME_STARTED:
-    case LP_FRAME_RESULT:
-    case LP_FRAME_ERROR:
-    case LP_FRAME_DROPPED:
-    case LP_FRAME_PROGRESS:
-    case LP_FRAME_LOG:
-    default:
-      return FALSE;
+      lp_worker_read (self, FALSE);
+      n_ready--;
     }
+  end_main_turn (self);
+
+  memcpy (fds, all, n_fds * sizeof *fds);
+  errno = saved_errno;
+  return n_ready;
 }
 
-/* Before the hello the main thread tells, afterwards it may be busy. */
 static void
-refuse (LpWorker *self, GError *error)
+start_polling (LpWorker *self)
 {
-  if (self->hello != NULL)
-    lp_worker_die (error->message);
-
-  lp_worker_lock (self);
-  self->refusal = error;
-  lp_worker_unlock (self);
-
-  g_main_context_wakeup (NULL);
+  self->poll_fds = g_array_new (FALSE, FALSE, sizeof (GPollFD));
+  poll_before = g_main_context_get_poll_func (NULL);
+  polling = self;
+  g_main_context_set_poll_func (NULL, poll_with_stream);
 }
 
-static Reading
-stream_ended (LpWorker *self)
+static void
+stop_polling (LpWorker *self)
 {
-  if (self->hello == NULL)
-    {
-      refuse (self, g_error_new_literal (LP_ERROR, LP_ERROR_NOT_STARTED,
-                                         "This program is a worker: a manager starts it"));
-      return OVER;
-    }
-  if (self->goodbye)
-    return CLOSED;
-
-  lp_worker_die (NULL);
+  /* Unless the program has set another one since, which may call this one. */
+  if (g_main_context_get_poll_func (NULL) == poll_with_stream)
+    g_main_context_set_poll_func (NULL, poll_before);
 }
 
-/* All that is there; what comes meanwhile the next poll tells. */
-static Reading
-read_frames (LpWorker *self)
-{
-  while (TRUE)
-    {
-      LpFrame frame = { 0 };
-      GError *error = NULL;
-
-      switch (lp_channel_read (self->channel, &frame, &error))
-        {
-        case LP_CHANNEL_FRAME:
-          if (!handle_frame (self, &frame))
-            error = g_error_new (LP_ERROR, LP_ERROR_PROTOCOL, "The manager sent a frame of type %s, out of place",
-                                 lp_frame_type_get_name (frame.type));
-          lp_frame_clear (&frame);
-          if (error == NULL && lp_channel_is_drained (self->channel))
-            return READING;
-          if (error == NULL)
-            break;
-          refuse (self, error);
-          return OVER;
-        case LP_CHANNEL_EMPTY:
-          return READING;
-        case LP_CHANNEL_BAD:
-          if (self->hello == NULL)
-            g_prefix_error (&error, "This program is a worker: a manager starts it; what it read is something else: ");
-          refuse (self, error);
-          return OVER;
-        case LP_CHANNEL_END:
-        default:
-          return stream_ended (self);
-        }
-    }
-}
-
-/* --- The thread --- */
+/* --- The I/O thread --- */
 
 /* Sends progress whose time has come; returns the milliseconds until then. */
 static int
@@ -299,22 +174,34 @@ send_progress_locked (LpWorker *self)
   return -1;
 }
 
+enum
+{
+  WAKE,
+  TIMER,
+  IN,
+  OUT,
+  N_FDS
+};
+
 /* FALSE: the thread is to end. */
 static gboolean
-prepare (LpWorker *self, struct pollfd *out, int *timeout)
+prepare (LpWorker *self, struct pollfd *fds, int *timeout)
 {
-  gboolean quit;
+  LpWorkerReading reading = g_atomic_int_get (&self->reading);
+  gboolean reads, quit;
 
   lp_worker_lock (self);
   lp_worker_try_flush_locked (self);
   *timeout = send_progress_locked (self);
-  out->events = lp_channel_has_pending (self->channel) ? POLLOUT : 0;
+  fds[OUT].events = lp_channel_has_pending (self->channel) ? POLLOUT : 0;
   /* Without a reader it would always be ready. */
-  out->fd = self->broken || lp_worker_is_done_locked (self) ? -1 : lp_channel_get_out_fd (self->channel);
+  fds[OUT].fd = self->broken || lp_worker_is_done_locked (self) ? -1 : lp_channel_get_out_fd (self->channel);
+  reads = self->reader == LP_WORKER_READER_IO && reading == LP_WORKER_READING;
+  fds[IN] = (struct pollfd) { reads ? lp_channel_get_in_fd (self->channel) : -1, POLLIN, 0 };
   quit = self->quit;
   lp_worker_unlock (self);
 
-  return !quit;
+  return !quit && reading != LP_WORKER_OVER;
 }
 
 static void
@@ -326,54 +213,35 @@ drain (int fd)
     ;
 }
 
-/* Nobody reads any more. Even after a goodbye: what still runs would run for
- * nobody. */
-static Reading
-reader_lost (LpWorker *self, Reading reading)
-{
-  gboolean done;
-
-  lp_worker_lock (self);
-  done = lp_worker_is_done_locked (self);
-  lp_worker_unlock (self);
-
-  if (done)
-    return reading;
-  if (self->hello == NULL)
-    return stream_ended (self);
-
-  lp_worker_die (NULL);
-}
-
 static gpointer
 io_main (gpointer data)
 {
   LpWorker *self = data;
-  struct pollfd fds[3] = {
-    { self->wake_fds[0], POLLIN, 0 },
-    { lp_channel_get_in_fd (self->channel), POLLIN, 0 },
-    { -1, 0, 0 },
+  struct pollfd fds[N_FDS] = {
+    [WAKE] = { self->wake_fds[0], POLLIN, 0 },
+    [TIMER] = { self->timer_fd, POLLIN, 0 },
   };
   int timeout;
 
   lp_worker_never_lock ();
-  while (prepare (self, &fds[2], &timeout))
+  while (prepare (self, fds, &timeout))
     {
-      Reading reading = READING;
+      gboolean lost;
 
-      if (poll (fds, G_N_ELEMENTS (fds), timeout) <= 0)
+      if (poll (fds, N_FDS, timeout) <= 0)
         continue;
-      if (fds[0].revents != 0)
+      if (fds[WAKE].revents != 0)
         drain (self->wake_fds[0]);
-      if (fds[1].revents != 0)
-        reading = read_frames (self);
+      if (fds[TIMER].revents != 0)
+        {
+          drain (self->timer_fd);
+          consider_turn (self);
+        }
 
-      if (reading != OVER && (fds[2].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0)
-        reading = reader_lost (self, reading);
-      if (reading == OVER)
-        break;
-      if (reading == CLOSED)
-        fds[1].fd = -1;
+      /* What was sent before the end is to be seen before it, whoever has the turn. */
+      lost = (fds[OUT].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0;
+      if (lost || fds[IN].revents != 0)
+        lp_worker_read (self, lost);
     }
 
   return NULL;
@@ -389,12 +257,18 @@ lp_worker_start_io (LpWorker *self, GError **error)
     return FALSE;
   g_unix_set_fd_nonblocking (self->wake_fds[0], TRUE, NULL);
   g_unix_set_fd_nonblocking (self->wake_fds[1], TRUE, NULL);
+  self->timer_fd = open_timer ();
+  self->reader = self->timer_fd != -1 ? LP_WORKER_READER_NONE : LP_WORKER_READER_IO;
 
   /* Handlers of the program run on its own threads. */
   sigfillset (&all);
   pthread_sigmask (SIG_SETMASK, &all, &before);
   self->io_thread = g_thread_try_new ("leasepool-io", io_main, self, error);
   pthread_sigmask (SIG_SETMASK, &before, NULL);
+
+  /* Without a timer the turn is the thread's for ever. */
+  if (self->io_thread != NULL && self->timer_fd != -1)
+    start_polling (self);
 
   return self->io_thread != NULL;
 }
@@ -415,6 +289,9 @@ lp_worker_stop_io (LpWorker *self)
 {
   if (self->io_thread != NULL)
     {
+      if (self->poll_fds != NULL)
+        stop_polling (self);
+
       lp_worker_lock (self);
       self->quit = TRUE;
       lp_worker_unlock (self);

@@ -70,21 +70,42 @@ lp_worker_move_stream (LpWorker *self)
 }
 
 /* Whether this thread must not take the lock: because it has it, or because it
- * is the I/O thread outside its own business. What logs there must not wait. */
+ * reads, which it must not wait within. What logs there goes to standard error. */
 static GPrivate lock_holder;
+
+static void
+count_locks (int change)
+{
+  g_private_set (&lock_holder, GINT_TO_POINTER (GPOINTER_TO_INT (g_private_get (&lock_holder)) + change));
+}
 
 void
 lp_worker_lock (LpWorker *self)
 {
   g_mutex_lock (&self->lock);
-  g_private_set (&lock_holder, GINT_TO_POINTER (GPOINTER_TO_INT (g_private_get (&lock_holder)) + 1));
+  count_locks (1);
 }
 
 void
 lp_worker_unlock (LpWorker *self)
 {
-  g_private_set (&lock_holder, GINT_TO_POINTER (GPOINTER_TO_INT (g_private_get (&lock_holder)) - 1));
+  count_locks (-1);
   g_mutex_unlock (&self->lock);
+}
+
+/* Before the other one, should both be needed. */
+void
+lp_worker_lock_reading (LpWorker *self)
+{
+  g_mutex_lock (&self->reading_lock);
+  count_locks (1);
+}
+
+void
+lp_worker_unlock_reading (LpWorker *self)
+{
+  count_locks (-1);
+  g_mutex_unlock (&self->reading_lock);
 }
 
 gboolean
@@ -97,7 +118,7 @@ lp_worker_holds_lock (void)
 void
 lp_worker_never_lock (void)
 {
-  g_private_set (&lock_holder, GINT_TO_POINTER (1));
+  count_locks (1);
 }
 
 /* The manager is gone, or out of its mind: what was started for it ends. */

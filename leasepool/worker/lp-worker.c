@@ -92,6 +92,7 @@ lp_worker_finalize (GObject *object)
   lp_worker_close_stream (self);
   g_clear_object (&self->functions);
   g_mutex_clear (&self->lock);
+  g_mutex_clear (&self->reading_lock);
 
   G_OBJECT_CLASS (lp_worker_parent_class)->finalize (object);
 }
@@ -197,9 +198,10 @@ static void
 lp_worker_init (LpWorker *self)
 {
   g_mutex_init (&self->lock);
+  g_mutex_init (&self->reading_lock);
   g_queue_init (&self->calls);
   self->in_fd = self->out_fd = -1;
-  self->wake_fds[0] = self->wake_fds[1] = -1;
+  self->wake_fds[0] = self->wake_fds[1] = self->timer_fd = -1;
 }
 
 /* --- Running --- */
@@ -315,6 +317,11 @@ lp_worker_new (LpFunctions *functions)
  * worker-init-function, and sets the log writer of the process
  * (g_log_set_writer_func()), which the program must therefore not do itself, if
  * the manager wants the records.
+ *
+ * It reads what the manager sends as the default main context polls, by a poll
+ * function (g_main_context_set_poll_func()) that calls the one which was there. A
+ * program that sets another one afterwards, and does not call it, is served as
+ * well, only more slowly.
  *
  * The cancellable of a job fires on a thread of the library's, while the main
  * thread is in the function; in the default main context if the job is

@@ -129,7 +129,7 @@ measure_one (LpBenchSide *bare)
   row.n = 500;
   lp_bench_compare (&row, &(LpBenchSide) { NULL, call, &ours },
                     &(LpBenchSide) { "ProcessPoolExecutor", lp_bench_peer_run, python });
-  row = (LpBenchRow) { LP_BENCH_FLOOR "an echo with one more thread at either side, into the main loop", "ns", 5000, 0 };
+  row = (LpBenchRow) { LP_BENCH_FLOOR "an echo, read by another thread that wakes the main loop", "ns", 5000, 0 };
   lp_bench_relay_init (&relay);
   lp_bench_compare (&row, &(LpBenchSide) { NULL, lp_bench_relay_ask, &relay }, bare);
   lp_bench_relay_clear (&relay);

@@ -5,7 +5,6 @@
  * over its standard input and output, which are a socket or two pipes:
  *
  * echo         sends back each 64 bytes
- * relay        the same with two threads: one reads, the other one sends
  * lines        reads a guint32 and writes that many lines, each with a write of its own, as a log does
  * first-byte   writes one byte
  *
@@ -103,62 +102,6 @@ run_echo (void)
   return 0;
 }
 
-typedef struct
-{
-  GMutex lock;
-  GCond cond;
-  gboolean has_bytes;           /* (lock) */
-  gboolean is_over;             /* (lock) */
-  char bytes[ECHO_SIZE];        /* (lock) */
-} Relay;
-
-static gpointer
-relay_main (gpointer data)
-{
-  Relay *self = data;
-
-  g_mutex_lock (&self->lock);
-  while (!self->is_over)
-    {
-      if (self->has_bytes)
-        {
-          self->has_bytes = FALSE;
-          if (write (STDOUT_FILENO, self->bytes, sizeof self->bytes) != sizeof self->bytes)
-            break;
-        }
-      else
-        g_cond_wait (&self->cond, &self->lock);
-    }
-  g_mutex_unlock (&self->lock);
-
-  return NULL;
-}
-
-static int
-run_relay (void)
-{
-  Relay relay = { .has_bytes = FALSE };
-  GThread *thread = g_thread_new ("relay", relay_main, &relay);
-  char bytes[ECHO_SIZE];
-
-  while (read (STDIN_FILENO, bytes, sizeof bytes) == sizeof bytes)
-    {
-      g_mutex_lock (&relay.lock);
-      memcpy (relay.bytes, bytes, sizeof bytes);
-      relay.has_bytes = TRUE;
-      g_cond_signal (&relay.cond);
-      g_mutex_unlock (&relay.lock);
-    }
-
-  g_mutex_lock (&relay.lock);
-  relay.is_over = TRUE;
-  g_cond_signal (&relay.cond);
-  g_mutex_unlock (&relay.lock);
-  g_thread_join (thread);
-
-  return 0;
-}
-
 static int
 run_lines (void)
 {
@@ -192,8 +135,6 @@ main (int argc, char **argv)
     return run_worker ();
   if (strcmp (argv[1], "echo") == 0)
     return run_echo ();
-  if (strcmp (argv[1], "relay") == 0)
-    return run_relay ();
   if (strcmp (argv[1], "lines") == 0)
     return run_lines ();
 

@@ -9,6 +9,7 @@
 
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define ECHO_SIZE 64
@@ -268,7 +269,7 @@ lp_bench_echoes_ask (gpointer data, guint n)
   return (double) (lp_bench_now () - started) / n;
 }
 
-/* --- An echo of a process with two threads, read by a thread that wakes the main loop --- */
+/* --- An echo, read by a thread that wakes the main loop --- */
 
 static gpointer
 relay_main (gpointer data)
@@ -293,7 +294,7 @@ void
 lp_bench_relay_init (LpBenchRelay *self)
 {
   self->answered = FALSE;
-  lp_bench_child_init_pipes (&self->child, "relay");
+  lp_bench_child_init (&self->child, "echo");
   self->thread = g_thread_new ("relay", relay_main, self);
 }
 
@@ -301,11 +302,9 @@ lp_bench_relay_init (LpBenchRelay *self)
 void
 lp_bench_relay_clear (LpBenchRelay *self)
 {
-  close (self->child.to);
+  shutdown (self->child.to, SHUT_WR);
   g_thread_join (self->thread);
-  close (self->child.from);
-  g_subprocess_wait (self->child.process, NULL, NULL);
-  g_clear_object (&self->child.process);
+  lp_bench_child_clear (&self->child);
 }
 
 double

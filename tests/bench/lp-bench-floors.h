@@ -56,8 +56,8 @@ void   lp_bench_echoes_init   (LpBenchChild *children);
 double lp_bench_echoes_ask    (gpointer children, guint n);
 void   lp_bench_echoes_clear  (LpBenchChild *children);
 
-/* One message at a time: a process that reads in one thread and answers in another one, so that it can be told
- * something meanwhile; and a thread here that reads the answer whatever the main loop does, and wakes it. */
+/* One message at a time: a process that echoes, and a thread here that reads the answer whatever the main loop does, and
+ * wakes it. */
 typedef struct
 {
   LpBenchChild child;
