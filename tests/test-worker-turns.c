@@ -108,12 +108,12 @@ test_own_poll_function_and_end_of_file (gconstpointer data)
   lp_test_worker_free (worker);
 }
 
-/* Where there is none free for the timer, the other thread always reads. */
+/* The other thread always reads: where no descriptor is free for the timer, and where the main thread never polls. */
 static void
-test_no_descriptor_for_the_timer (void)
+test_always_the_other_thread (gconstpointer data)
 {
   g_autofree char *program = g_test_build_filename (G_TEST_BUILT, "worker-program", NULL);
-  const char *argv[] = { program, "two-descriptors", NULL };
+  const char *argv[] = { program, data, NULL };
   LpTestWorker *worker = lp_test_worker_spawn (argv, LP_TEST_STREAM_SOCKET);
   g_autoptr (GVariant) hello = NULL;
 
@@ -139,7 +139,8 @@ main (int argc, char *argv[])
                         test_own_poll_function_and_end_of_file);
   g_test_add_data_func ("/worker/turns/own-poll-function/end-of-file-chained", GINT_TO_POINTER (TRUE),
                         test_own_poll_function_and_end_of_file);
-  g_test_add_func ("/worker/turns/no-descriptor-for-the-timer", test_no_descriptor_for_the_timer);
+  g_test_add_data_func ("/worker/turns/no-descriptor-for-the-timer", "two-descriptors", test_always_the_other_thread);
+  g_test_add_data_func ("/worker/turns/main-thread-never-polls", "never-polls", test_always_the_other_thread);
 
   return g_test_run ();
 }

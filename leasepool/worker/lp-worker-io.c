@@ -258,7 +258,8 @@ lp_worker_start_io (LpWorker *self, GError **error)
   g_unix_set_fd_nonblocking (self->wake_fds[0], TRUE, NULL);
   g_unix_set_fd_nonblocking (self->wake_fds[1], TRUE, NULL);
   self->timer_fd = open_timer ();
-  self->reader = self->timer_fd != -1 ? LP_WORKER_READER_NONE : LP_WORKER_READER_IO;
+  /* Until the main thread polls, which sources that are always ready may put off for ever. */
+  self->reader = LP_WORKER_READER_IO;
 
   /* Handlers of the program run on its own threads. */
   sigfillset (&all);
