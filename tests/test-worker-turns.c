@@ -6,7 +6,9 @@
 #include "config.h"
 
 #include "lp-test-worker.h"
+#include "lp-test.h"
 
+#include <poll.h>
 #include <signal.h>
 
 static void
@@ -108,17 +110,54 @@ test_own_poll_function_and_end_of_file (gconstpointer data)
   lp_test_worker_free (worker);
 }
 
+static LpTestWorker *
+start_in_mode (const char *mode)
+{
+  g_autofree char *program = g_test_build_filename (G_TEST_BUILT, "worker-program", NULL);
+  const char *argv[] = { program, mode, NULL };
+  LpTestWorker *worker = lp_test_worker_spawn (argv, LP_TEST_STREAM_SOCKET);
+
+  lp_test_worker_say_hello (worker, NULL, -1);
+  g_variant_unref (lp_test_worker_wait_hello (worker));
+
+  return worker;
+}
+
+/* What comes when the run is over is nobody's, though the program's poll function still calls that of the worker. */
+static void
+test_poll_after_the_run (void)
+{
+  LpTestWorker *worker = start_in_mode ("polls-afterwards");
+
+  g_variant_unref (lp_test_worker_run (worker, 1, "own-poll", g_variant_new ("(b)", TRUE)));
+  lp_test_worker_send (worker, LP_FRAME_GOODBYE, 0, NULL);
+  lp_test_worker_expect (worker, LP_FRAME_GOODBYE, 0);
+  lp_test_block_fd (worker->error_fd, POLLIN);
+  lp_test_worker_call (worker, 2, "double", g_variant_new ("(i)", 1));
+  g_subprocess_send_signal (worker->process, SIGUSR1);
+  g_assert_cmpint (lp_test_worker_wait_status (worker), ==, 0);
+  lp_test_worker_free (worker);
+}
+
+/* Another context may have the poll function, too, on another thread. */
+static void
+test_poll_elsewhere (void)
+{
+  LpTestWorker *worker = lp_test_worker_start ();
+  g_autoptr (GVariant) value = lp_test_worker_run (worker, 1, "poll-elsewhere", NULL);
+  g_autofree char *text = g_variant_print (value, FALSE);
+
+  g_assert_cmpstr (text, ==, "(true,)");
+  assert_heard (worker, 2, "until-signal");
+  lp_test_worker_finish (worker);
+}
+
 /* The other thread always reads: where no descriptor is free for the timer, and where the main thread never polls. */
 static void
 test_always_the_other_thread (gconstpointer data)
 {
-  g_autofree char *program = g_test_build_filename (G_TEST_BUILT, "worker-program", NULL);
-  const char *argv[] = { program, data, NULL };
-  LpTestWorker *worker = lp_test_worker_spawn (argv, LP_TEST_STREAM_SOCKET);
-  g_autoptr (GVariant) hello = NULL;
+  LpTestWorker *worker = start_in_mode (data);
 
-  lp_test_worker_say_hello (worker, NULL, -1);
-  hello = lp_test_worker_wait_hello (worker);
   assert_doubles (worker, 1);
   assert_heard (worker, 2, "until-signal");
   assert_doubles (worker, 4);
@@ -139,6 +178,8 @@ main (int argc, char *argv[])
                         test_own_poll_function_and_end_of_file);
   g_test_add_data_func ("/worker/turns/own-poll-function/end-of-file-chained", GINT_TO_POINTER (TRUE),
                         test_own_poll_function_and_end_of_file);
+  g_test_add_func ("/worker/turns/poll-after-the-run", test_poll_after_the_run);
+  g_test_add_func ("/worker/turns/poll-elsewhere", test_poll_elsewhere);
   g_test_add_data_func ("/worker/turns/no-descriptor-for-the-timer", "two-descriptors", test_always_the_other_thread);
   g_test_add_data_func ("/worker/turns/main-thread-never-polls", "never-polls", test_always_the_other_thread);
 

@@ -164,9 +164,9 @@ until_cancelled_func (LpJob *job, GVariant **result, gpointer user_data, GError 
   *result = g_variant_new ("(i)", g_atomic_int_get (&n_calls));
 }
 
-/* Without asking for its cancellable before the signal; main() blocks it. */
+/* main() blocks it. */
 static void
-until_signal_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+wait_for_signal (void)
 {
   sigset_t set;
   int number;
@@ -174,6 +174,13 @@ until_signal_func (LpJob *job, GVariant **result, gpointer user_data, GError **e
   sigemptyset (&set);
   sigaddset (&set, SIGUSR1);
   sigwait (&set, &number);
+}
+
+/* Without asking for its cancellable before the signal. */
+static void
+until_signal_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  wait_for_signal ();
   *result = g_variant_new ("(b)", g_cancellable_is_cancelled (lp_job_get_cancellable (job)));
 }
 
@@ -227,6 +234,26 @@ own_poll_func (LpJob *job, GVariant **result, gpointer user_data, GError **error
   poll_before = chained ? g_main_context_get_poll_func (NULL) : g_poll;
   g_main_context_set_poll_func (NULL, own_poll);
   *result = g_variant_new ("()");
+}
+
+/* As another context may on its own thread. Returns whether its descriptors are still the same. */
+static gpointer
+poll_elsewhere_main (gpointer data)
+{
+  g_autoptr (LpJob) job = data;
+  GPollFD fds[] = { { STDERR_FILENO, 0, 0 }, { STDERR_FILENO, 0, 0 } };
+
+  g_main_context_get_poll_func (NULL) (fds, G_N_ELEMENTS (fds), 100);
+  lp_job_return_value (job, g_variant_new ("(b)", fds[0].fd == STDERR_FILENO && fds[1].fd == STDERR_FILENO));
+
+  return NULL;
+}
+
+static void
+poll_elsewhere_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  lp_job_defer (job);
+  g_thread_unref (g_thread_new ("elsewhere", poll_elsewhere_main, g_object_ref (job)));
 }
 
 /* --- Deferred --- */
@@ -487,6 +514,7 @@ add_functions (LpFunctions *functions)
   add (functions, "until-signal", NULL, "(b)", until_signal_func);
   add (functions, "iterate-until-signal", NULL, "(b)", iterate_until_signal_func);
   add (functions, "own-poll", "(b)", "()", own_poll_func);
+  add (functions, "poll-elsewhere", NULL, "(b)", poll_elsewhere_func);
   add (functions, "progress", "(u)", "()", progress_func);
   add (functions, "progress-and-wait", NULL, NULL, progress_and_wait_func);
   add (functions, "defer", "(s)", "(s)", defer_func);
@@ -532,7 +560,7 @@ take_descriptors (void)
   close (last[1]);
 }
 
-/* worker-program [foreign-context | many-functions | two-descriptors | never-polls] */
+/* worker-program [foreign-context | many-functions | two-descriptors | never-polls | polls-afterwards] */
 int
 main (int argc, char **argv)
 {
@@ -577,6 +605,14 @@ main (int argc, char **argv)
   status = lp_worker_run (the_worker, &error);
   if (error != NULL)
     fprintf (stderr, "%s:%d: %s\n", g_quark_to_string (error->domain), error->code, error->message);
+
+  if (g_str_equal (mode, "polls-afterwards"))
+    {
+      fprintf (stderr, "The run is over\n");
+      wait_for_signal ();
+      g_main_context_iteration (NULL, FALSE);
+    }
+
   g_object_unref (the_worker);
 
   return status;

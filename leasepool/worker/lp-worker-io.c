@@ -116,8 +116,8 @@ poll_with_stream (GPollFD *fds, guint n_fds, int timeout)
   if (lp_fork_generation () != self->fork_generation || g_atomic_int_get (&self->reading) != LP_WORKER_READING)
     return poll_before (fds, n_fds, timeout);
 
-  g_array_set_size (self->poll_fds, n_fds + 1);
-  all = (GPollFD *) (gpointer) self->poll_fds->data;
+  /* For this call alone: the program may poll another context the same way, on another thread. */
+  all = g_new (GPollFD, n_fds + 1);
   memcpy (all, fds, n_fds * sizeof *fds);
   all[n_fds] = (GPollFD) { lp_channel_get_in_fd (self->channel), G_IO_IN, 0 };
 
@@ -132,6 +132,7 @@ poll_with_stream (GPollFD *fds, guint n_fds, int timeout)
   end_main_turn (self);
 
   memcpy (fds, all, n_fds * sizeof *fds);
+  g_free (all);
   errno = saved_errno;
   return n_ready;
 }
@@ -139,16 +140,15 @@ poll_with_stream (GPollFD *fds, guint n_fds, int timeout)
 static void
 start_polling (LpWorker *self)
 {
-  self->poll_fds = g_array_new (FALSE, FALSE, sizeof (GPollFD));
   poll_before = g_main_context_get_poll_func (NULL);
   polling = self;
   g_main_context_set_poll_func (NULL, poll_with_stream);
 }
 
+/* Unless the program has set another one since, which may call this one. */
 static void
-stop_polling (LpWorker *self)
+stop_polling (void)
 {
-  /* Unless the program has set another one since, which may call this one. */
   if (g_main_context_get_poll_func (NULL) == poll_with_stream)
     g_main_context_set_poll_func (NULL, poll_before);
 }
@@ -188,7 +188,7 @@ static gboolean
 prepare (LpWorker *self, struct pollfd *fds, int *timeout)
 {
   LpWorkerReading reading = g_atomic_int_get (&self->reading);
-  gboolean reads, quit;
+  gboolean reads;
 
   lp_worker_lock (self);
   lp_worker_try_flush_locked (self);
@@ -198,10 +198,9 @@ prepare (LpWorker *self, struct pollfd *fds, int *timeout)
   fds[OUT].fd = self->broken || lp_worker_is_done_locked (self) ? -1 : lp_channel_get_out_fd (self->channel);
   reads = self->reader == LP_WORKER_READER_IO && reading == LP_WORKER_READING;
   fds[IN] = (struct pollfd) { reads ? lp_channel_get_in_fd (self->channel) : -1, POLLIN, 0 };
-  quit = self->quit;
   lp_worker_unlock (self);
 
-  return !quit && reading != LP_WORKER_OVER;
+  return reading != LP_WORKER_OVER;
 }
 
 static void
@@ -290,12 +289,11 @@ lp_worker_stop_io (LpWorker *self)
 {
   if (self->io_thread != NULL)
     {
-      if (self->poll_fds != NULL)
-        stop_polling (self);
+      stop_polling ();
 
-      lp_worker_lock (self);
-      self->quit = TRUE;
-      lp_worker_unlock (self);
+      lp_worker_lock_reading (self);
+      g_atomic_int_set (&self->reading, LP_WORKER_OVER);
+      lp_worker_unlock_reading (self);
 
       lp_worker_wake_io (self);
       g_thread_join (g_steal_pointer (&self->io_thread));

@@ -43,7 +43,7 @@ typedef enum
 {
   LP_WORKER_READING,
   LP_WORKER_CLOSED,             /* the manager sends nothing more, after its goodbye */
-  LP_WORKER_OVER,               /* what it sent is not for a worker */
+  LP_WORKER_OVER,               /* nobody reads any more: what it sent is not for a worker, or the run ends */
 } LpWorkerReading;
 
 /* Whose turn it is. */
@@ -81,7 +81,6 @@ struct _LpWorker
   LpChannel *channel;           /* in half: (reading lock), out half: (lock) */
   int wake_fds[2];              /* a pipe that wakes the I/O thread; -1 */
   int timer_fd;                 /* the same when the main thread has been busy for a while; -1: the thread always reads */
-  GArray *poll_fds;             /* (owned) (main thread) of GPollFD */
   GThread *io_thread;           /* (main thread) */
   GLogLevelFlags log_level;
   GLogLevelFlags fatal_mask;
@@ -99,7 +98,6 @@ struct _LpWorker
   gboolean goodbye;             /* (lock) there are no more calls; set under the reading lock, too */
   gboolean closed;              /* (lock) the last frame has been sent */
   gboolean broken;              /* (lock) after goodbye: nobody reads any more */
-  gboolean quit;                /* (lock) the I/O thread is to end */
   GQueue calls;                 /* (lock) of LpWorkerCall, not started */
   LpWorkerCall *current;        /* (lock) the one that was started; set and cleared by the main thread */
   gboolean given;               /* (lock) the outcome of the current one is there */
