@@ -10,8 +10,10 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lp-memfd-private.h"
@@ -208,6 +210,24 @@ test_close_right_after_goodbye (void)
   lp_test_worker_free (worker);
 }
 
+/* While the main thread is elsewhere, the other one sees both at once. */
+static void
+test_goodbye_and_close_at_once (void)
+{
+  LpTestWorker *worker = lp_test_worker_start ();
+  id_t pid = (id_t) atoi (g_subprocess_get_identifier (worker->process));
+  siginfo_t info;
+
+  g_variant_unref (lp_test_worker_run (worker, 1, "sleep-later", NULL));
+  g_subprocess_send_signal (worker->process, SIGSTOP);
+  g_assert_cmpint (waitid (P_PID, pid, &info, WSTOPPED), ==, 0);
+  lp_test_worker_send (worker, LP_FRAME_GOODBYE, 0, NULL);
+  lp_test_worker_close (worker);
+  g_subprocess_send_signal (worker->process, SIGCONT);
+  g_assert_cmpint (lp_test_worker_wait_status (worker), ==, 0);
+  lp_test_worker_free (worker);
+}
+
 /* The end of the standard error shows that the grandchild, which has it, too,
  * is gone. */
 static void
@@ -324,6 +344,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/worker/goodbye/after-the-calls", test_goodbye_after_the_calls);
   g_test_add_func ("/worker/goodbye/end-of-file-may-follow", test_end_of_file_after_goodbye);
   g_test_add_func ("/worker/goodbye/close-right-after", test_close_right_after_goodbye);
+  g_test_add_func ("/worker/goodbye/and-close-at-once", test_goodbye_and_close_at_once);
   g_test_add_func ("/worker/goodbye/close-kills-what-runs", test_close_after_goodbye_kills_what_runs);
   g_test_add_data_func ("/worker/end-of-file/kills-the-group", GINT_TO_POINTER (LP_TEST_STREAM_SOCKET),
                         test_end_of_file_kills_the_group);

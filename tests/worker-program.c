@@ -213,6 +213,21 @@ progress_and_wait_func (LpJob *job, GVariant **result, gpointer user_data, GErro
   until_cancelled_func (job, result, user_data, error);
 }
 
+static gboolean
+sleep_cb (gpointer data)
+{
+  g_usleep (200 * G_TIME_SPAN_MILLISECOND);
+  return G_SOURCE_REMOVE;
+}
+
+/* The main thread is busy, but with no job. */
+static void
+sleep_later_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  g_idle_add_full (G_PRIORITY_HIGH, sleep_cb, NULL, NULL);
+  *result = g_variant_new ("()");
+}
+
 /* --- The poll of the main context --- */
 
 static GPollFunc poll_before;
@@ -513,6 +528,7 @@ add_functions (LpFunctions *functions)
   add (functions, "until-cancelled", NULL, "(i)", until_cancelled_func);
   add (functions, "until-signal", NULL, "(b)", until_signal_func);
   add (functions, "iterate-until-signal", NULL, "(b)", iterate_until_signal_func);
+  add (functions, "sleep-later", NULL, "()", sleep_later_func);
   add (functions, "own-poll", "(b)", "()", own_poll_func);
   add (functions, "poll-elsewhere", NULL, "(b)", poll_elsewhere_func);
   add (functions, "progress", "(u)", "()", progress_func);
