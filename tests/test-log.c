@@ -302,6 +302,26 @@ test_escape (void)
     }
 }
 
+/* Each byte at each place of a text, which is looked at eight bytes at a time. */
+static void
+test_plain_is_printable_ascii (void)
+{
+  char text[20];
+
+  for (gsize length = 0; length <= sizeof text; length++)
+    for (gsize at = 0; at < length; at++)
+      for (int byte = 0; byte <= G_MAXUINT8; byte++)
+        {
+          memset (text, 'x', sizeof text);
+          text[at] = (char) byte;
+          if (lp_log_is_plain (text, length) != (byte >= ' ' && byte <= '~'))
+            g_error ("the byte 0x%02x at %zu of %zu", (guint) byte, at, length);
+        }
+
+  g_assert_true (lp_log_is_plain ("", 0));
+  g_assert_true (lp_log_is_plain ("nothing is read behind\n", 22));
+}
+
 static void
 test_error_is_escaped (void)
 {
@@ -356,6 +376,7 @@ main (int   argc,
   g_test_add_func ("/log/record-is-escaped", test_record_is_escaped);
   g_test_add_func ("/log/warnings-cannot-be-written", test_warnings_cannot_be_written);
   g_test_add_func ("/log/escape", test_escape);
+  g_test_add_func ("/log/plain-is-printable-ascii", test_plain_is_printable_ascii);
   g_test_add_func ("/log/error-is-escaped", test_error_is_escaped);
 
   status = g_test_run ();

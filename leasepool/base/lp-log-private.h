@@ -43,6 +43,8 @@ void     lp_log        (const char        *domain,
                         const char        *format,
                         ...) G_GNUC_PRINTF (6, 7);
 char    *lp_log_escape (const char        *text) G_GNUC_WARN_UNUSED_RESULT;
+gboolean lp_log_is_plain (const char      *text,
+                          gsize            length);
 
 /* For messages with text that the library did not make: an owner, a name, what a worker said. */
 GError  *lp_log_new_error (GQuark           domain,

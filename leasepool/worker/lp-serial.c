@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "lp-log-private.h"
+
 /* How containers are serialized
  *
  * Children follow each other, each at its alignment. Where a child ends that is
@@ -243,7 +245,9 @@ read_string (const guint8 *data, gsize size)
 {
   const char *string = (const char *) data;
 
-  if (size == 0 || string[size - 1] != '\0' || !g_utf8_validate_len (string, size - 1, NULL))
+  if (size == 0 || string[size - 1] != '\0')
+    return NULL;
+  if (!lp_log_is_plain (string, size - 1) && !g_utf8_validate_len (string, size - 1, NULL))
     return NULL;
 
   return string;
