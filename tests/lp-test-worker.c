@@ -4,7 +4,6 @@
 #include "config.h"
 
 #include "lp-test-worker.h"
-#include "lp-test.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -14,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lp-test-frame.h"
 #include "lp-test.h"
 
 /* --- The process --- */
@@ -242,6 +242,7 @@ lp_test_worker_read (LpTestWorker *self, LpFrame *frame)
       switch (lp_channel_read (self->channel, frame, &error))
         {
         case LP_CHANNEL_FRAME:
+          lp_test_frame_keep (frame);
           return TRUE;
         case LP_CHANNEL_EMPTY:
           lp_test_block_fd (lp_channel_get_in_fd (self->channel), POLLIN, "a frame of a worker");

@@ -16,7 +16,6 @@
 #include "lp-functions-private.h"
 #include "lp-pool-private.h"
 #include "lp-process-executor-private.h"
-#include "lp-serial-private.h"
 
 /* How many frames one dispatch handles: the thread has others to serve. */
 #define FRAMES_A_DISPATCH 512
@@ -265,15 +264,14 @@ on_progress (LpChild *self, LpFrame *frame)
 static GError *
 on_log (LpChild *self, LpFrame *frame)
 {
-  LpSerialLog log;
+  const LpSerialLog *log = &frame->log;
   LpRecord record;
 
-  if (!lp_serial_read_log (g_variant_get_data (frame->body), g_variant_get_size (frame->body), &log)
-      || (log.level & (log.level - 1)) != 0 || (log.level & G_LOG_LEVEL_MASK) == 0 || log.level > G_LOG_LEVEL_DEBUG)
-    return fault ("a log record has the level %u", log.level);
+  if ((log->level & (log->level - 1)) != 0 || (log->level & G_LOG_LEVEL_MASK) == 0 || log->level > G_LOG_LEVEL_DEBUG)
+    return fault ("a log record has the level %u", log->level);
 
-  record = (LpRecord) { .level = log.level, .domain = log.domain[0] != '\0' ? log.domain : NULL, .message = log.message,
-                        .fields = log.fields, .fields_size = log.fields_size };
+  record = (LpRecord) { .level = log->level, .domain = log->domain[0] != '\0' ? log->domain : NULL,
+                        .message = log->message, .fields = log->fields, .fields_size = log->fields_size };
   lp_record_sink_add (self->sink, &record);
   if (lp_record_sink_is_full (self->sink))
     lp_child_set_paused (self, TRUE);

@@ -183,7 +183,7 @@ finish_frame (LpChannel *self, const LpFrameHeader *header, GBytes *bytes, LpFra
 {
   g_autoptr (GBytes) body = bytes;
 
-  *frame = (LpFrame) { header->type, header->id, NULL, NULL };
+  *frame = (LpFrame) { .type = header->type, .id = header->id };
 
   if ((header->flags & LP_FRAME_NONCE_ATTACHED) != 0)
     take_nonce (self);
@@ -240,6 +240,13 @@ take_buffered (LpChannel *self, LpFrame *frame, GError **error)
     }
 
   self->begin += LP_FRAME_HEADER_SIZE + header.body_size;
+  if (header.type == LP_FRAME_LOG && header.flags == 0)
+    {
+      *frame = (LpFrame) { .type = LP_FRAME_LOG };
+      return lp_frame_unpack_log (&header, start + LP_FRAME_HEADER_SIZE, frame, error) ? LP_CHANNEL_FRAME
+                                                                                       : LP_CHANNEL_BAD;
+    }
+
   return finish_frame (self, &header, g_bytes_new (start + LP_FRAME_HEADER_SIZE, header.body_size), frame, error);
 }
 
@@ -276,7 +283,8 @@ make_room (LpChannel *self)
   self->begin = 0;
 }
 
-/* The next frame. Never blocks. After END and BAD there is nothing more. */
+/* The next frame. Never blocks. After END and BAD there is nothing more. What the log of a frame points to is good
+ * until the next read. */
 LpChannelStatus
 lp_channel_read (LpChannel *self, LpFrame *frame, GError **error)
 {

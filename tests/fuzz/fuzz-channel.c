@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../lp-test-frame.h"
 #include "lp-channel-private.h"
 #include "lp-memfd-private.h"
 
@@ -100,6 +101,7 @@ echo (Case *self, const LpFrame *frame)
   while (status == LP_CHANNEL_EMPTY);
 
   g_assert_cmpint (status, ==, LP_CHANNEL_FRAME);
+  lp_test_frame_keep (&back);
   assert_same_frame (frame, &back);
   lp_frame_clear (&back);
   g_assert_false (lp_channel_has_pending (self->echo_out));
@@ -118,6 +120,7 @@ read_all (Case *self)
       g_assert_cmpint (status == LP_CHANNEL_BAD, ==, error != NULL);
       if (status == LP_CHANNEL_FRAME)
         {
+          lp_test_frame_keep (frame);
           echo (self, frame);
           g_ptr_array_add (self->frames, frame);
           continue;
@@ -322,7 +325,7 @@ check_frames (Case *self)
       if (bad || left < LP_FRAME_HEADER_SIZE + header.body_size)
         break;
 
-      frame = (LpFrame) { header.type, header.id, NULL };
+      frame = (LpFrame) { .type = header.type, .id = header.id };
       if (lp_frame_type_get_body_type (header.type) != NULL)
         {
           g_autoptr (GBytes) bytes = g_bytes_new (data + LP_FRAME_HEADER_SIZE, header.body_size);
