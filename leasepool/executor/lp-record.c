@@ -16,17 +16,28 @@
  * wrote them. If somebody listens to worker-record, each is posted to the owner
  * context, like everything the owner is told; else it is written to the log at
  * once. Those that were read together go to the owner together, which costs one
- * wake-up. What is on its way to the owner is counted: over a limit the sink is
+ * wake-up and one look whether somebody listens. The value that a handler is
+ * given is made there, where it is freed: memory that one thread allocates and
+ * another one frees costs much more. What is on its way to the owner is counted: over a limit the sink is
  * full, and whoever reads the worker pauses until the owner has caught up, so
  * that a flood fills the pipe and not the memory. */
 
 #define MAX_IN_FLIGHT (1024 * 1024)  /* bytes, of one worker */
 
-/* What a record costs besides its text. */
-#define OVERHEAD 256
+/* What a record costs besides its text, until a handler is done with it. */
+#define OVERHEAD 512
+
+/* Of the value that a handler is given: all but the text, about. */
+#define KEYS_SIZE 320
 
 /* So many wait for others that are read together with them. */
 #define MAX_TOGETHER 64
+
+typedef struct
+{
+  guint number;
+  char text[12];
+} Pid;
 
 struct _LpRecordSink
 {
@@ -40,8 +51,7 @@ struct _LpRecordSink
   char *worker;                 /* (construct-only) */
   GFunc drained;                /* (construct-only) on the service thread */
   gpointer data;                /* (service thread) NULL once it is closed */
-  guint pid;                    /* (service thread) */
-  char pid_text[16];            /* (service thread) */
+  Pid pid;                      /* (service thread) */
   GQueue together;              /* (service thread) of LpPoolRecord, not yet on its way to the owner */
   int in_flight;                /* (atomic) bytes */
   int full;                     /* (atomic) somebody waits for it to drain */
@@ -51,8 +61,10 @@ typedef struct
 {
   LpPoolRecord parent;
   LpRecordSink *sink;           /* (owned) */
-  GVariant *record;             /* (owned) */
+  Pid pid;                      /* as it was then */
+  LpRecord record;              /* what it points to is behind */
   int size;
+  char bytes[];
 } Message;
 
 /* DRAINED (DATA) is called on the service thread after the sink was full. */
@@ -102,8 +114,8 @@ lp_record_sink_close (LpRecordSink *self)
 void
 lp_record_sink_set_pid (LpRecordSink *self, guint pid)
 {
-  self->pid = pid;
-  g_snprintf (self->pid_text, sizeof self->pid_text, "%u", pid);
+  self->pid.number = pid;
+  g_snprintf (self->pid.text, sizeof self->pid.text, "%u", pid);
 }
 
 gboolean
@@ -154,42 +166,37 @@ level_index (GLogLevelFlags level)
   return i;
 }
 
-/* Few records have more. */
-#define N_FIELDS 16
+/* Of this process, at most; and of all in most records. */
+#define N_OWN_FIELDS 10
+#define N_FIELDS     24
 
 typedef struct
 {
-  GArray *fields;               /* of GLogField */
+  GLogField *fields;            /* with room for all */
+  gsize n;
   GPtrArray *texts;             /* (nullable) those they point to that were made for them */
 } Writer;
 
-/* Most texts are, and need not be looked at more closely. */
-static gboolean
-is_plain (const char *text)
+/* VALUE, which may be NULL, is a word of this process: there is nothing to escape. It is valid as long as WRITER. */
+static void
+add_word (Writer *writer, const char *key, const char *value)
 {
-  while (*text >= ' ' && *text <= '~')
-    text++;
-
-  return *text == '\0';
+  if (value != NULL)
+    writer->fields[writer->n++] = (GLogField) { key, value, -1 };
 }
 
-/* VALUE is valid as long as WRITER. */
+/* The same for a VALUE from elsewhere. */
 static void
 add (Writer *writer, const char *key, const char *value)
 {
-  GLogField field = { key, value, -1 };
-
-  if (value == NULL)
-    return;
-
-  if (!is_plain (value))
+  if (value != NULL && !lp_log_is_plain (value, strlen (value)))
     {
       if (writer->texts == NULL)
         writer->texts = g_ptr_array_new_with_free_func (g_free);
-      field.value = lp_log_escape (value);
-      g_ptr_array_add (writer->texts, (gpointer) field.value);
+      value = lp_log_escape (value);
+      g_ptr_array_add (writer->texts, (gpointer) value);
     }
-  g_array_append_val (writer->fields, field);
+  add_word (writer, key, value);
 }
 
 /* A key goes to the journal as it is: one with a newline would be two fields. */
@@ -228,27 +235,29 @@ add_fields_of_worker (Writer *writer, const LpRecord *record)
  * so with g_log_set_always_fatal(), except what says that it comes from the old
  * interface, which looked before. ERROR is always fatal, so it comes as CRITICAL. */
 static void
-write_record (LpRecordSink *self, const LpRecord *record)
+write_record (LpRecordSink *self, const LpRecord *record, const Pid *pid)
 {
-  Writer writer = { g_array_sized_new (FALSE, FALSE, sizeof (GLogField), N_FIELDS), NULL };
+  gsize n_fields = N_OWN_FIELDS + lp_serial_count_pairs (record->fields, record->fields_size);
+  g_autofree GLogField *many = n_fields > N_FIELDS ? g_new (GLogField, n_fields) : NULL;
+  GLogField few[N_FIELDS];
+  Writer writer = { many != NULL ? many : few, 0, NULL };
   guint true_level = level_index (record->level);
   guint shown = MAX (true_level, 1);
 
   /* The first field, where GLib looks for it. */
-  add (&writer, "GLIB_OLD_LOG_API", "1");
-  add (&writer, "PRIORITY", levels[shown].priority);
+  add_word (&writer, "GLIB_OLD_LOG_API", "1");
+  add_word (&writer, "PRIORITY", levels[shown].priority);
   add (&writer, "GLIB_DOMAIN", target_domain (self, record));
   add (&writer, "MESSAGE", record->message);
-  add (&writer, "LEASEPOOL_EVENT", record->from_stderr ? "worker-stderr" : "worker-record");
+  add_word (&writer, "LEASEPOOL_EVENT", record->from_stderr ? "worker-stderr" : "worker-record");
   add (&writer, "WORKER", self->worker);
-  add (&writer, "WORKER_PID", self->pid_text);
+  add_word (&writer, "WORKER_PID", pid->text);
   add (&writer, "WORKER_DOMAIN", record->domain);
-  add (&writer, "WORKER_LEVEL", levels[true_level].name);
-  add (&writer, "EXECUTOR_SEQ", self->seq_text);
+  add_word (&writer, "WORKER_LEVEL", levels[true_level].name);
+  add_word (&writer, "EXECUTOR_SEQ", self->seq_text);
   add_fields_of_worker (&writer, record);
 
-  g_log_structured_array (levels[shown].level, (const GLogField *) (gpointer) writer.fields->data, writer.fields->len);
-  g_array_unref (writer.fields);
+  g_log_structured_array (levels[shown].level, writer.fields, writer.n);
   g_clear_pointer (&writer.texts, g_ptr_array_unref);
 }
 
@@ -262,46 +271,30 @@ add_text (LpSerial *serial, LpSerialContainer *dictionary, const char *key, cons
 
 /* By hand, since GLib takes ten times as long: there may be hundreds of thousands a second. */
 static GVariant *
-to_variant (LpRecordSink *self, const LpRecord *record)
+to_variant (const Message *self)
 {
+  const LpRecord *record = &self->record;
   LpSerial serial = LP_SERIAL_INIT;
   LpSerialContainer dictionary;
   gsize ends[9];
   guint32 level = record->level;
-  guint32 pid = self->pid;
+  guint32 pid = self->pid.number;
 
+  lp_serial_reserve (&serial, KEYS_SIZE + self->size - OVERHEAD);
   lp_serial_begin (&serial, &dictionary, ends);
   lp_serial_add_entry (&serial, &dictionary, "level", "u", &level, sizeof level);
-  add_text (&serial, &dictionary, "domain", target_domain (self, record));
+  add_text (&serial, &dictionary, "domain", target_domain (self->sink, record));
   if (record->domain != NULL)
     add_text (&serial, &dictionary, "worker_domain", record->domain);
   add_text (&serial, &dictionary, "message", record->message);
   add_text (&serial, &dictionary, "source", record->from_stderr ? "stderr" : "log");
-  add_text (&serial, &dictionary, "worker", self->worker);
+  add_text (&serial, &dictionary, "worker", self->sink->worker);
   lp_serial_add_entry (&serial, &dictionary, "pid", "u", &pid, sizeof pid);
-  lp_serial_add_entry (&serial, &dictionary, "executor_seq", "t", &self->seq, sizeof self->seq);
+  lp_serial_add_entry (&serial, &dictionary, "executor_seq", "t", &self->sink->seq, sizeof self->sink->seq);
   lp_serial_add_entry (&serial, &dictionary, "fields", "a{ss}", record->fields, record->fields_size);
   lp_serial_end_array (&serial, &dictionary);
 
   return lp_serial_end_variant (&serial, G_VARIANT_TYPE_VARDICT);
-}
-
-/* For a record whose listener went away while it was on its way. */
-static void
-write_variant (LpRecordSink *self, GVariant *variant)
-{
-  g_autoptr (GVariant) fields = g_variant_lookup_value (variant, "fields", G_VARIANT_TYPE ("a{ss}"));
-  LpRecord record = { .fields = g_variant_get_data (fields), .fields_size = g_variant_get_size (fields) };
-  const char *source;
-  guint32 level;
-
-  g_variant_lookup (variant, "level", "u", &level);
-  g_variant_lookup (variant, "worker_domain", "&s", &record.domain);
-  g_variant_lookup (variant, "message", "&s", &record.message);
-  g_variant_lookup (variant, "source", "&s", &source);
-  record.level = level;
-  record.from_stderr = g_str_equal (source, "stderr");
-  write_record (self, &record);
 }
 
 static void
@@ -328,51 +321,86 @@ note_taken (LpRecordSink *self, int size)
 }
 
 static void
+tell_manager (Message *self, LpManager *manager)
+{
+  g_autoptr (GVariant) variant = to_variant (self);
+
+  lp_manager_worker_record (manager, variant);
+}
+
+static void
 message_tell (LpPoolRecord *record, LpManager *manager)
 {
   Message *self = (Message *) record;
 
-  if (manager == NULL || !lp_manager_worker_record (manager, self->record))
-    write_variant (self->sink, self->record);
+  /* Whoever listened may have gone away meanwhile. */
+  if (manager != NULL && lp_manager_hears_records (manager))
+    tell_manager (self, manager);
+  else
+    write_record (self->sink, &self->record, &self->pid);
   note_taken (self->sink, self->size);
 
-  g_variant_unref (self->record);
   /* Of the two references, note_taken() has released its own; the analyzer does not count them. */
   sink_unref (self->sink); /* NOLINT(clang-analyzer-unix.Malloc) */
   g_free (self);
 }
 
+/* Copies what may be NULL to *AT, which goes on behind it. */
+static gpointer
+keep (char **at, gconstpointer data, gsize size)
+{
+  gpointer kept = data != NULL ? *at : NULL;
+
+  if (size > 0)
+    memcpy (*at, data, size);
+  *at += size;
+  return kept;
+}
+
+/* All in one piece of memory. */
 static Message *
 message_new (LpRecordSink *self, const LpRecord *record)
 {
-  Message *message = g_new0 (Message, 1);
+  gsize domain_size = record->domain != NULL ? strlen (record->domain) + 1 : 0;
+  gsize message_size = strlen (record->message) + 1;
+  gsize size = domain_size + message_size + record->fields_size;
+  Message *message = g_malloc (sizeof (Message) + size);
+  char *at = message->bytes;
 
-  message->parent.link.data = message;
-  message->parent.tell = message_tell;
-  message->sink = self;
-  message->record = to_variant (self, record);
-  message->size = (int) MIN (g_variant_get_size (message->record), G_MAXINT / 4) + OVERHEAD;
+  *message = (Message) { .parent = { .link.data = message, .tell = message_tell }, .sink = self, .pid = self->pid,
+                         .record = *record, .size = (int) MIN (size, G_MAXINT / 4) + OVERHEAD };
+  message->record.domain = keep (&at, record->domain, domain_size);
+  message->record.message = keep (&at, record->message, message_size);
+  message->record.fields = keep (&at, record->fields, record->fields_size);
   g_atomic_ref_count_inc (&self->ref_count);
   g_atomic_int_add (&self->in_flight, message->size);
 
   return message;
 }
 
-/* On the service thread, no lock held. One for the owner waits for others until there are many, or
- * lp_record_sink_flush(). */
-void
-lp_record_sink_add (LpRecordSink *self, const LpRecord *record)
+/* If nobody listens, the record that is written now is counted. */
+static gboolean
+is_heard (LpRecordSink *self)
 {
   gboolean heard;
 
   g_mutex_lock (&self->pool->lock);
-  self->pool->counters.log_records_forwarded++;
   heard = lp_owner_hears_locked (self->pool, self->signal);
+  if (!heard)
+    self->pool->counters.log_records_forwarded++;
   g_mutex_unlock (&self->pool->lock);
 
-  if (!heard)
+  return heard;
+}
+
+/* On the service thread, no lock held. One for the owner waits for others until there are many, or
+ * lp_record_sink_flush(); what comes behind one that waits does not overtake it. */
+void
+lp_record_sink_add (LpRecordSink *self, const LpRecord *record)
+{
+  if (self->together.length == 0 && !is_heard (self))
     {
-      write_record (self, record);
+      write_record (self, record, &self->pid);
       return;
     }
 
@@ -389,6 +417,7 @@ lp_record_sink_flush (LpRecordSink *self)
     return;
 
   g_mutex_lock (&self->pool->lock);
+  self->pool->counters.log_records_forwarded += self->together.length;
   lp_pool_push_records_locked (self->pool, &self->together);
   g_mutex_unlock (&self->pool->lock);
 }

@@ -459,15 +459,17 @@ lp_manager_executor_changed (LpManager *self, const char *signal, guint64 seq, L
     g_signal_emit (self, signals[EXECUTOR_RETIRED], 0, seq, reason);
 }
 
-/* FALSE: nobody listens any more. */
+/* Whether anybody listens to worker-record. */
 gboolean
+lp_manager_hears_records (LpManager *self)
+{
+  return g_signal_has_handler_pending (self, signals[WORKER_RECORD], 0, FALSE);
+}
+
+void
 lp_manager_worker_record (LpManager *self, GVariant *record)
 {
-  if (!g_signal_has_handler_pending (self, signals[WORKER_RECORD], 0, FALSE))
-    return FALSE;
-
   g_signal_emit (self, signals[WORKER_RECORD], 0, record);
-  return TRUE;
 }
 
 static int

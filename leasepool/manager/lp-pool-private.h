@@ -360,6 +360,7 @@ void      lp_manager_forget_leases   (LpManager *self);
 void      lp_manager_lease_changed   (LpManager *self, LpGrant *grant, const LpLeaseSnapshot *snapshot, const char *signal);
 void      lp_manager_executor_changed (LpManager *self, const char *signal, guint64 seq, LpRetireReason reason);
 void      lp_manager_ask_size        (LpManager *self);
-gboolean  lp_manager_worker_record   (LpManager *self, GVariant *record);
+gboolean  lp_manager_hears_records   (LpManager *self);
+void      lp_manager_worker_record   (LpManager *self, GVariant *record);
 
 G_END_DECLS

@@ -28,6 +28,7 @@ typedef struct
 } LpSerialContainer;
 
 void      lp_serial_clear       (LpSerial *self);
+void      lp_serial_reserve     (LpSerial *self, gsize size);
 void      lp_serial_add         (LpSerial *self, gconstpointer data, gsize size);
 void      lp_serial_add_text    (LpSerial *self, const char *text, gsize length);
 void      lp_serial_add_string  (LpSerial *self, const char *string);
@@ -72,6 +73,7 @@ typedef struct
 gboolean  lp_serial_read_variant (gconstpointer data, gsize size, LpSerialVariant *variant);
 gboolean  lp_serial_read_call   (gconstpointer data, gsize size, LpSerialCall *call);
 gboolean  lp_serial_read_log    (gconstpointer data, gsize size, LpSerialLog *log);
+gsize     lp_serial_count_pairs (const guint8 *data, gsize size);
 gboolean  lp_serial_next_pair   (const guint8 *data, gsize size, gsize *index, const char **key, const char **value);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (LpSerial, lp_serial_clear)

@@ -26,6 +26,14 @@ lp_serial_clear (LpSerial *self)
   self->size = self->capacity = 0;
 }
 
+/* At least so much more is to be added. */
+void
+lp_serial_reserve (LpSerial *self, gsize size)
+{
+  self->capacity = MAX (self->capacity, self->size + size);
+  self->data = g_realloc (self->data, self->capacity);
+}
+
 static guint8 *
 extend (LpSerial *self, gsize size)
 {
@@ -102,6 +110,16 @@ choose_offset_size (gsize size, gsize n)
   return size + 4 * n <= G_MAXUINT32 ? 4 : 8;
 }
 
+/* Returns what is behind it. */
+static guint8 *
+write_offset (guint8 *at, gsize offset, gsize offset_size)
+{
+  for (gsize i = 0; i < offset_size; i++, offset >>= 8)
+    *at++ = (guint8) offset;
+
+  return at;
+}
+
 /* For a container whose children take SIZE bytes. */
 void
 lp_serial_add_offsets (LpSerial *self, gsize size, const gsize *ends, gsize n, gboolean reversed)
@@ -113,12 +131,8 @@ lp_serial_add_offsets (LpSerial *self, gsize size, const gsize *ends, gsize n, g
     return;
 
   at = extend (self, n * offset_size);
-  for (gsize i = 0; i < n; i++, at += offset_size)
-    {
-      guint64 end = GUINT64_TO_LE ((guint64) ends[reversed ? n - 1 - i : i]);
-
-      memcpy (at, &end, offset_size);
-    }
+  for (gsize i = 0; i < n; i++)
+    at = write_offset (at, ends[reversed ? n - 1 - i : i], offset_size);
 }
 
 void
@@ -183,25 +197,28 @@ lp_serial_add_call (LpSerial *self, const char *name, GVariant *parameters)
   lp_serial_end_tuple (self, &call);
 }
 
-/* {sv}, a child of DICTIONARY: with SIZE bytes that are a serialized value of TYPE. */
+/* {sv}, a child of DICTIONARY: with SIZE bytes that are a serialized value of TYPE. Not by the functions above: there are
+ * nine of them in a log record, and their parts are small. */
 void
 lp_serial_add_entry (LpSerial *self, LpSerialContainer *dictionary, const char *key, const char *type,
                      gconstpointer data, gsize size)
 {
-  LpSerialContainer entry;
-  gsize end;
+  gsize key_size = strlen (key) + 1;
+  gsize type_length = strlen (type);
+  gsize padding = -(self->size - dictionary->begin) & 7;
+  gsize value_begin = (key_size + 7) & ~(gsize) 7;
+  gsize offset_begin = value_begin + size + 1 + type_length;
+  gsize offset_size = choose_offset_size (offset_begin, 1);
+  guint8 *at = extend (self, padding + offset_begin + offset_size);
 
-  lp_serial_align (self, dictionary->begin, 8);
-  lp_serial_begin (self, &entry, &end);
-  lp_serial_add_string (self, key);
-  lp_serial_end_child (self, &entry);
-
-  lp_serial_align (self, entry.begin, 8);
-  lp_serial_add (self, data, size);
-  lp_serial_add (self, "", 1);
-  lp_serial_add (self, type, strlen (type));
-
-  lp_serial_end_tuple (self, &entry);
+  memset (at, 0, padding + value_begin);
+  at += padding;
+  memcpy (at, key, key_size);
+  if (size > 0)
+    memcpy (at + value_begin, data, size);
+  at[value_begin + size] = '\0';
+  memcpy (at + value_begin + size + 1, type, type_length);
+  write_offset (at + offset_begin, key_size, offset_size);
   lp_serial_end_child (self, dictionary);
 }
 
@@ -209,8 +226,14 @@ lp_serial_add_entry (LpSerial *self, LpSerialContainer *dictionary, const char *
 GVariant *
 lp_serial_end_variant (LpSerial *self, const GVariantType *type)
 {
-  gpointer data = g_realloc (g_steal_pointer (&self->data), self->size);
-  GVariant *value = g_variant_new_from_data (type, data, self->size, TRUE, g_free, data);
+  gsize size = self->size;
+  gpointer data = g_steal_pointer (&self->data);
+  GVariant *value;
+
+  /* To give a little back takes longer than to write what is there. */
+  if (self->capacity > 2 * size)
+    data = g_realloc (data, size);
+  value = g_variant_new_from_data (type, data, size, TRUE, g_free, data);
 
   self->size = self->capacity = 0;
   return g_variant_ref_sink (value);
@@ -221,10 +244,12 @@ lp_serial_end_variant (LpSerial *self, const GVariantType *type)
 static gsize
 read_offset (const guint8 *at, gsize offset_size)
 {
-  guint64 offset = 0;
+  gsize offset = 0;
 
-  memcpy (&offset, at, offset_size);
-  return (gsize) GUINT64_FROM_LE (offset);
+  while (offset_size-- > 0)
+    offset = offset << 8 | at[offset_size];
+
+  return offset;
 }
 
 /* How large offsets are in a container of that size. */
@@ -312,6 +337,16 @@ lp_serial_next_pair (const guint8 *data, gsize size, gsize *index, const char **
 
   return read_array (data, size, &n, &offset_size) && *index < n
          && read_nth_pair (data, size, n, offset_size, (*index)++, key, value);
+}
+
+/* How many there are in a{ss}, which is normal. */
+gsize
+lp_serial_count_pairs (const guint8 *data, gsize size)
+{
+  gsize n, offset_size;
+
+  read_array (data, size, &n, &offset_size);
+  return n;
 }
 
 static gboolean
