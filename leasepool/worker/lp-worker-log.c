@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "lp-log-private.h"
 #include "lp-serial-private.h"
 #include "lp-service-private.h"
 
@@ -29,24 +30,54 @@ get_severity (GLogLevelFlags level)
   return G_LOG_LEVEL_DEBUG;
 }
 
-/* Those that have a place of their own in the frame, or mean something to the
- * GLib of this process only. */
-static gboolean
-is_special (const char *key)
+/* The fields that have a place of their own in the frame, or mean something to
+ * the GLib of this process only. */
+typedef enum
 {
-  static const char * const special[] = { "MESSAGE", "PRIORITY", "GLIB_DOMAIN", "GLIB_OLD_LOG_API", NULL };
+  FIELD_MESSAGE,
+  FIELD_DOMAIN,
+  FIELD_PRIORITY,
+  FIELD_OLD_API,
+  FIELD_OTHER,
+} FieldKind;
 
-  return g_strv_contains (special, key);
+static FieldKind
+get_kind (const char *key)
+{
+  static const char * const keys[] = { "MESSAGE", "GLIB_DOMAIN", "PRIORITY", "GLIB_OLD_LOG_API" };
+  FieldKind kind = 0;
+
+  while (kind < FIELD_OTHER && (key[0] != keys[kind][0] || strcmp (key, keys[kind]) != 0))
+    kind++;
+
+  return kind;
 }
 
-static const GLogField *
-find_field (const GLogField *fields, gsize n_fields, const char *key)
+/* What GLib gives the writer, looked through once. */
+typedef struct
 {
-  for (gsize i = 0; i < n_fields; i++)
-    if (strcmp (fields[i].key, key) == 0)
-      return &fields[i];
+  const GLogField *fields;
+  gsize n_fields;
+  const GLogField *special[FIELD_OTHER]; /* (nullable) the first one of each kind */
+  gsize n_others;
+} Fields;
 
-  return NULL;
+static Fields
+look_through (const GLogField *fields, gsize n_fields)
+{
+  Fields self = { fields, n_fields, { NULL }, 0 };
+
+  for (gsize i = 0; i < n_fields; i++)
+    {
+      FieldKind kind = get_kind (fields[i].key);
+
+      if (kind == FIELD_OTHER)
+        self.n_others++;
+      else if (self.special[kind] == NULL)
+        self.special[kind] = &fields[i];
+    }
+
+  return self;
 }
 
 typedef struct
@@ -70,7 +101,8 @@ text_new (gconstpointer bytes, gssize length, gsize max_size)
 {
   Text self = { bytes, length >= 0 ? (gsize) length : strlen (bytes), NULL };
 
-  if (self.length > max_size || !g_utf8_validate_len (bytes, self.length, NULL))
+  if (self.length > max_size
+      || (!lp_log_is_plain (bytes, self.length) && !g_utf8_validate_len (bytes, self.length, NULL)))
     {
       self.bytes = self.made = lp_worker_dup_text (bytes, length, max_size);
       self.length = strlen (self.bytes);
@@ -104,26 +136,27 @@ add_field (LpSerial *serial, LpSerialContainer *added, const GLogField *field, g
   return size;
 }
 
+/* Those that have no place of their own. */
 static void
-add_fields (LpSerial *serial, const GLogField *fields, gsize n_fields, gsize room)
+add_fields (LpSerial *serial, const Fields *fields, gsize room)
 {
-  g_autofree gsize *ends = g_new (gsize, n_fields);
+  g_autofree gsize *ends = fields->n_others > 0 ? g_new (gsize, fields->n_others) : NULL;
   LpSerialContainer added;
 
   lp_serial_begin (serial, &added, ends);
-  for (gsize i = 0; i < n_fields; i++)
-    if (!is_special (fields[i].key) && fields[i].value != NULL)
-      room -= add_field (serial, &added, &fields[i], room);
+  for (gsize i = 0; fields->n_others > 0 && i < fields->n_fields; i++)
+    if (fields->fields[i].value != NULL && get_kind (fields->fields[i].key) == FIELD_OTHER)
+      room -= add_field (serial, &added, &fields->fields[i], room);
   lp_serial_end_array (serial, &added);
 }
 
 /* The body of a LOG, which fits into a frame: the message is cut to a half. By hand, since with a GVariant it takes
  * longer than to write it to the system. */
 static void
-make_record (LpSerial *serial, GLogLevelFlags severity, const GLogField *fields, gsize n_fields, gsize max_body)
+make_record (LpSerial *serial, GLogLevelFlags severity, const Fields *fields, gsize max_body)
 {
-  g_auto (Text) domain = text_of_field (find_field (fields, n_fields, "GLIB_DOMAIN"), MAX_DOMAIN);
-  g_auto (Text) message = text_of_field (find_field (fields, n_fields, "MESSAGE"), max_body / 2);
+  g_auto (Text) domain = text_of_field (fields->special[FIELD_DOMAIN], MAX_DOMAIN);
+  g_auto (Text) message = text_of_field (fields->special[FIELD_MESSAGE], max_body / 2);
   guint32 level = GUINT32_TO_LE ((guint32) severity);
   LpSerialContainer record;
   gsize ends[2];
@@ -134,7 +167,7 @@ make_record (LpSerial *serial, GLogLevelFlags severity, const GLogField *fields,
   lp_serial_end_child (serial, &record);
   lp_serial_add_text (serial, message.bytes, message.length);
   lp_serial_end_child (serial, &record);
-  add_fields (serial, fields, n_fields, max_body - RECORD_OVERHEAD - domain.length - message.length);
+  add_fields (serial, fields, max_body - RECORD_OVERHEAD - domain.length - message.length);
   lp_serial_end_tuple (serial, &record);
 }
 
@@ -159,9 +192,9 @@ send_record (LpWorker *self, const LpSerial *record)
 /* GLib ends the process itself, except for records of the structured functions
  * that the program made fatal: those are left to the default writer. */
 static gboolean
-is_fatal_here (LpWorker *self, GLogLevelFlags level, const GLogField *fields, gsize n_fields)
+is_fatal_here (LpWorker *self, GLogLevelFlags level, const Fields *fields)
 {
-  return (level & self->fatal_mask) != 0 && find_field (fields, n_fields, "GLIB_OLD_LOG_API") == NULL;
+  return (level & self->fatal_mask) != 0 && fields->special[FIELD_OLD_API] == NULL;
 }
 
 static GLogWriterOutput
@@ -170,19 +203,21 @@ writer_func (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpoi
   LpWorker *self = user_data;
   GLogLevelFlags severity = get_severity (level);
   g_auto (LpSerial) record = LP_SERIAL_INIT;
+  Fields all;
 
   /* In a forked child the stream is the parent's. */
   if (lp_worker_holds_lock () || lp_fork_generation () != self->fork_generation)
     return g_log_writer_standard_streams (level, fields, n_fields, NULL);
 
+  all = look_through (fields, n_fields);
   if (severity <= self->log_level)
     {
-      make_record (&record, severity, fields, n_fields, lp_channel_get_max_body (self->channel));
+      make_record (&record, severity, &all, lp_channel_get_max_body (self->channel));
       if (!send_record (self, &record))
         return g_log_writer_default (level, fields, n_fields, NULL);
     }
 
-  if (is_fatal_here (self, level, fields, n_fields))
+  if (is_fatal_here (self, level, &all))
     return g_log_writer_default (level, fields, n_fields, NULL);
   if (record.size > 0 && self->log_to_stderr)
     g_log_writer_standard_streams (level, fields, n_fields, NULL);
