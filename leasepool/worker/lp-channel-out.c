@@ -23,8 +23,9 @@
 #define MAX_IOVECS     16
 #define SPARE_SIZE     4096         /* more memory is not kept for what may come */
 
-typedef struct
+typedef struct _LpChannelChunk
 {
+  GList link;                   /* in the queue; its data is the chunk */
   GByteArray *gathered;         /* frames; or NULL */
   GVariant *body;               /* (owned) whose data follows; or NULL */
   gconstpointer data;
@@ -45,20 +46,37 @@ chunk_free (gpointer data)
   g_free (self);
 }
 
-/* The memory of the last one stays for the next one: most are alone. */
+static Chunk *
+pop_chunk (LpChannel *self)
+{
+  GList *link = g_queue_pop_head_link (&self->chunks);
+
+  return link != NULL ? link->data : NULL;
+}
+
+/* All of CHUNK is written. The last one stays for the next one, with its memory: most are alone. */
 static void
 chunk_done (LpChannel *self, Chunk *chunk)
 {
-  if (self->spare == NULL && chunk->gathered != NULL && chunk->gathered->len <= SPARE_SIZE)
-    self->spare = g_byte_array_set_size (g_steal_pointer (&chunk->gathered), 0);
-  chunk_free (chunk);
+  if (self->spare != NULL || chunk->gathered == NULL || chunk->gathered->len > SPARE_SIZE)
+    {
+      chunk_free (chunk);
+      return;
+    }
+
+  g_byte_array_set_size (chunk->gathered, 0);
+  chunk->offset = 0;
+  self->spare = chunk;
 }
 
 void
 lp_channel_clear_out (LpChannel *self)
 {
-  g_queue_clear_full (&self->chunks, chunk_free);
-  g_clear_pointer (&self->spare, g_byte_array_unref);
+  Chunk *chunk;
+
+  while ((chunk = pop_chunk (self)) != NULL)
+    chunk_free (chunk);
+  g_clear_pointer (&self->spare, chunk_free);
 }
 
 static Chunk *
@@ -66,10 +84,21 @@ push_chunk (LpChannel *self, int fd)
 {
   Chunk *chunk = g_new0 (Chunk, 1);
 
+  chunk->link.data = chunk;
   chunk->fd = fd;
-  g_queue_push_tail (&self->chunks, chunk);
+  g_queue_push_tail_link (&self->chunks, &chunk->link);
 
   return chunk;
+}
+
+/* In a chunk of its own, since FD goes with its first byte. */
+static GByteArray *
+push_with_fd (LpChannel *self, int fd)
+{
+  Chunk *chunk = push_chunk (self, fd);
+
+  chunk->gathered = g_byte_array_new ();
+  return chunk->gathered;
 }
 
 /* The chunk that small frames are gathered in. */
@@ -78,12 +107,13 @@ get_gathered (LpChannel *self)
 {
   Chunk *tail = g_queue_peek_tail (&self->chunks);
 
-  if (tail == NULL || tail->gathered == NULL || tail->gathered->len >= CHUNK_SIZE)
-    {
-      tail = push_chunk (self, -1);
-      tail->gathered = self->spare != NULL ? g_steal_pointer (&self->spare) : g_byte_array_new ();
-    }
+  if (tail != NULL && tail->gathered != NULL && tail->gathered->len < CHUNK_SIZE)
+    return tail->gathered;
+  if (self->spare == NULL)
+    return push_with_fd (self, -1);
 
+  tail = g_steal_pointer (&self->spare);
+  g_queue_push_tail_link (&self->chunks, &tail->link);
   return tail->gathered;
 }
 
@@ -96,16 +126,6 @@ append_header (LpChannel *self, GByteArray *array, LpFrameType type, LpFrameFlag
   lp_frame_pack_header (&header, bytes);
   g_byte_array_append (array, bytes, sizeof bytes);
   self->n_queued += sizeof bytes + body_size;
-}
-
-/* In a chunk of its own, since FD goes with its first byte. */
-static GByteArray *
-push_with_fd (LpChannel *self, int fd)
-{
-  Chunk *chunk = push_chunk (self, fd);
-
-  chunk->gathered = g_byte_array_new ();
-  return chunk->gathered;
 }
 
 /* FALSE: not by file, for whatever reason; then it goes by the stream. */
@@ -340,7 +360,7 @@ drop_written (LpChannel *self, gsize n_written)
         }
 
       n_written -= rest;
-      chunk_done (self, g_queue_pop_head (&self->chunks));
+      chunk_done (self, pop_chunk (self));
     }
 }
 

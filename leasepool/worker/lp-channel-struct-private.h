@@ -36,7 +36,7 @@ struct _LpChannel
 
   /* Out. */
   GQueue chunks;
-  GByteArray *spare;            /* (nullable) empty, with memory */
+  struct _LpChannelChunk *spare; /* (owned) (nullable) empty, with memory, in no queue */
   guint64 n_queued;             /* bytes, from the beginning */
   guint64 n_written;
   int use_files;                /* (atomic) both halves look at it */
