@@ -132,7 +132,7 @@ test_poll_after_the_run (void)
   g_variant_unref (lp_test_worker_run (worker, 1, "own-poll", g_variant_new ("(b)", TRUE)));
   lp_test_worker_send (worker, LP_FRAME_GOODBYE, 0, NULL);
   lp_test_worker_expect (worker, LP_FRAME_GOODBYE, 0);
-  lp_test_block_fd (worker->error_fd, POLLIN);
+  lp_test_block_fd (worker->error_fd, POLLIN, "the end of the run");
   lp_test_worker_call (worker, 2, "double", g_variant_new ("(i)", 1));
   g_subprocess_send_signal (worker->process, SIGUSR1);
   g_assert_cmpint (lp_test_worker_wait_status (worker), ==, 0);
