@@ -349,10 +349,12 @@ message_tell (LpPoolRecord *record, LpManager *manager)
 static gpointer
 keep (char **at, gconstpointer data, gsize size)
 {
-  gpointer kept = data != NULL ? *at : NULL;
+  gpointer kept = *at;
 
-  if (size > 0)
-    memcpy (*at, data, size);
+  if (data == NULL)
+    return NULL;
+
+  memcpy (kept, data, size);
   *at += size;
   return kept;
 }
