@@ -23,6 +23,8 @@ INIT = "lp.python.init"
 DOMAIN = "lp-python-exception"
 
 _BYTES = GLib.VariantType.new("ay")
+# In memory the same: a tuple adds nothing to its only member.
+_PARAMETERS = GLib.VariantType.new("(ay)")
 _PROTOCOL = 5
 _SEPARATOR = "\x1e"
 
@@ -88,15 +90,25 @@ def _to_bytes(chunks):
     return GLib.Bytes.new(b"".join(chunks))
 
 
-def dump(value, pickler=pickle.Pickler, key=b""):
-    """The value as a GLib.Variant of type ay, behind the key; raises what pickle does."""
+def _dump(value, pickler, key, kind):
     chunks = _Chunks([key])
     pickler(chunks, _PROTOCOL).dump(value)
-    return GLib.Variant.new_from_bytes(_BYTES, _to_bytes(chunks), True)
+    return GLib.Variant.new_from_bytes(kind, _to_bytes(chunks), True)
 
 
-def load(variant):
-    return pickle.loads(variant.get_data_as_bytes().get_data())
+def dump_parameters(value, pickler=pickle.Pickler):
+    """The value as the parameters (ay) of a named function; raises what pickle does."""
+    return _dump(value, pickler, b"", _PARAMETERS)
+
+
+def dump_result(value, key):
+    """The value as a GLib.Variant of type ay, behind the key; raises what pickle does."""
+    return _dump(value, pickle.Pickler, key, _BYTES)
+
+
+def data_of(variant):
+    """The bytes that were dumped."""
+    return variant.get_data_as_bytes().get_data() or b""
 
 
 def _load_with_key(data, key):
@@ -183,7 +195,7 @@ def error(glib_error, key):
 def result(variant, key):
     """The value that a function returned in a worker."""
     try:
-        return _load_with_key(variant.get_data_as_bytes().get_data() or b"", key)
+        return _load_with_key(data_of(variant), key)
     except Exception as problem:
         raise RemoteException(f"The result of the worker cannot be read: {text_of(problem)}") from problem
 
@@ -194,7 +206,7 @@ def result(variant, key):
 def _reason(value, pickler):
     """Why the value cannot be sent; None: it can."""
     try:
-        dump(value, pickler)
+        dump_parameters(value, pickler)
     except Exception as problem:
         return text_of(problem)
     return None
@@ -214,12 +226,9 @@ def _explain(func, args, kwargs, pickler, problem):
     return TypeError(f"The arguments of “{name}” cannot be sent to a worker process: {text_of(problem)}")
 
 
-def dump_call(func, args, kwargs):
-    """A call as a GLib.Variant of type ay; raises TypeError for what cannot be sent."""
-    from ._preparation import pickler_of_main
-
-    pickler = pickler_of_main()
+def dump_call(func, args, kwargs, pickler):
+    """A call as the parameters of a named function; raises TypeError for what cannot be sent."""
     try:
-        return dump((func, args, kwargs), pickler)
+        return dump_parameters((func, args, kwargs), pickler)
     except Exception as problem:
         raise _explain(func, args, kwargs, pickler, problem) from problem

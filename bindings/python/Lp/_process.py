@@ -6,7 +6,7 @@ import os
 import sys
 
 import gi
-from gi.repository import GLib, GObject
+from gi.repository import GObject
 
 from . import _initializer, _logging_target, _pickle, _preparation
 from ._base import Lp
@@ -64,7 +64,7 @@ def _dump_initializer(initializer, initargs):
     """The bytes of a call, made here: what cannot be sent is known before anything starts."""
     if initializer is None:
         return None
-    return _pickle.dump_call(initializer, initargs, {}).get_data_as_bytes().get_data()
+    return _pickle.data_of(_pickle.dump_call(initializer, initargs, {}, _preparation.pickler_of_main()))
 
 
 class _ReadyMade:
@@ -73,15 +73,16 @@ class _ReadyMade:
     def __init__(self, call, config):
         self.argv = _command()
         self.key = os.urandom(16)
+        self.pickler = _preparation.pickler_of_main()
         self.has_initializer = call is not None
         # For them to find what this program has.
-        self.told = GLib.Variant.new_tuple(_pickle.dump({
+        self.told = _pickle.dump_parameters({
             "key": self.key,
             "program": _preparation.program(),
             "initializer": call,
             "level": config.level if config.forward_process_logs else None,
             "clear": config.clear_process_log_handlers,
-        }))
+        })
 
     def is_still_chosen(self, manager):
         return is_process(manager) and not _has_other_workers(manager, self.argv, _pickle.INIT)
@@ -157,9 +158,10 @@ def new_job(manager, func, args, kwargs):
     """A job that calls the function in a ready-made worker, and the key of what comes back; raises TypeError for what
     cannot be sent there."""
     chosen = manager._ready_made
-    if chosen is None or not chosen.is_still_chosen(manager):
+    # While it runs nobody changes a setting.
+    if chosen is None or not (manager.is_running() or chosen.is_still_chosen(manager)):
         raise ValueError(f"The workers of this manager run named functions only, not “{_pickle.name_of(func)}”: those of"
                          " Lp.Manager(backend=\"process\", ...) without worker_argv, function_module,"
                          " worker_init_function and executor_type run any")
-    parameters = GLib.Variant.new_tuple(_pickle.dump_call(func, args, kwargs))
+    parameters = _pickle.dump_call(func, args, kwargs, chosen.pickler)
     return Lp.Job.new_for_call(_pickle.RUN, parameters), chosen.key

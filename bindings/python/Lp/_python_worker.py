@@ -182,7 +182,7 @@ def _initialize(data):
 def _init(job, *_user_data):
     global _key
 
-    told = _pickle.load(job.get_parameters().get_child_value(0))
+    told = pickle.loads(_pickle.data_of(job.get_parameters()))
     _key = told["key"]
     del sys.modules[_NAMESPACE]
     logs = _Logs(told["level"], told["clear"])
@@ -203,7 +203,7 @@ def _init(job, *_user_data):
 
 def _dump_result(func, value):
     try:
-        return _pickle.dump(value, key=_key)
+        return _pickle.dump_result(value, _key)
     except Exception as error:
         problem = TypeError(f"The result of “{_pickle.name_of(func)}”, of the type {type(value).__qualname__}, cannot be"
                             f" sent back from a worker process: {_pickle.text_of(error)}")
@@ -211,7 +211,7 @@ def _dump_result(func, value):
 
 
 def _call(parameters):
-    func, args, kwargs = _load_call(parameters.get_child_value(0).get_data_as_bytes().get_data())
+    func, args, kwargs = _load_call(_pickle.data_of(parameters))
     del parameters
     return _dump_result(func, func(*args, **kwargs))
 
