@@ -25,6 +25,7 @@ class Helper:
         self._posted = collections.deque()
         self._later = collections.deque()
         self._has_later = False
+        self._is_woken = False
         self._ending = False
         self._thread = threading.Thread(target=self._serve, name="leasepool-glib", daemon=True)
         self._thread.start()
@@ -32,6 +33,8 @@ class Helper:
     def _serve(self):
         self.context.push_thread_default()
         while not self._ending:
+            # What is posted from here on wakes it again.
+            self._is_woken = False
             while self._posted:
                 func = self._posted.popleft()
                 try:
@@ -40,18 +43,20 @@ class Helper:
                     _logger.exception("A call in the thread of the main context failed")
                 # Neither the function nor what it holds lives until the next one comes.
                 del func
-            # What is posted from here on wakes it.
             self.context.iteration(True)
 
     def is_current(self):
         return threading.current_thread() is self._thread
 
     def post(self, func):
-        """Calls the function in the thread, in the order of posts; what it raises is logged."""
+        """Calls the function in the thread, in the order of posts; what it raises is logged. However many there are,
+        the thread is woken once."""
         if self._ending:
             raise RuntimeError("The interpreter ends: leasepool cannot be used any more")
         self._posted.append(func)
-        self.context.wakeup()
+        if not self._is_woken:
+            self._is_woken = True
+            self.context.wakeup()
 
     def post_later(self, func):
         """The same some milliseconds later. However many there are, the thread is woken once for them."""
