@@ -10,6 +10,7 @@ import asyncio
 import concurrent.futures
 import os
 import statistics
+import sys
 import time
 
 import gi
@@ -22,8 +23,11 @@ SCALE = float(os.environ.get("LP_BENCH_SCALE", 1))
 ONLY = os.environ.get("LP_BENCH_ONLY", "")
 WORKERS = 2
 UNIT = GLib.Variant("()", ())
-# The method of C, without what the overrides add.
+# The methods of C, without what the overrides add.
 LEASE_SUBMIT = Lp.Lease.__mro__[1].submit
+JOB_WAIT = Lp.Job.__mro__[1].wait
+PARAMETERS = GLib.VariantType.new("(ay)")
+FLOOR_WORKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "floor-worker.py")
 
 
 def noop():
@@ -68,28 +72,38 @@ async def compare(measure, count, in_flight, ours, peer, peer_name, goal=None):
           flush=True)
 
 
-async def measure_floor(workers, executor, count):
-    """What a call costs that PyGObject passes on, on this side and on the worker's: no event loop, no result."""
+def make_call():
+    return Lp.Job.new_for_func(lambda _job, *_user_data: UNIT)
+
+
+def make_named_call():
+    return Lp.Job.new_for_call("answer", GLib.Variant.new_from_bytes(PARAMETERS, GLib.Bytes.new(b"noop"), True))
+
+
+async def measure_floor(make_job, workers, executor, count, **settings):
+    """What a call costs that PyGObject passes on, on this side and on the worker's: no event loop, no object of Python
+    that is carried."""
     loop = asyncio.get_running_loop()
-
-    def called(_job, *_user_data):
-        return UNIT
-
-    async with Lp.Manager(max_pools=1, workers_per_pool=WORKERS) as manager:
+    name = type(executor).__name__
+    async with Lp.Manager(max_pools=1, workers_per_pool=WORKERS, **settings) as manager:
         async with await manager.acquire(lease_seconds=36000) as lease:
-            async def pass_on():
-                jobs = [Lp.Job.new_for_func(called) for _ in range(64)]
+            async def pass_on(number):
+                jobs = [make_job() for _ in range(number)]
                 for job in jobs:
                     LEASE_SUBMIT(lease, job)
                 for job in jobs:
-                    job.wait(-1)
+                    JOB_WAIT(job, -1)
+
+            def run_one():
+                return loop.run_in_executor(executor, noop)
 
             async def run_all():
-                await asyncio.gather(*[loop.run_in_executor(executor, noop) for _ in range(64)])
+                await asyncio.gather(*[run_one() for _ in range(64)])
 
+            await compare(f"floor: a job made, submitted, called and waited for by PyGObject, {workers}", count, 1,
+                          lambda: pass_on(1), run_one, f"run_in_executor(), {name}")
             await compare(f"floor: 64 jobs made, submitted, called and waited for by PyGObject, {workers}",
-                          max(count // 64, 1), 1, pass_on, run_all,
-                          f"64 times run_in_executor(), {type(executor).__name__}")
+                          max(count // 64, 1), 1, lambda: pass_on(64), run_all, f"64 times run_in_executor(), {name}")
 
 
 async def measure_backend(backend, workers, executor, count, goal):
@@ -111,9 +125,11 @@ async def measure_backend(backend, workers, executor, count, goal):
 async def main():
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as executor:
         await measure_backend("thread", f"{WORKERS} threads", executor, 5000, 1)
-        await measure_floor(f"{WORKERS} threads", executor, 5000)
+        await measure_floor(make_call, f"{WORKERS} threads", executor, 5000)
     with concurrent.futures.ProcessPoolExecutor(WORKERS) as executor:
         await measure_backend("process", f"{WORKERS} processes", executor, 2000, 1)
+        await measure_floor(make_named_call, f"{WORKERS} processes", executor, 2000, backend="process",
+                            worker_argv=[sys.executable, FLOOR_WORKER])
 
 
 if __name__ == "__main__":

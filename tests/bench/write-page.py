@@ -63,7 +63,8 @@ NOTES = {
     "many": "Ours is with many leases, the peer is the same with few: what one operation costs must not grow.",
     "grinder": "Ours acquires a lease for each batch; the peer submits the same jobs to one lease that it holds.",
     "python": "Both sides in one event loop of asyncio. The floor is what PyGObject takes to pass on a job and the call of "
-              "its function, without an event loop; what a job can do beyond a call of run_in_executor(), its states, times, "
+              "its function, without an event loop; on processes the function is a named one that takes bytes and answers "
+              "with them, and nothing is pickled. What a job can do beyond a call of run_in_executor(), its states, times, "
               "limits and ends, is on the far side of that.",
     "records": "The floor is a bare pipe against the same peer: a write for each line, as a record that is to outlive its "
                "worker needs one. Ours are parsed, checked, escaped, counted and handed to the log besides.",
