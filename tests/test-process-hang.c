@@ -289,6 +289,30 @@ test_hang_takes_calls_and_does_not_read (void)
   tear_down (&self);
 }
 
+/* Its executor is shut down while it runs, but before it is killed for it, it ends: it is to go all the same. Were this
+ * too slow, it would be killed. */
+static void
+test_hang_ends_after_all (void)
+{
+  Hang self;
+  LpTestOutcome *ahead;
+
+  set_up (&self, "--depth=4 end-late");
+  start (&self);
+  lp_test_make_quick (self.lease);
+  start_bad_job (&self, 0);
+  ahead = lp_test_double (self.lease, 1);
+  lp_test_wait_sent (ahead);
+  lp_job_cancel (ahead->job);
+  lp_job_cancel (self.bad->job);
+  lp_test_assert_cancelled (ahead);
+  lp_test_assert_cancelled (self.bad);
+  lp_lease_release (self.lease);
+  lp_test_wait_retired (self.proc.manager, 1);
+  lp_test_outcome_free (ahead);
+  tear_down (&self);
+}
+
 static GVariant *
 new_large_parameters (void)
 {
@@ -524,6 +548,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/process/hang/before-the-beginning", test_hang_before_the_beginning);
   g_test_add_func ("/process/hang/before-the-beginning-is-revoked", test_hang_before_the_beginning_is_revoked);
   g_test_add_func ("/process/hang/takes-calls-and-does-not-read", test_hang_takes_calls_and_does_not_read);
+  g_test_add_func ("/process/hang/ends-after-all", test_hang_ends_after_all);
   g_test_add_data_func ("/process/hang/does-not-read-and-is-stopped-by-cancel", GINT_TO_POINTER (LP_STOP_MODE_CANCEL),
                         test_hang_does_not_read);
   g_test_add_data_func ("/process/hang/does-not-read-and-is-stopped-by-drain", GINT_TO_POINTER (LP_STOP_MODE_DRAIN),

@@ -185,12 +185,13 @@ child_ready (LpExecutor *executor, LpChild *child)
   lp_process_executor_pump (executor);
 }
 
-/* One that has done its number of jobs goes once it is idle. */
+/* One that has done its number of jobs goes once it is idle. So does one that ended a job which had been given up when
+ * all were to go, and before it was stopped for it. */
 static void
-dismiss_worn_out (LpProcessExecutor *self, LpChild *child)
+dismiss (LpProcessExecutor *self, LpChild *child)
 {
-  if (child->state == LP_CHILD_READY && lp_child_is_worn_out (child) && child->running == NULL
-      && child->sent.length == 0)
+  if (child->state == LP_CHILD_READY && child->running == NULL
+      && (self->closing || (lp_child_is_worn_out (child) && child->sent.length == 0)))
     lp_child_leave (child);
 }
 
@@ -200,7 +201,7 @@ child_moved (LpExecutor *executor, LpChild *child)
   LpProcessExecutor *self = LP_PROCESS_EXECUTOR (executor);
 
   self->doomed |= child->cause != NULL || (child->over && !child->asked);
-  dismiss_worn_out (self, child);
+  dismiss (self, child);
   if (self->ready)
     lp_process_executor_fill_up (self);
   lp_process_executor_pump (executor);

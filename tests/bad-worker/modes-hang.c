@@ -40,6 +40,25 @@ ignore_cancel (const Job *job)
   stay ();
 }
 
+/* With a depth: it ends some time after it is asked for what waits here, and only then gives it back. */
+static void
+end_late (const Job *job)
+{
+  Frame frame = { 0 };
+
+  while (frame.type != RECALL)
+    {
+      if (!wire_receive (&frame))
+        _exit (0);
+      g_clear_pointer (&frame.body, g_variant_unref);
+    }
+
+  g_usleep (G_USEC_PER_SEC / 4);
+  wire_send (RESULT, job->id, make_result (job));
+  wire_send (DROPPED, frame.id, NULL);
+  forget ();
+}
+
 /* SIGTERM stays pending, only SIGKILL helps. */
 static void
 stop_self (const Job *job)
@@ -292,6 +311,7 @@ const Mode hang_modes[] = {
   { "stop-reading", WHEN_READY, hang },
   { "ignore-sigterm", IN_JOB, ignore_sigterm },
   { "ignore-cancel", IN_JOB, ignore_cancel },
+  { "end-late", IN_JOB, end_late },
   { "stop-self", IN_JOB, stop_self },
   { "answer-sigterm", IN_JOB, answer_sigterm },
   { "close-stream", IN_JOB, close_stream },
