@@ -23,7 +23,7 @@ post_run (LpDeliveryItem *item)
 {
   Post *self = (Post *) item;
   LpGrind *grind = self->grind;
-  g_autoptr (LpGrinder) grinder = g_weak_ref_get (&grind->grinder);
+  g_autoptr (LpGrinder) grinder = lp_back_ref_dup (&grind->grinder);
   gboolean pending = FALSE;
   gboolean running = FALSE;
   gboolean drained = FALSE;

@@ -67,7 +67,7 @@ struct _LpGrind
 {
   gatomicrefcount ref_count;    /* (atomic) */
   LpPool *pool;                 /* (construct-only) (owned) (nullable) without a manager */
-  GWeakRef grinder;             /* (its own) */
+  LpBackRef grinder;            /* (its own) */
   LpDeadline deadline;          /* (pool) when the oldest item that is not due becomes so */
 
   GMutex lock;

@@ -42,7 +42,7 @@ lp_grind_new (LpPool *pool, LpGrinder *grinder)
 
   g_atomic_ref_count_init (&self->ref_count);
   self->pool = pool != NULL ? lp_pool_ref (pool) : NULL;
-  g_weak_ref_init (&self->grinder, grinder);
+  lp_back_ref_init (&self->grinder, grinder);
   self->listener = grinder;
   self->deadline.fire = grind_due;
   g_mutex_init (&self->lock);
@@ -68,7 +68,7 @@ lp_grind_unref (LpGrind *self)
   g_free (self->log_domain);
   g_clear_pointer (&self->owner, lp_delivery_unref);
   g_clear_pointer (&self->pool, lp_pool_unref);
-  g_weak_ref_clear (&self->grinder);
+  lp_back_ref_clear (&self->grinder);
   g_mutex_clear (&self->lock);
   g_free (self);
 }

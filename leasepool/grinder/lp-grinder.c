@@ -87,6 +87,7 @@ lp_grinder_dispose (GObject *object)
 {
   LpGrinder *self = LP_GRINDER (object);
 
+  lp_back_ref_drop (&self->grind->grinder);
   if (!is_forked (self))
     {
       g_mutex_lock (&self->grind->lock);

@@ -380,7 +380,7 @@ lp_lease_dup_manager (LpLease *self)
 {
   g_return_val_if_fail (LP_IS_LEASE (self), NULL);
 
-  return self->grant != NULL ? g_weak_ref_get (&self->grant->pool->manager) : NULL;
+  return self->grant != NULL ? lp_back_ref_dup (&self->grant->pool->manager) : NULL;
 }
 
 /**

@@ -96,6 +96,7 @@ lp_manager_dispose (GObject *object)
 {
   LpManager *self = LP_MANAGER (object);
 
+  lp_back_ref_drop (&self->pool->manager);
   if (!lp_pool_is_forked (self->pool))
     lp_pool_orphan (self->pool);
   drop_size_func (self);

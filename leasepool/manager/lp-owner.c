@@ -85,7 +85,7 @@ dup_manager (LpPool *pool, guint owner_number)
   same = pool->owner_number == owner_number;
   g_mutex_unlock (&pool->lock);
 
-  return same ? g_weak_ref_get (&pool->manager) : NULL;
+  return same ? lp_back_ref_dup (&pool->manager) : NULL;
 }
 
 static LpManager *

@@ -6,6 +6,7 @@
 #include <leasepool.h>
 
 #include "lp-actions-private.h"
+#include "lp-back-ref-private.h"
 #include "lp-clock-private.h"
 #include "lp-completion-private.h"
 #include "lp-deadlines-private.h"
@@ -128,7 +129,7 @@ struct _LpPool
 {
   gatomicrefcount ref_count;    /* (atomic) */
   guint fork_generation;        /* (construct-only) */
-  GWeakRef manager;             /* (its own) */
+  LpBackRef manager;            /* (its own) */
   gpointer listener;            /* (lock) the manager, to ask for its handlers; NULL once it is disposed */
   int list_wanted;              /* (atomic) somebody has the list model */
 

@@ -29,7 +29,7 @@ take_record (LpPool *self)
 static void
 tell_records (LpPool *self)
 {
-  g_autoptr (LpManager) manager = g_weak_ref_get (&self->manager);
+  g_autoptr (LpManager) manager = lp_back_ref_dup (&self->manager);
   LpPoolRecord *record;
 
   while ((record = take_record (self)) != NULL)

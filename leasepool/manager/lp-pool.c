@@ -31,7 +31,7 @@ lp_pool_new (LpManager *manager)
 
   g_atomic_ref_count_init (&self->ref_count);
   self->fork_generation = lp_fork_generation ();
-  g_weak_ref_init (&self->manager, manager);
+  lp_back_ref_init (&self->manager, manager);
   self->listener = manager;
   g_mutex_init (&self->lock);
   self->slots = g_ptr_array_new ();
@@ -64,7 +64,7 @@ lp_pool_unref (LpPool *self)
   if (self->settings != NULL)
     lp_pool_drop_settings (self, self->settings);
   g_clear_pointer (&self->owner, lp_delivery_unref);
-  g_weak_ref_clear (&self->manager);
+  lp_back_ref_clear (&self->manager);
   g_ptr_array_unref (self->slots);
   g_array_unref (self->free_indexes);
   lp_deadlines_clear (&self->deadlines);
