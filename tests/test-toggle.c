@@ -80,6 +80,12 @@ test_last_reference_of_others (void)
   alarm (0);
 }
 
+static gboolean
+has_no_threads (gpointer data)
+{
+  return lp_test_count_threads ("leasepool") == 0;
+}
+
 static void
 test_is_not_found_once_disposed (void)
 {
@@ -91,6 +97,8 @@ test_is_not_found_once_disposed (void)
   lp_lease_release (lease);
   g_object_unref (lease);
   g_object_unref (manager);
+  /* It stops behind the scenes. */
+  lp_test_wait_for (has_no_threads, NULL, "the end of the threads");
 }
 
 int
