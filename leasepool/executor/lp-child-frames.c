@@ -432,7 +432,7 @@ lp_child_read (LpChild *self, guint max_frames)
 static gboolean readable_cb (int fd, GIOCondition condition, gpointer user_data);
 
 static void
-watch (LpChild *self, GMainContext *context)
+watch (LpChild *self)
 {
   self->in_source = g_unix_fd_source_new (lp_channel_get_in_fd (self->channel), G_IO_IN | G_IO_HUP | G_IO_ERR);
   g_source_set_static_name (self->in_source, "[leasepool] worker stream, in");
@@ -440,7 +440,7 @@ watch (LpChild *self, GMainContext *context)
    * both. */
   g_source_set_can_recurse (self->in_source, TRUE);
   g_source_set_callback (self->in_source, G_SOURCE_FUNC (readable_cb), self, NULL);
-  g_source_attach (self->in_source, context);
+  g_source_attach (self->in_source, self->context);
 }
 
 /* More frames may be in the buffer, which the descriptor says nothing about. */
@@ -459,7 +459,7 @@ come_again (LpChild *self)
   g_source_set_priority (source, G_PRIORITY_DEFAULT);
   g_source_set_static_name (source, "[leasepool] worker stream, buffered");
   g_source_set_callback (source, again_cb, lp_child_ref (self), (GDestroyNotify) lp_child_unref);
-  g_source_attach (source, g_main_context_get_thread_default ());
+  g_source_attach (source, self->context);
   g_source_unref (source);
 }
 
@@ -468,6 +468,7 @@ readable_cb (int fd, GIOCondition condition, gpointer user_data)
 {
   g_autoptr (LpChild) self = lp_child_ref (user_data);
   LpProcessExecutor *executor = LP_PROCESS_EXECUTOR (self->executor);
+  LP_PROCESS_EXECUTOR_ENTER (executor);
   LpProcessBatch batch;
 
   if (self->channel == NULL)
@@ -491,11 +492,11 @@ readable_cb (int fd, GIOCondition condition, gpointer user_data)
 
 /* The manager's hello is queued: begins to write and to read. */
 void
-lp_child_hello (LpChild *self, GMainContext *context)
+lp_child_hello (LpChild *self)
 {
   self->dirty = TRUE;
   lp_child_flush (self);
-  watch (self, context);
+  watch (self);
 }
 
 /* While the log cannot take more, the process is not read, and comes to wait
@@ -515,7 +516,7 @@ lp_child_set_paused (LpChild *self, gboolean paused)
     }
   else if (!paused && !self->over)
     {
-      watch (self, g_main_context_get_thread_default ());
+      watch (self);
       come_again (self);
     }
 }

@@ -12,6 +12,7 @@
 
 #include "lp-clock-private.h"
 #include "lp-pool-private.h"
+#include "lp-process-executor-private.h"
 
 /* How long one may take to answer what its reading thread answers at once. */
 #define ANSWER_SECONDS 1.0
@@ -23,7 +24,8 @@
 static gboolean
 writable_cb (int fd, GIOCondition condition, gpointer user_data)
 {
-  LpChild *self = user_data;
+  g_autoptr (LpChild) self = lp_child_ref (user_data);
+  LP_PROCESS_EXECUTOR_ENTER (LP_PROCESS_EXECUTOR (self->executor));
 
   g_clear_pointer (&self->out_source, g_source_unref);
   self->dirty = TRUE;
@@ -47,7 +49,7 @@ lp_child_flush (LpChild *self)
   self->out_source = g_unix_fd_source_new (lp_channel_get_out_fd (self->channel), G_IO_OUT);
   g_source_set_static_name (self->out_source, "[leasepool] worker stream, out");
   g_source_set_callback (self->out_source, G_SOURCE_FUNC (writable_cb), self, NULL);
-  g_source_attach (self->out_source, g_main_context_get_thread_default ());
+  g_source_attach (self->out_source, self->context);
 }
 
 /* JOB is SENT. Written by the next flush. */

@@ -10,9 +10,11 @@
 
 G_BEGIN_DECLS
 
-/* One worker process, seen from the manager. Everything is on the service
- * thread, where not noted. lp-child-start.c begins it, lp-child-jobs.c talks
- * to it, lp-child-frames.c listens, lp-child.c ends it. */
+/* One worker process, seen from the manager. Everything is of whoever holds the
+ * children lock of the executor, where not noted: the service thread does while
+ * it does anything, and a thread that submits a job may. lp-child-start.c begins
+ * it, lp-child-jobs.c talks to it, lp-child-frames.c listens, lp-child.c ends
+ * it. */
 
 typedef enum
 {
@@ -58,6 +60,7 @@ struct _LpChild
   char *name;                   /* (construct-only) PREFIX-SEQ-N */
   char *command;                /* (construct-only) what was started, for messages */
 
+  GMainContext *context;        /* (owned) (nullable) of the service thread, once it has been started */
   GSubprocess *process;         /* (owned) (nullable) */
   GPid pid;                     /* 0 if it was not learned before it was reaped */
   int pidfd;                    /* -1: the system has none, or the child was gone */
@@ -124,7 +127,7 @@ gboolean  lp_child_looks_dead   (LpChild *self);
 GError   *lp_child_dup_cause    (LpChild *self);
 
 /* Among the files of a child. */
-void      lp_child_hello        (LpChild *self, GMainContext *context);
+void      lp_child_hello        (LpChild *self);
 void      lp_child_read         (LpChild *self, guint max_frames);
 void      lp_child_drop_stream  (LpChild *self);
 GList    *lp_child_find_sent    (LpChild *self, guint64 number);

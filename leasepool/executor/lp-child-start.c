@@ -19,6 +19,7 @@
 #include "lp-environment-private.h"
 #include "lp-memfd-private.h"
 #include "lp-pool-private.h"
+#include "lp-process-executor-private.h"
 
 /* What connects the child with this process. A worker that is started directly
  * has one socket for both directions. Behind a launcher, which may relay them one
@@ -158,17 +159,20 @@ launcher_new (LpChild *self, const LpSettings *settings, Pipes *pipes)
 static void
 reaped_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
-  LpChild *self = user_data;
+  g_autoptr (LpChild) self = user_data;
+  LP_PROCESS_EXECUTOR_ENTER (LP_PROCESS_EXECUTOR (self->executor));
 
   g_subprocess_wait_finish (G_SUBPROCESS (source), result, NULL);
   lp_child_ended (self);
-  lp_child_unref (self);
 }
 
 static void
 drained_cb (gpointer data, gpointer more)
 {
-  lp_child_set_paused (data, FALSE);
+  g_autoptr (LpChild) self = lp_child_ref (data);
+  LP_PROCESS_EXECUTOR_ENTER (LP_PROCESS_EXECUTOR (self->executor));
+
+  lp_child_set_paused (self, FALSE);
 }
 
 static void
@@ -187,8 +191,9 @@ log_line (LpChild *self, const char *line)
 static void
 line_cb (const char *line, gpointer user_data)
 {
-  LpChild *self = user_data;
+  g_autoptr (LpChild) self = lp_child_ref (user_data);
   LpSettings *settings = lp_executor_get_settings (self->executor);
+  LP_PROCESS_EXECUTOR_ENTER (LP_PROCESS_EXECUTOR (self->executor));
 
   self->n_handling++;
   if (settings->forward_process_logs && settings->clear_process_log_handlers)
@@ -237,16 +242,16 @@ new_hello (LpChild *self, const LpSettings *settings)
 static void
 connect_streams (LpChild *self, const LpSettings *settings, Pipes *pipes)
 {
-  GMainContext *context = g_main_context_get_thread_default ();
   int nonce_fd = make_nonce (self);
 
+  self->context = g_main_context_ref_thread_default ();
   self->channel = lp_channel_new (pipes->in, pipes->out, (gsize) settings->max_message_size);
-  self->lines = lp_lines_new (pipes->errors, context, line_cb, self);
+  self->lines = lp_lines_new (pipes->errors, self->context, line_cb, self);
   self->sink = lp_record_sink_new (self->executor, self->name, drained_cb, self);
   lp_record_sink_set_pid (self->sink, (guint) self->pid);
   self->nonce_sent = nonce_fd != -1;
   lp_channel_send_hello (self->channel, new_hello (self, settings), nonce_fd);
-  lp_child_hello (self, context);
+  lp_child_hello (self);
 }
 
 /* The number is asked for at once: a child that has been reaped has none. */

@@ -15,6 +15,7 @@
 
 #include "lp-clock-private.h"
 #include "lp-pool-private.h"
+#include "lp-process-executor-private.h"
 
 /* P_PIDFD, which not all C libraries have. */
 #define LP_P_PIDFD 3
@@ -61,6 +62,7 @@ lp_child_unref (LpChild *self)
   g_clear_error (&self->cause);
   g_free (self->garbage);
   g_clear_object (&self->process);
+  g_clear_pointer (&self->context, g_main_context_unref);
   g_object_unref (self->executor);
   g_free (self->command);
   g_free (self->name);
@@ -72,8 +74,9 @@ lp_child_unref (LpChild *self)
 static void
 due_cb (gpointer data, gpointer more)
 {
-  LpChild *self = data;
+  g_autoptr (LpChild) self = data;
   LpChildStep step = GPOINTER_TO_INT (more);
+  LP_PROCESS_EXECUTOR_ENTER (LP_PROCESS_EXECUTOR (self->executor));
 
   /* It may have moved on between the deadline and this. */
   if (self->step == step && self->state != LP_CHILD_DEAD)
@@ -95,8 +98,6 @@ due_cb (gpointer data, gpointer more)
         default: break;
         }
     }
-
-  lp_child_unref (self);
 }
 
 static void
@@ -361,7 +362,8 @@ reap (LpChild *self)
 static gboolean
 reap_again_cb (gpointer user_data)
 {
-  LpChild *self = user_data;
+  g_autoptr (LpChild) self = lp_child_ref (user_data);
+  LP_PROCESS_EXECUTOR_ENTER (LP_PROCESS_EXECUTOR (self->executor));
 
   if (!reap (self))
     return G_SOURCE_CONTINUE;
@@ -385,7 +387,7 @@ lp_child_ended (LpChild *self)
   source = g_timeout_source_new (REAP_MSEC);
   g_source_set_static_name (source, "[leasepool] worker that has ended");
   g_source_set_callback (source, reap_again_cb, lp_child_ref (self), (GDestroyNotify) lp_child_unref);
-  g_source_attach (source, g_main_context_get_thread_default ());
+  g_source_attach (source, self->context);
   g_source_unref (source);
 }
 

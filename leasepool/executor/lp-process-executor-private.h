@@ -9,11 +9,13 @@
 
 G_BEGIN_DECLS
 
-/* All but `remote` is of the service thread. */
+/* All but `remote` is of whoever holds `children_lock`: the service thread, which waits for it, or one that submits a job
+ * and finds it free. */
 struct _LpProcessExecutor
 {
   LpExecutor parent_instance;
 
+  GRecMutex children_lock;      /* before the pool's; see LP_PROCESS_EXECUTOR_ENTER() */
   GPtrArray *children;          /* of LpChild, owned */
   guint last_number;            /* of a child */
   gboolean ready;               /* its start has succeeded */
@@ -31,10 +33,16 @@ typedef struct
   gboolean posted;
 } LpProcessBatch;
 
-/* On the service thread. */
+/* In each function that the service thread comes in by, after the references that the function holds: what it drops when
+ * it returns may be the last one. It is recursive since a log writer may iterate the context of that thread. */
+#define LP_PROCESS_EXECUTOR_ENTER(self) \
+  G_GNUC_UNUSED g_autoptr (GRecMutexLocker) entered = g_rec_mutex_locker_new (&(self)->children_lock)
+
 gboolean lp_process_executor_is_dead        (LpProcessExecutor *self);
 /* Begins what can begin. */
 void     lp_process_executor_pump           (LpExecutor *executor);
+/* On any thread: a job was queued. */
+void     lp_process_executor_wake           (LpExecutor *executor);
 /* Starts as many children as are missing; dies if that cannot be. */
 void     lp_process_executor_fill_up        (LpProcessExecutor *self);
 

@@ -29,8 +29,13 @@
 
 /* How this works
  *
- * All is on the service thread, but the table of what functions there are. The
- * queue of the base class gives jobs to the children (`lp-child.c`), one that
+ * All is on the service thread, but the table of what functions there are, and
+ * the shortest way of a job: the thread that submits it sends it itself to a
+ * process that has nothing to do, so that the service thread need not be woken
+ * for it. `children_lock` is what the two have in common; who submits never waits
+ * for it.
+ *
+ * The queue of the base class gives jobs to the children (`lp-child.c`), one that
  * runs for each and, where jobs are short, some more that wait in the process,
  * so that it need not wait for this one. Until it says that it runs a job, the
  * job is "sent": it can be called back, and is, when it waits too long behind
@@ -260,7 +265,9 @@ find_child (LpProcessExecutor *self, LpJob *job)
 static void
 lp_process_executor_cancel (LpExecutor *executor, LpJob *job)
 {
-  LpChild *child = find_child (LP_PROCESS_EXECUTOR (executor), job);
+  LpProcessExecutor *self = LP_PROCESS_EXECUTOR (executor);
+  LP_PROCESS_EXECUTOR_ENTER (self);
+  LpChild *child = find_child (self, job);
 
   if (child != NULL)
     lp_child_cancel (child, job);
@@ -272,8 +279,9 @@ lp_process_executor_cancel (LpExecutor *executor, LpJob *job)
 static void
 abandoned_cb (gpointer data, gpointer more)
 {
-  LpJob *job = data;
+  g_autoptr (LpJob) job = data;
   LpProcessExecutor *self = LP_PROCESS_EXECUTOR (job->executor);
+  LP_PROCESS_EXECUTOR_ENTER (self);
   LpChild *child = find_child (self, job);
 
   if (child != NULL)
@@ -286,8 +294,6 @@ abandoned_cb (gpointer data, gpointer more)
       else
         lp_child_settle_stop (child);
     }
-
-  g_object_unref (job);
 }
 
 static void
@@ -299,12 +305,11 @@ abandoned (LpExecutor *executor, LpJob *job)
 static void
 recall_cb (gpointer data, gpointer more)
 {
-  LpProcessExecutor *self = data;
+  g_autoptr (LpProcessExecutor) self = data;
+  LP_PROCESS_EXECUTOR_ENTER (self);
 
   for (guint i = 0; i < self->children->len; i++)
     lp_child_recall (self->children->pdata[i]);
-
-  g_object_unref (self);
 }
 
 static void
@@ -315,7 +320,7 @@ recall (LpExecutor *executor)
 
 static const LpExecutorOps process_ops = {
   .kick_locked = lp_executor_default_kick_locked,
-  .wake = lp_executor_default_wake,
+  .wake = lp_process_executor_wake,
   .pump = lp_process_executor_pump,
   .abandoned = abandoned,
   .recall = recall,
@@ -328,7 +333,10 @@ static const LpExecutorOps process_ops = {
 static gboolean
 lp_process_executor_start (LpExecutor *executor, GError **error)
 {
-  return fill_up (LP_PROCESS_EXECUTOR (executor), error);
+  LpProcessExecutor *self = LP_PROCESS_EXECUTOR (executor);
+  LP_PROCESS_EXECUTOR_ENTER (self);
+
+  return fill_up (self, error);
 }
 
 static void
@@ -344,6 +352,7 @@ static void
 lp_process_executor_shutdown (LpExecutor *executor, LpStopMode mode)
 {
   LpProcessExecutor *self = LP_PROCESS_EXECUTOR (executor);
+  LP_PROCESS_EXECUTOR_ENTER (self);
 
   self->closing = TRUE;
   for (guint i = 0; i < self->children->len; i++)
@@ -357,6 +366,7 @@ static gboolean
 lp_process_executor_has_died (LpExecutor *executor)
 {
   LpProcessExecutor *self = LP_PROCESS_EXECUTOR (executor);
+  LP_PROCESS_EXECUTOR_ENTER (self);
 
   for (guint i = 0; i < self->children->len; i++)
     {
@@ -381,6 +391,7 @@ lp_process_executor_finalize (GObject *object)
       g_source_destroy (self->overdue_source);
       g_source_unref (self->overdue_source);
     }
+  g_rec_mutex_clear (&self->children_lock);
 
   G_OBJECT_CLASS (lp_process_executor_parent_class)->finalize (object);
 }
@@ -399,6 +410,7 @@ lp_process_executor_class_init (LpProcessExecutorClass *klass)
 static void
 lp_process_executor_init (LpProcessExecutor *self)
 {
+  g_rec_mutex_init (&self->children_lock);
   self->children = g_ptr_array_new_with_free_func ((GDestroyNotify) lp_child_unref);
   lp_executor_set_ops (LP_EXECUTOR (self), &process_ops);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * Copyright 2026 The leasepool authors */
 
-/* Which child gets which job, and when. All is on the service thread; how it all
- * goes together is said in `lp-process-executor.c`. */
+/* Which child gets which job, and when. All is on the service thread, but the
+ * shortest way; how it all goes together is said in `lp-process-executor.c`. */
 
 #include "config.h"
 
@@ -15,6 +15,9 @@
 
 /* How long a job may wait behind another one before it is called back. */
 #define OVERDUE_USEC 5000
+
+/* How many bytes of parameters the thread that submits them writes itself. */
+#define QUICK_SIZE 4096
 
 /* Or soon: what it does after a worker's fault is known would end with it. */
 gboolean
@@ -109,7 +112,8 @@ begin_one (LpProcessExecutor *self)
 static gboolean
 overdue_cb (gpointer user_data)
 {
-  LpProcessExecutor *self = user_data;
+  g_autoptr (LpProcessExecutor) self = g_object_ref (user_data);
+  LP_PROCESS_EXECUTOR_ENTER (self);
 
   g_clear_pointer (&self->overdue_source, g_source_unref);
   lp_process_executor_pump (LP_EXECUTOR (self));
@@ -158,6 +162,7 @@ void
 lp_process_executor_pump (LpExecutor *executor)
 {
   LpProcessExecutor *self = LP_PROCESS_EXECUTOR (executor);
+  LP_PROCESS_EXECUTOR_ENTER (self);
 
   if (self->pumping || !self->ready || self->closing || lp_process_executor_is_dead (self))
     return;
@@ -172,6 +177,77 @@ lp_process_executor_pump (LpExecutor *executor)
 
   if (lp_executor_get_settings (executor)->max_jobs_per_worker > 0)
     lp_process_executor_fill_up (self);
+}
+
+/* Small enough that the thread which submits it does not notice that it is written. */
+static gboolean
+is_quick_to_send (LpJob *job)
+{
+  return job->kind == LP_JOB_CALL && (job->parameters == NULL || g_variant_get_size (job->parameters) <= QUICK_SIZE);
+}
+
+/* Takes the next job for CHILD, if it can be sent at once; then, or if there is none, nobody need come for one. */
+static LpJob *
+take_quick (LpProcessExecutor *self, LpChild *child, gboolean *all)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (LP_EXECUTOR (self));
+  LpJob *job;
+
+  g_mutex_lock (&priv->lock);
+  job = g_queue_peek_head (&priv->queued);
+  if (job != NULL && child != NULL && is_quick_to_send (job) && has_slot_locked (self))
+    g_object_ref (lp_executor_send_locked (LP_EXECUTOR (self)));
+  else
+    job = NULL;
+  *all = priv->queued.length == 0;
+  if (*all)
+    priv->pump_posted = FALSE;
+  g_mutex_unlock (&priv->lock);
+
+  return job;
+}
+
+/* Sends what was queued from this thread, if that is done at once. TRUE: nothing is left for the service thread. */
+static gboolean
+send_here (LpProcessExecutor *self)
+{
+  gboolean all = FALSE;
+
+  /* Where it starts processes, or handles frames and sends what there is after them, it is not forestalled. */
+  if (self->pumping || !self->ready || self->closing || lp_process_executor_is_dead (self)
+      || lp_executor_get_settings (LP_EXECUTOR (self))->max_jobs_per_worker > 0)
+    return FALSE;
+
+  for (gboolean more = TRUE; more && !all;)
+    {
+      LpChild *child = find_free (self);
+      g_autoptr (LpJob) job = take_quick (self, child, &all);
+
+      more = job != NULL;
+      if (more)
+        {
+          lp_child_send_job (child, job);
+          lp_child_flush (child);
+        }
+    }
+
+  return all;
+}
+
+void
+lp_process_executor_wake (LpExecutor *executor)
+{
+  LpProcessExecutor *self = LP_PROCESS_EXECUTOR (executor);
+  gboolean sent = FALSE;
+
+  if (g_rec_mutex_trylock (&self->children_lock))
+    {
+      sent = send_here (self);
+      g_rec_mutex_unlock (&self->children_lock);
+    }
+
+  if (!sent)
+    lp_executor_default_wake (executor);
 }
 
 /* Several frames are handled at once, and what they make possible after them. */

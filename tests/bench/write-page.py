@@ -57,8 +57,7 @@ NOTES = {
             "that looked again and again for 30 µs before it slept would save one of the two wake-ups; it came to 0.7 to 0.9 "
             "of the peer's time in a trial, at the cost of a processor, and was not kept.",
     "calls": "Floors: answers have to be read whatever the main loop does, so that a thread of the library reads them, which "
-             "wakes it; in ours that thread also writes the calls, all of an executor in their order, so that it is woken "
-             "for a call, too; many at a time are one write each, so that none waits for the next one.",
+             "wakes it; many at a time are one write each, so that none waits for the next one.",
     "acquire": "The peers are what no lease can do without: an object, and one turn of the main loop.",
     "many": "Ours is with many leases, the peer is the same with few: what one operation costs must not grow.",
     "grinder": "Ours acquires a lease for each batch; the peer submits the same jobs to one lease that it holds.",
