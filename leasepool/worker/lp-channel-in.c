@@ -240,12 +240,9 @@ take_buffered (LpChannel *self, LpFrame *frame, GError **error)
     }
 
   self->begin += LP_FRAME_HEADER_SIZE + header.body_size;
-  if (header.type == LP_FRAME_LOG && header.flags == 0)
-    {
-      *frame = (LpFrame) { .type = LP_FRAME_LOG };
-      return lp_frame_unpack_log (&header, start + LP_FRAME_HEADER_SIZE, frame, error) ? LP_CHANNEL_FRAME
-                                                                                       : LP_CHANNEL_BAD;
-    }
+  if (lp_frame_can_unpack_in_place (&header))
+    return lp_frame_unpack_in_place (&header, start + LP_FRAME_HEADER_SIZE, frame, error) ? LP_CHANNEL_FRAME
+                                                                                          : LP_CHANNEL_BAD;
 
   return finish_frame (self, &header, g_bytes_new (start + LP_FRAME_HEADER_SIZE, header.body_size), frame, error);
 }

@@ -37,15 +37,17 @@ typedef enum
 } LpFrameFlags;
 
 /* One frame as it was received: the body has the type of its kind and is in
- * normal form, or is NULL if the kind has none. A LOG has none either if the
- * channel has it in its buffer: what it says is there until the next read. */
+ * normal form, or is NULL if the kind has none. Nor have those that come most
+ * often, CALL, RESULT and LOG, if the channel has them in its buffer: what else is
+ * said of them here is all. What is not owned is there until the next read. */
 typedef struct
 {
   LpFrameType type;
   guint64 id;
   GVariant *body;               /* (owned) (nullable) */
-  GVariant *value;              /* (owned) (nullable) in the body: the result of a RESULT, the parameters of a CALL */
-  LpSerialLog log;              /* (not owned) what a LOG says, in the body or in the channel */
+  const char *name;             /* (not owned) of a CALL */
+  GVariant *value;              /* (owned) (nullable) the result of a RESULT, the parameters of a CALL */
+  LpSerialLog log;              /* (not owned) what a LOG says */
 } LpFrame;
 
 typedef struct
@@ -64,7 +66,8 @@ const GVariantType *lp_frame_type_get_body_type (LpFrameType type);
 void        lp_frame_pack_header   (const LpFrameHeader *header, guint8 *bytes);
 gboolean    lp_frame_unpack_header (const guint8 *bytes, gsize max_body, LpFrameHeader *header, GError **error);
 gboolean    lp_frame_unpack        (const LpFrameHeader *header, GBytes *bytes, LpFrame *frame, GError **error);
-gboolean    lp_frame_unpack_log    (const LpFrameHeader *header, const guint8 *body, LpFrame *frame, GError **error);
+gboolean    lp_frame_can_unpack_in_place (const LpFrameHeader *header);
+gboolean    lp_frame_unpack_in_place (const LpFrameHeader *header, const guint8 *body, LpFrame *frame, GError **error);
 GVariant   *lp_frame_unpack_body   (const LpFrameHeader *header, GBytes *bytes, GError **error);
 
 GVariant   *lp_frame_ref_little_endian (GVariant *value);

@@ -183,13 +183,40 @@ note_normal (GVariant **value)
   return TRUE;
 }
 
-/* What is in VARIANT, a part of BYTES; NULL if it is not in normal form. */
+/* Most functions give nothing: one value for all of them. */
+static GVariant *
+ref_unit (void)
+{
+  static gsize unit;
+
+  if (g_once_init_enter (&unit))
+    g_once_init_leave (&unit, (gsize) g_variant_ref_sink (g_variant_new_tuple (NULL, 0)));
+
+  return g_variant_ref ((GVariant *) unit);
+}
+
+static gboolean
+is_unit (const LpSerialVariant *variant)
+{
+  return variant->size == 1 && variant->data[0] == 0 && g_variant_type_equal (variant->type, G_VARIANT_TYPE_UNIT);
+}
+
+/* What is in VARIANT, a part of BYTES, or a copy of it where that is NULL; NULL if it is not in normal form. */
 static GVariant *
 unpack_value (const LpSerialVariant *variant, GBytes *bytes)
 {
-  gsize offset = (gsize) (variant->data - (const guint8 *) g_bytes_get_data (bytes, NULL));
-  g_autoptr (GBytes) part = g_bytes_new_from_bytes (bytes, offset, variant->size);
-  GVariant *value = g_variant_ref_sink (g_variant_new_from_bytes (variant->type, part, FALSE));
+  g_autoptr (GBytes) part = NULL;
+  GVariant *value;
+
+  if (is_unit (variant))
+    return ref_unit ();
+
+  if (bytes != NULL)
+    part = g_bytes_new_from_bytes (bytes, (gsize) (variant->data - (const guint8 *) g_bytes_get_data (bytes, NULL)),
+                                   variant->size);
+  else
+    part = g_bytes_new (variant->data, variant->size);
+  value = g_variant_ref_sink (g_variant_new_from_bytes (variant->type, part, FALSE));
 
   if (!note_normal (&value))
     g_clear_pointer (&value, g_variant_unref);
@@ -197,28 +224,27 @@ unpack_value (const LpSerialVariant *variant, GBytes *bytes)
   return value;
 }
 
-/* Those that come most often are not left to GLib: it takes longer for a small one than to write it and read it. */
+/* Those that come most often are not left to GLib: it takes longer for a small one than to write it and read it. DATA is
+ * in BYTES, or, if that is NULL, not there for long. */
 static gboolean
-check_body (LpFrameType type, GBytes *bytes, GVariant **value)
+read_body (LpFrame *frame, gconstpointer data, gsize size, GBytes *bytes)
 {
   LpSerialCall call;
-  LpSerialLog log;
-  gsize size;
-  gconstpointer data = g_bytes_get_data (bytes, &size);
 
-  switch (type)
+  switch (frame->type)
     {
     case LP_FRAME_LOG:
-      return lp_serial_read_log (data, size, &log);
+      return lp_serial_read_log (data, size, &frame->log);
     case LP_FRAME_CALL:
       if (!lp_serial_read_call (data, size, &call))
         return FALSE;
-      *value = call.parameters.data != NULL ? unpack_value (&call.parameters, bytes) : NULL;
-      return *value != NULL || call.parameters.data == NULL;
+      frame->name = call.name;
+      frame->value = call.parameters.data != NULL ? unpack_value (&call.parameters, bytes) : NULL;
+      return frame->value != NULL || call.parameters.data == NULL;
     case LP_FRAME_RESULT:
       if (lp_serial_read_variant (data, size, &call.parameters))
-        *value = unpack_value (&call.parameters, bytes);
-      return *value != NULL;
+        frame->value = unpack_value (&call.parameters, bytes);
+      return frame->value != NULL;
     default:
       return FALSE;
     }
@@ -233,20 +259,8 @@ refuse_body (const LpFrameHeader *header, GError **error)
   return FALSE;
 }
 
-/* The same as lp_frame_unpack() for a LOG, but FRAME gets no body: its log is in BODY. A GVariant takes longer to make
- * than all the rest, and nobody keeps it. */
-gboolean
-lp_frame_unpack_log (const LpFrameHeader *header, const guint8 *body, LpFrame *frame, GError **error)
-{
-  if (!lp_serial_read_log (body, header->body_size, &frame->log))
-    return refuse_body (header, error);
-
-  frame->log.level = GUINT32_FROM_LE (frame->log.level);
-  return TRUE;
-}
-
 static gboolean
-is_checked_here (LpFrameType type)
+is_read_here (LpFrameType type)
 {
   return type == LP_FRAME_LOG || type == LP_FRAME_CALL || type == LP_FRAME_RESULT;
 }
@@ -262,16 +276,42 @@ swap_bytes (GVariant **value)
 #endif
 }
 
+gboolean
+lp_frame_can_unpack_in_place (const LpFrameHeader *header)
+{
+  return is_read_here (header->type) && header->flags == 0;
+}
+
+/* The same as lp_frame_unpack(), but FRAME gets no body: name and log are in BODY. A GVariant takes longer to make than
+ * all the rest, and nobody keeps it. */
+gboolean
+lp_frame_unpack_in_place (const LpFrameHeader *header, const guint8 *body, LpFrame *frame, GError **error)
+{
+  *frame = (LpFrame) { .type = header->type, .id = header->id };
+  if (!read_body (frame, body, header->body_size, NULL))
+    {
+      lp_frame_clear (frame);
+      return refuse_body (header, error);
+    }
+
+  swap_bytes (&frame->value);
+  frame->log.level = GUINT32_FROM_LE (frame->log.level);
+  return TRUE;
+}
+
 /* Gives FRAME the body, and the value in it, in the byte order of this machine; FALSE if it is not a value of its type
  * in normal form. Only for types that have a body. */
 gboolean
 lp_frame_unpack (const LpFrameHeader *header, GBytes *bytes, LpFrame *frame, GError **error)
 {
-  gboolean by_hand = is_checked_here (header->type);
+  gboolean by_hand = is_read_here (header->type);
+  gconstpointer data;
   gboolean is_normal;
+  gsize size;
 
-  frame->value = NULL;
-  is_normal = by_hand && check_body (header->type, bytes, &frame->value);
+  *frame = (LpFrame) { .type = header->type, .id = header->id };
+  data = g_bytes_get_data (bytes, &size);
+  is_normal = by_hand && read_body (frame, data, size, bytes);
   frame->body = g_variant_new_from_bytes (lp_frame_type_get_body_type (header->type), bytes, is_normal);
   g_variant_ref_sink (frame->body);
   if (!by_hand)
@@ -286,7 +326,10 @@ lp_frame_unpack (const LpFrameHeader *header, GBytes *bytes, LpFrame *frame, GEr
   swap_bytes (&frame->body);
   swap_bytes (&frame->value);
 
-  /* Again, since the bytes may be others now. It is a large one, or came in a file. */
+  /* Again, since the bytes may be others now. It is a large one, or came in a file. A string is at the beginning of a
+   * tuple. */
+  if (header->type == LP_FRAME_CALL)
+    frame->name = g_variant_get_data (frame->body);
   return header->type != LP_FRAME_LOG
          || lp_serial_read_log (g_variant_get_data (frame->body), g_variant_get_size (frame->body), &frame->log);
 }

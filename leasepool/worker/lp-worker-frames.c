@@ -7,6 +7,8 @@
 
 #include "lp-worker-private.h"
 
+#include <string.h>
+
 /* --- Cancelling --- */
 
 static gboolean
@@ -125,13 +127,13 @@ wake_main (void)
 static void
 push_call (LpWorker *self, LpFrame *frame)
 {
-  LpWorkerCall *call = g_new0 (LpWorkerCall, 1);
+  gsize name_size = strlen (frame->name) + 1;
+  LpWorkerCall *call = g_malloc (sizeof *call + name_size);
   gboolean idle;
 
+  *call = (LpWorkerCall) { .id = frame->id, .parameters = g_steal_pointer (&frame->value) };
   g_atomic_ref_count_init (&call->ref_count);
-  call->id = frame->id;
-  call->body = g_steal_pointer (&frame->body);
-  call->parameters = g_steal_pointer (&frame->value);
+  memcpy (call->name, frame->name, name_size);
 
   lp_worker_lock (self);
   g_queue_push_tail (&self->calls, call);

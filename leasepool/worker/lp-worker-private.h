@@ -60,10 +60,10 @@ typedef struct
   gatomicrefcount ref_count;
 
   guint64 id;
-  GVariant *body;               /* (owned) */
-  GVariant *parameters;         /* (owned) (nullable) in the body */
+  GVariant *parameters;         /* (owned) (nullable) */
   LpJob *job;                   /* (owned) (lock) set once, by the main thread */
   gboolean cancelled;           /* (lock) */
+  char name[];
 } LpWorkerCall;
 
 struct _LpWorker

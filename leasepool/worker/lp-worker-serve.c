@@ -31,7 +31,6 @@ lp_worker_call_unref (LpWorkerCall *self)
   if (!g_atomic_ref_count_dec (&self->ref_count))
     return;
 
-  g_clear_pointer (&self->body, g_variant_unref);
   g_clear_pointer (&self->parameters, g_variant_unref);
   g_clear_object (&self->job);
   g_free (self);
@@ -106,16 +105,13 @@ lp_worker_job_cancelled (LpWorker *self, LpJob *job)
 static LpJob *
 make_job (LpWorker *self, LpWorkerCall *call)
 {
-  /* A string is at the beginning of a tuple. */
-  const char *name = g_variant_get_data (call->body);
-  LpJob *job = lp_job_new_for_call (name, call->parameters);
+  LpJob *job = lp_job_new_for_call (call->name, call->parameters);
 
   job->worker = self;
-  job->function = lp_functions_ref_function (self->functions, name);
+  job->function = lp_functions_ref_function (self->functions, call->name);
   job->submitted = TRUE;
   job->state = LP_JOB_STATE_RUNNING;
   job->queued_at = job->started_at = lp_clock_now ();
-  g_clear_pointer (&call->body, g_variant_unref);
   g_clear_pointer (&call->parameters, g_variant_unref);
 
   return job;
@@ -147,21 +143,14 @@ check_call (LpJob *job, GError **error)
   return FALSE;
 }
 
-/* Runs the function of CALL; its outcome is given now or later. */
-static void
-run_call (LpWorker *self, LpWorkerCall *call)
+/* Runs the function of CALL. FALSE: it gives its outcome later. */
+static gboolean
+run_call (LpWorker *self, LpWorkerCall *call, LpOutcome *outcome)
 {
   LpJob *job = make_job (self, call);
-  LpOutcome outcome = { NULL, NULL };
 
   publish_job (self, call, job);
-  if (check_call (job, &outcome.error) && !lp_job_run (job, &outcome))
-    return;
-
-  give (self, job, &outcome);
-  /* Given before; the first one stands. */
-  g_clear_pointer (&outcome.result, g_variant_unref);
-  g_clear_error (&outcome.error);
+  return !check_call (job, &outcome->error) || lp_job_run (job, outcome);
 }
 
 /* Its waiters, should there be any, are told here as they are there. */
@@ -185,14 +174,20 @@ start_next_locked (LpWorker *self)
 }
 
 /* Ends the current job and begins the next one in the same write, unless the
- * main context is to have its turn in between. */
+ * main context is to have its turn in between. RETURNED, taken: what its function
+ * returned; what was given before stands. */
 static void
-finish_current (LpWorker *self, gboolean begin_next)
+finish_current (LpWorker *self, LpOutcome *returned, gboolean begin_next)
 {
   LpWorkerCall *call = self->current;
   LpOutcome outcome;
 
   lp_worker_lock (self);
+  if (!self->given)
+    {
+      self->outcome = *returned;
+      *returned = (LpOutcome) { NULL, NULL };
+    }
   outcome = self->outcome;
   lp_worker_send_outcome_locked (self, call, &outcome);
   self->outcome = (LpOutcome) { NULL, NULL };
@@ -204,6 +199,8 @@ finish_current (LpWorker *self, gboolean begin_next)
   lp_worker_unlock (self);
 
   end_job (call->job, &outcome);
+  g_clear_pointer (&returned->result, g_variant_unref);
+  g_clear_error (&returned->error);
   lp_worker_call_unref (call);
 }
 
@@ -263,8 +260,11 @@ is_over (LpWorker *self)
 void
 lp_worker_serve (LpWorker *self)
 {
-  while (!is_over (self))
+  while (self->current != NULL || !is_over (self))
     {
+      LpOutcome returned = { NULL, NULL };
+      gboolean ended;
+
       if (self->current == NULL && !begin_call (self))
         {
           /* A call that comes now wakes it. */
@@ -272,19 +272,19 @@ lp_worker_serve (LpWorker *self)
           continue;
         }
 
-      run_call (self, self->current);
+      ended = run_call (self, self->current, &returned);
       /* The function forked, and the child came back, too: the stream is not its. */
       if (lp_fork_generation () != self->fork_generation)
         _exit (EXIT_FAILURE);
-      while (!is_given (self))
+      while (!ended && !is_given (self))
         lp_worker_iterate (self, TRUE);
 
       if (is_iteration_due (self))
         {
-          finish_current (self, FALSE);
+          finish_current (self, &returned, FALSE);
           lp_worker_iterate (self, FALSE);
         }
       else
-        finish_current (self, TRUE);
+        finish_current (self, &returned, TRUE);
     }
 }

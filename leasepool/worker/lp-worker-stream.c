@@ -71,25 +71,19 @@ lp_worker_move_stream (LpWorker *self)
 
 /* Whether this thread must not take the lock: because it has it, or because it
  * reads, which it must not wait within. What logs there goes to standard error. */
-static GPrivate lock_holder;
-
-static void
-count_locks (int change)
-{
-  g_private_set (&lock_holder, GINT_TO_POINTER (GPOINTER_TO_INT (g_private_get (&lock_holder)) + change));
-}
+static _Thread_local int n_locks;
 
 void
 lp_worker_lock (LpWorker *self)
 {
   g_mutex_lock (&self->lock);
-  count_locks (1);
+  n_locks++;
 }
 
 void
 lp_worker_unlock (LpWorker *self)
 {
-  count_locks (-1);
+  n_locks--;
   g_mutex_unlock (&self->lock);
 }
 
@@ -98,27 +92,27 @@ void
 lp_worker_lock_reading (LpWorker *self)
 {
   g_mutex_lock (&self->reading_lock);
-  count_locks (1);
+  n_locks++;
 }
 
 void
 lp_worker_unlock_reading (LpWorker *self)
 {
-  count_locks (-1);
+  n_locks--;
   g_mutex_unlock (&self->reading_lock);
 }
 
 gboolean
 lp_worker_holds_lock (void)
 {
-  return g_private_get (&lock_holder) != NULL;
+  return n_locks > 0;
 }
 
 /* Records of the calling thread go to standard error from here on. */
 void
 lp_worker_never_lock (void)
 {
-  count_locks (1);
+  n_locks++;
 }
 
 /* The manager is gone, or out of its mind: what was started for it ends. */
