@@ -12,6 +12,7 @@
 #include "lp-clock-private.h"
 #include "lp-executor-private.h"
 #include "lp-pool-private.h"
+#include "lp-unit-private.h"
 #include "lp-worker-private.h"
 
 /* The jobs that run on this thread, innermost first: waiting for a queued job
@@ -61,7 +62,7 @@ run_task (LpJob *self, LpOutcome *outcome)
 
   self->task_func (task, g_task_get_source_object (task), g_task_get_task_data (task),
                    lp_job_get_cancellable (self));
-  outcome->result = g_variant_ref_sink (g_variant_new ("()"));
+  outcome->result = lp_unit_ref ();
 }
 
 static void

@@ -10,6 +10,7 @@
 #include "lp-error.h"
 #include "lp-normal-private.h"
 #include "lp-serial-private.h"
+#include "lp-unit-private.h"
 
 typedef struct
 {
@@ -77,7 +78,7 @@ lp_frame_keep_types (void)
   for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
     if (kinds[i].body != NULL)
       kept[i] = new_empty (kinds[i].body);
-  kept[G_N_ELEMENTS (kinds)] = new_empty ("()"); /* what most calls take or give */
+  kept[G_N_ELEMENTS (kinds)] = lp_unit_ref (); /* what most calls take or give */
   g_once_init_leave (&is_done, 1);
 }
 
@@ -183,18 +184,6 @@ note_normal (GVariant **value)
   return TRUE;
 }
 
-/* Most functions give nothing: one value for all of them. */
-static GVariant *
-ref_unit (void)
-{
-  static gsize unit;
-
-  if (g_once_init_enter (&unit))
-    g_once_init_leave (&unit, (gsize) g_variant_ref_sink (g_variant_new_tuple (NULL, 0)));
-
-  return g_variant_ref ((GVariant *) unit);
-}
-
 static gboolean
 is_unit (const LpSerialVariant *variant)
 {
@@ -209,7 +198,7 @@ unpack_value (const LpSerialVariant *variant, GBytes *bytes)
   GVariant *value;
 
   if (is_unit (variant))
-    return ref_unit ();
+    return lp_unit_ref ();
 
   if (bytes != NULL)
     part = g_bytes_new_from_bytes (bytes, (gsize) (variant->data - (const guint8 *) g_bytes_get_data (bytes, NULL)),

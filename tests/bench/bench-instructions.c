@@ -154,6 +154,48 @@ run_tasks (guint n)
 }
 
 static void
+ran_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  if (!g_task_propagate_boolean (G_TASK (result), NULL))
+    g_error ("a task failed");
+  lp_bench_slot_done (user_data);
+}
+
+static void
+in_thread_func (GTask *task, gpointer source, gpointer task_data, GCancellable *unused)
+{
+  g_task_return_boolean (task, TRUE);
+}
+
+static void
+start_run_task (LpBenchSlot *slot, gpointer data)
+{
+  g_autoptr (GTask) task = g_task_new (NULL, NULL, ran_cb, slot);
+
+  lp_lease_run_task (lease, task, in_thread_func);
+}
+
+static void
+start_in_thread (LpBenchSlot *slot, gpointer data)
+{
+  g_autoptr (GTask) task = g_task_new (NULL, NULL, ran_cb, slot);
+
+  g_task_run_in_thread (task, in_thread_func);
+}
+
+static void
+run_run_tasks (guint n)
+{
+  lp_bench_window (start_run_task, NULL, n, 64);
+}
+
+static void
+run_in_thread (guint n)
+{
+  lp_bench_window (start_in_thread, NULL, n, 64);
+}
+
+static void
 run_objects (guint n)
 {
   for (guint i = 0; i < n; i++)
@@ -213,7 +255,9 @@ static const struct
   { "object", run_objects, NULL },
   { "task", run_tasks, NULL },
   { "pool-job", run_pool_jobs, NULL },
+  { "in-thread", run_in_thread, NULL },
   { "job", run_jobs, LP_BACKEND_THREAD },
+  { "run-task", run_run_tasks, LP_BACKEND_THREAD },
   { "try-acquire", run_try_acquires, LP_BACKEND_THREAD },
   { "renew", run_renewals, LP_BACKEND_THREAD },
   { "acquire", run_acquires, LP_BACKEND_THREAD },

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+GVariant *lp_unit_ref (void);
+
+G_END_DECLS
