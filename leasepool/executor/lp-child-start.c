@@ -263,8 +263,8 @@ pid_of (GSubprocess *process)
   return text != NULL ? (GPid) g_ascii_strtoll (text, NULL, 10) : 0;
 }
 
-/* Begins the process; events tell the rest. Forks, so no lock is held. Fails
- * with LP_ERROR_START_FAILED. */
+/* Begins the process; events tell the rest. Forks, so no lock is held but that of
+ * the children, which nobody else waits for. Fails with LP_ERROR_START_FAILED. */
 gboolean
 lp_child_start (LpChild *self, GError **error)
 {

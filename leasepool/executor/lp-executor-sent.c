@@ -2,7 +2,7 @@
  * Copyright 2026 The leasepool authors */
 
 /* Jobs that are with a worker process, from when they are sent until it says
- * what became of them. All on the service thread. */
+ * what became of them: all on the service thread, but what sends them. */
 
 #include "config.h"
 

@@ -8,6 +8,8 @@
 
 #include "lp-process-executor-private.h"
 
+#include <string.h>
+
 #include "lp-child-private.h"
 #include "lp-clock-private.h"
 #include "lp-executor-queue-private.h"
@@ -179,74 +181,105 @@ lp_process_executor_pump (LpExecutor *executor)
     lp_process_executor_fill_up (self);
 }
 
-/* Small enough that the thread which submits it does not notice that it is written. */
+/* Whether JOB is small enough that the thread which submits it does not notice that it is written, and is not refused,
+ * which others are told of. With no lock held: GVariant looks at all of a value to know its size, waits for who does
+ * something with it, and frees its parts when it is serialized, which is done here for the same reason. */
 static gboolean
-is_quick_to_send (LpJob *job)
+prepare_quick (LpProcessExecutor *self, LpJob *job)
 {
-  return job->kind == LP_JOB_CALL && (job->parameters == NULL || g_variant_get_size (job->parameters) <= QUICK_SIZE);
+  gsize limit = MIN (QUICK_SIZE, lp_executor_get_settings (LP_EXECUTOR (self))->max_message_size / 2);
+  gsize size;
+
+  if (job->kind != LP_JOB_CALL)
+    return FALSE;
+
+  size = strlen (job->name);
+  if (job->parameters != NULL)
+    size += strlen (g_variant_get_type_string (job->parameters)) + g_variant_get_size (job->parameters);
+  if (size > limit)
+    return FALSE;
+
+  if (job->parameters != NULL)
+    g_variant_get_data (job->parameters);
+  return TRUE;
 }
 
-/* Takes the next job for CHILD, if it can be sent at once; then, or if there is none, nobody need come for one. */
+/* The next job, with a reference; if there is none, nobody need come for one. */
 static LpJob *
-take_quick (LpProcessExecutor *self, LpChild *child, gboolean *all)
+dup_next (LpProcessExecutor *self)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (LP_EXECUTOR (self));
   LpJob *job;
 
   g_mutex_lock (&priv->lock);
   job = g_queue_peek_head (&priv->queued);
-  if (job != NULL && child != NULL && is_quick_to_send (job) && has_slot_locked (self))
-    g_object_ref (lp_executor_send_locked (LP_EXECUTOR (self)));
+  if (job != NULL)
+    g_object_ref (job);
   else
-    job = NULL;
-  *all = priv->queued.length == 0;
-  if (*all)
     priv->pump_posted = FALSE;
   g_mutex_unlock (&priv->lock);
 
   return job;
 }
 
-/* Sends what was queued from this thread, if that is done at once. TRUE: nothing is left for the service thread. */
+/* Takes JOB if it still is the next one, and a process may begin it. LAST: there is no other one that somebody would have
+ * to come for. */
 static gboolean
-send_here (LpProcessExecutor *self)
+take (LpProcessExecutor *self, LpJob *job, gboolean *last)
 {
-  gboolean all = FALSE;
+  LpExecutorPrivate *priv = lp_executor_get_private (LP_EXECUTOR (self));
+  gboolean taken;
 
-  /* Where it starts processes, or handles frames and sends what there is after them, it is not forestalled. */
-  if (self->pumping || !self->ready || self->closing || lp_process_executor_is_dead (self)
-      || lp_executor_get_settings (LP_EXECUTOR (self))->max_jobs_per_worker > 0)
+  g_mutex_lock (&priv->lock);
+  taken = g_queue_peek_head (&priv->queued) == job && has_slot_locked (self);
+  if (taken)
+    lp_executor_send_locked (LP_EXECUTOR (self));
+  *last = taken && priv->queued.length == 0;
+  if (*last)
+    priv->pump_posted = FALSE;
+  g_mutex_unlock (&priv->lock);
+
+  return taken;
+}
+
+/* Where the service thread starts processes, or handles frames and sends what there is after them, it is not
+ * forestalled. */
+static gboolean
+may_send_here (LpProcessExecutor *self)
+{
+  return !self->pumping && self->ready && !self->closing && !lp_process_executor_is_dead (self)
+         && lp_executor_get_settings (LP_EXECUTOR (self))->max_jobs_per_worker == 0;
+}
+
+/* Sends JOB from this thread if that is done at once; nothing foreign runs here, where the lock is held. TRUE: nothing is
+ * left for the service thread. */
+static gboolean
+send_here (LpProcessExecutor *self, LpJob *job)
+{
+  gboolean last = FALSE;
+  LpChild *child;
+
+  if (!g_rec_mutex_trylock (&self->children_lock))
     return FALSE;
 
-  for (gboolean more = TRUE; more && !all;)
+  child = may_send_here (self) ? find_free (self) : NULL;
+  if (child != NULL && take (self, job, &last))
     {
-      LpChild *child = find_free (self);
-      g_autoptr (LpJob) job = take_quick (self, child, &all);
-
-      more = job != NULL;
-      if (more)
-        {
-          lp_child_send_job (child, job);
-          lp_child_flush (child);
-        }
+      lp_child_send_job (child, job);
+      lp_child_flush (child);
     }
+  g_rec_mutex_unlock (&self->children_lock);
 
-  return all;
+  return last;
 }
 
 void
 lp_process_executor_wake (LpExecutor *executor)
 {
   LpProcessExecutor *self = LP_PROCESS_EXECUTOR (executor);
-  gboolean sent = FALSE;
+  g_autoptr (LpJob) job = dup_next (self);
 
-  if (g_rec_mutex_trylock (&self->children_lock))
-    {
-      sent = send_here (self);
-      g_rec_mutex_unlock (&self->children_lock);
-    }
-
-  if (!sent)
+  if (job != NULL && !(prepare_quick (self, job) && send_here (self, job)))
     lp_executor_default_wake (executor);
 }
 
