@@ -65,7 +65,11 @@ open_stream (LpTestStream stream, int in[2], int out[2])
   if (stream == LP_TEST_STREAM_NARROW)
     g_assert_cmpint (setsockopt (in[1], SOL_SOCKET, SO_SNDBUF, &(int) { 1 }, sizeof (int)), ==, 0);
   out[1] = in[0];
-  out[0] = fcntl (in[1], F_DUPFD_CLOEXEC, 3);
+  out[0] = in[1];
+  if (stream == LP_TEST_STREAM_OF_MANAGER)
+    g_assert_cmpint (pipe2 (in, O_CLOEXEC), ==, 0);
+  else
+    in[1] = fcntl (out[0], F_DUPFD_CLOEXEC, 3);
 }
 
 LpTestWorker *
@@ -104,7 +108,7 @@ lp_test_worker_new (LpTestStream stream)
 LpTestWorker *
 lp_test_worker_start_with (GVariant *hello)
 {
-  LpTestWorker *self = lp_test_worker_new (LP_TEST_STREAM_SOCKET);
+  LpTestWorker *self = lp_test_worker_new (LP_TEST_STREAM_OF_MANAGER);
   g_autoptr (GVariant) answer = NULL;
 
   lp_test_worker_say_hello (self, hello, -1);

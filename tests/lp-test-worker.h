@@ -14,7 +14,8 @@ G_BEGIN_DECLS
 
 typedef enum
 {
-  LP_TEST_STREAM_SOCKET,
+  LP_TEST_STREAM_OF_MANAGER,    /* as a manager gives it: a socket to the worker, a pipe from it */
+  LP_TEST_STREAM_SOCKET,        /* one for both */
   LP_TEST_STREAM_PIPES,
   LP_TEST_STREAM_NARROW,        /* a socket that takes little from the worker at a time */
   LP_TEST_STREAM_PACKETS,       /* a socket that keeps the limits of writes */
@@ -31,7 +32,7 @@ typedef struct
 
 LpTestWorker *lp_test_worker_spawn        (const char * const *argv, LpTestStream stream);
 LpTestWorker *lp_test_worker_new          (LpTestStream stream);          /* worker-program, the hello not sent */
-LpTestWorker *lp_test_worker_start        (void);                         /* on a socket, both hellos done */
+LpTestWorker *lp_test_worker_start        (void);                         /* of a manager, both hellos done */
 LpTestWorker *lp_test_worker_start_with   (GVariant *hello);              /* a{sv} on top of the usual hello */
 
 void          lp_test_worker_say_hello    (LpTestWorker *self, GVariant *more, int nonce_fd);

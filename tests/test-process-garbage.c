@@ -175,7 +175,7 @@ test_garbage_parameters_larger_than_the_limit (void)
   lp_test_proc_tear_down (&self);
 }
 
-/* Whatever becomes of descriptors that nobody asked for, they do not stay. */
+/* Descriptors that nobody asked for are not taken, whatever becomes of the one who sends them. */
 static void
 test_garbage_extra_descriptors (gconstpointer arguments)
 {

@@ -29,7 +29,7 @@ hello_with (const char *key, GVariant *value)
 static void
 test_answer (void)
 {
-  LpTestWorker *worker = lp_test_worker_new (LP_TEST_STREAM_SOCKET);
+  LpTestWorker *worker = lp_test_worker_new (LP_TEST_STREAM_OF_MANAGER);
   g_autoptr (GVariant) hello = NULL;
   g_autoptr (GVariant) functions = NULL;
   gboolean has_double = FALSE, has_echo = FALSE;
@@ -76,7 +76,7 @@ assert_start_of_mode_fails (const char *mode, GVariant *hello, GQuark domain, in
 {
   g_autofree char *program = g_test_build_filename (G_TEST_BUILT, "worker-program", NULL);
   const char *argv[] = { program, mode, NULL };
-  LpTestWorker *worker = lp_test_worker_spawn (argv, LP_TEST_STREAM_SOCKET);
+  LpTestWorker *worker = lp_test_worker_spawn (argv, LP_TEST_STREAM_OF_MANAGER);
   g_autofree char *said = NULL;
   LpFrame frame;
 
@@ -128,7 +128,7 @@ hello_with_init (const char *function, const char *how)
 static void
 test_init_function (void)
 {
-  LpTestWorker *worker = lp_test_worker_new (LP_TEST_STREAM_SOCKET);
+  LpTestWorker *worker = lp_test_worker_new (LP_TEST_STREAM_OF_MANAGER);
   g_autoptr (GVariant) hello = NULL;
 
   lp_test_worker_say_hello (worker, hello_with_init ("init", "succeed"), -1);
@@ -140,7 +140,7 @@ test_init_function (void)
 static void
 test_init_function_fails (void)
 {
-  LpTestWorker *worker = lp_test_worker_new (LP_TEST_STREAM_SOCKET);
+  LpTestWorker *worker = lp_test_worker_new (LP_TEST_STREAM_OF_MANAGER);
 
   lp_test_worker_say_hello (worker, hello_with_init ("init", "fail"), -1);
   lp_test_worker_expect_log (worker, G_LOG_LEVEL_INFO, "init", "fail");
@@ -160,7 +160,7 @@ test_init_function_is_unknown (void)
 static void
 test_module (void)
 {
-  LpTestWorker *worker = lp_test_worker_new (LP_TEST_STREAM_SOCKET);
+  LpTestWorker *worker = lp_test_worker_new (LP_TEST_STREAM_OF_MANAGER);
   g_autofree char *module = g_test_build_filename (G_TEST_BUILT, "test-module-good.so", NULL);
   g_autoptr (GVariant) hello = NULL;
   g_autoptr (GVariant) value = NULL;
@@ -186,7 +186,7 @@ test_leasepool_worker (void)
   g_autofree char *program = g_test_build_filename (G_TEST_BUILT, "..", "leasepool", "leasepool-worker", NULL);
   g_autofree char *module = g_test_build_filename (G_TEST_BUILT, "test-module-good.so", NULL);
   const char *argv[] = { program, NULL };
-  LpTestWorker *worker = lp_test_worker_spawn (argv, LP_TEST_STREAM_SOCKET);
+  LpTestWorker *worker = lp_test_worker_spawn (argv, LP_TEST_STREAM_OF_MANAGER);
   g_autoptr (GVariant) hello = NULL;
 
   lp_test_worker_say_hello (worker, hello_with ("module", g_variant_new_string (module)), -1);
@@ -201,7 +201,7 @@ test_without_the_name_variable (void)
 {
   g_autofree char *program = g_test_build_filename (G_TEST_BUILT, "worker-program", NULL);
   const char *argv[] = { "/usr/bin/env", "-u", "LP_WORKER_NAME", program, NULL };
-  LpTestWorker *worker = lp_test_worker_spawn (argv, LP_TEST_STREAM_SOCKET);
+  LpTestWorker *worker = lp_test_worker_spawn (argv, LP_TEST_STREAM_OF_MANAGER);
   g_autoptr (GVariant) hello = NULL;
 
   lp_test_worker_say_hello (worker, NULL, -1);
@@ -334,6 +334,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/worker/hello/module-is-missing", test_module_is_missing);
   g_test_add_func ("/worker/hello/leasepool-worker", test_leasepool_worker);
   g_test_add_func ("/worker/hello/without-the-name-variable", test_without_the_name_variable);
+  g_test_add_data_func ("/worker/hello/nonce", GINT_TO_POINTER (LP_TEST_STREAM_OF_MANAGER), test_nonce);
   g_test_add_data_func ("/worker/hello/nonce-of-socket", GINT_TO_POINTER (LP_TEST_STREAM_SOCKET), test_nonce);
   g_test_add_data_func ("/worker/hello/no-nonce-of-pipes", GINT_TO_POINTER (LP_TEST_STREAM_PIPES), test_nonce);
   g_test_add_func ("/worker/by-hand/no-input", test_no_input);

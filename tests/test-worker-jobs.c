@@ -165,7 +165,7 @@ test_death_of_a_launcher_is_no_reason (void)
 {
   g_autofree char *program = g_test_build_filename (G_TEST_BUILT, "worker-program", NULL);
   const char *argv[] = { "/bin/sh", "-c", "\"$1\"; exit $?", "sh", program, NULL };
-  LpTestWorker *worker = lp_test_worker_spawn (argv, LP_TEST_STREAM_SOCKET);
+  LpTestWorker *worker = lp_test_worker_spawn (argv, LP_TEST_STREAM_OF_MANAGER);
   g_autoptr (GVariant) hello = NULL;
   g_autoptr (GVariant) value = NULL;
   int number = -1;

@@ -74,9 +74,10 @@ assert_result_by_file (LpTestWorker *worker)
 }
 
 static void
-test_large_by_file (void)
+test_large_by_file (gconstpointer data)
 {
-  LpTestWorker *worker = lp_test_worker_new (LP_TEST_STREAM_SOCKET);
+  LpTestStream stream = GPOINTER_TO_INT (data);
+  LpTestWorker *worker = lp_test_worker_new (stream);
   g_autoptr (GVariant) hello = NULL;
 
   lp_test_worker_say_hello (worker, NULL, lp_memfd_new_for_bytes ("0123456789abcdef", 16, NULL));
@@ -85,7 +86,10 @@ test_large_by_file (void)
   assert_large_copy (worker);
 
   lp_test_worker_call (worker, 2, "large", g_variant_new ("(t)", (guint64) LARGE));
-  assert_result_by_file (worker);
+  if (stream == LP_TEST_STREAM_SOCKET)
+    assert_result_by_file (worker);
+  else
+    lp_test_block_fd (lp_channel_get_out_fd (worker->channel), POLLIN, "a file over the socket");
   lp_test_worker_expect (worker, LP_FRAME_STARTED, 2);
   g_variant_unref (lp_test_worker_expect (worker, LP_FRAME_RESULT, 2));
   lp_test_worker_finish (worker);
@@ -210,6 +214,22 @@ test_close_right_after_goodbye (void)
   lp_test_worker_free (worker);
 }
 
+/* It waits for somebody to read a result, and nobody ever will. Which of both it sees first is a matter of luck. */
+static void
+test_close_within_a_result (void)
+{
+  LpTestWorker *worker = lp_test_worker_start ();
+  int status;
+
+  lp_test_worker_call (worker, 1, "large", g_variant_new ("(t)", (guint64) LARGE));
+  lp_test_worker_expect (worker, LP_FRAME_STARTED, 1);
+  lp_test_worker_send (worker, LP_FRAME_GOODBYE, 0, NULL);
+  lp_test_worker_close (worker);
+  status = lp_test_worker_wait_status (worker);
+  g_assert_true (status == 0 || status == -SIGKILL);
+  lp_test_worker_free (worker);
+}
+
 /* While the main thread is elsewhere, the other one sees both at once. */
 static void
 test_goodbye_and_close_at_once (void)
@@ -267,7 +287,7 @@ test_end_of_file_kills_the_group (gconstpointer data)
 static void
 test_end_of_file_in_one_direction_kills (void)
 {
-  LpTestWorker *worker = start_busy (LP_TEST_STREAM_SOCKET);
+  LpTestWorker *worker = start_busy (LP_TEST_STREAM_OF_MANAGER);
 
   g_assert_cmpint (shutdown (lp_channel_get_out_fd (worker->channel), SHUT_WR), ==, 0);
   assert_group_dies (worker);
@@ -276,7 +296,7 @@ test_end_of_file_in_one_direction_kills (void)
 static void
 test_end_of_file_kills_the_group_in_the_init (void)
 {
-  LpTestWorker *worker = lp_test_worker_new (LP_TEST_STREAM_SOCKET);
+  LpTestWorker *worker = lp_test_worker_new (LP_TEST_STREAM_OF_MANAGER);
   GVariantDict dict;
 
   g_variant_dict_init (&dict, NULL);
@@ -293,7 +313,7 @@ test_end_of_file_kills_the_group_in_the_init (void)
 static void
 test_close_after_goodbye_kills_what_runs (void)
 {
-  LpTestWorker *worker = start_busy (LP_TEST_STREAM_SOCKET);
+  LpTestWorker *worker = start_busy (LP_TEST_STREAM_OF_MANAGER);
 
   lp_test_worker_send (worker, LP_FRAME_GOODBYE, 0, NULL);
   lp_test_worker_close (worker);
@@ -317,7 +337,7 @@ static void
 test_protocol_error_kills (gconstpointer data)
 {
   LpFrameType type = GPOINTER_TO_INT (data);
-  LpTestWorker *worker = start_busy (LP_TEST_STREAM_SOCKET);
+  LpTestWorker *worker = start_busy (LP_TEST_STREAM_OF_MANAGER);
   g_autofree char *errors = NULL;
 
   if (type == LP_FRAME_HELLO)
@@ -335,7 +355,11 @@ main (int argc, char *argv[])
 {
   g_test_init (&argc, &argv, NULL);
 
-  g_test_add_func ("/worker/stream/large-by-file", test_large_by_file);
+  g_test_add_data_func ("/worker/stream/large-by-file", GINT_TO_POINTER (LP_TEST_STREAM_OF_MANAGER), test_large_by_file);
+  g_test_add_data_func ("/worker/stream/large-by-file-over-one-socket", GINT_TO_POINTER (LP_TEST_STREAM_SOCKET),
+                        test_large_by_file);
+  g_test_add_data_func ("/worker/stream/large-by-socket-and-pipe", GINT_TO_POINTER (LP_TEST_STREAM_OF_MANAGER),
+                        test_large_by_stream);
   g_test_add_data_func ("/worker/stream/large-by-socket", GINT_TO_POINTER (LP_TEST_STREAM_SOCKET), test_large_by_stream);
   g_test_add_data_func ("/worker/stream/large-by-pipes", GINT_TO_POINTER (LP_TEST_STREAM_PIPES), test_large_by_stream);
   g_test_add_func ("/worker/stream/full-one-does-not-stop-reading", test_full_stream_does_not_stop_reading);
@@ -344,9 +368,12 @@ main (int argc, char *argv[])
   g_test_add_func ("/worker/goodbye/after-the-calls", test_goodbye_after_the_calls);
   g_test_add_func ("/worker/goodbye/end-of-file-may-follow", test_end_of_file_after_goodbye);
   g_test_add_func ("/worker/goodbye/close-right-after", test_close_right_after_goodbye);
+  g_test_add_func ("/worker/goodbye/close-within-a-result", test_close_within_a_result);
   g_test_add_func ("/worker/goodbye/and-close-at-once", test_goodbye_and_close_at_once);
   g_test_add_func ("/worker/goodbye/close-kills-what-runs", test_close_after_goodbye_kills_what_runs);
-  g_test_add_data_func ("/worker/end-of-file/kills-the-group", GINT_TO_POINTER (LP_TEST_STREAM_SOCKET),
+  g_test_add_data_func ("/worker/end-of-file/kills-the-group", GINT_TO_POINTER (LP_TEST_STREAM_OF_MANAGER),
+                        test_end_of_file_kills_the_group);
+  g_test_add_data_func ("/worker/end-of-file/kills-the-group-over-a-socket", GINT_TO_POINTER (LP_TEST_STREAM_SOCKET),
                         test_end_of_file_kills_the_group);
   g_test_add_data_func ("/worker/end-of-file/kills-the-group-over-pipes", GINT_TO_POINTER (LP_TEST_STREAM_PIPES),
                         test_end_of_file_kills_the_group);

@@ -115,7 +115,7 @@ start_in_mode (const char *mode)
 {
   g_autofree char *program = g_test_build_filename (G_TEST_BUILT, "worker-program", NULL);
   const char *argv[] = { program, mode, NULL };
-  LpTestWorker *worker = lp_test_worker_spawn (argv, LP_TEST_STREAM_SOCKET);
+  LpTestWorker *worker = lp_test_worker_spawn (argv, LP_TEST_STREAM_OF_MANAGER);
 
   lp_test_worker_say_hello (worker, NULL, -1);
   g_variant_unref (lp_test_worker_wait_hello (worker));

@@ -64,9 +64,9 @@ take_descriptors (LpChannel *self, struct msghdr *message)
     }
 }
 
-/* Like read(), but descriptors are taken. */
+/* From a socket, like read(), but descriptors are taken. */
 static gssize
-receive (LpChannel *self, gpointer memory, gsize size)
+receive (LpChannel *self, int fd, gpointer memory, gsize size)
 {
   union
   {
@@ -82,10 +82,7 @@ receive (LpChannel *self, gpointer memory, gsize size)
   };
   gssize result;
 
-  if (!self->in_is_socket)
-    return read (self->in_fd, memory, size);
-
-  result = recvmsg (self->in_fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  result = recvmsg (fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   if (result >= 0)
     take_descriptors (self, &message);
 
@@ -100,7 +97,7 @@ read_some (LpChannel *self, gpointer memory, gsize size, gsize *n_read, GError *
   int saved_errno;
 
   do
-    result = receive (self, memory, size);
+    result = self->in_is_socket ? receive (self, self->in_fd, memory, size) : read (self->in_fd, memory, size);
   while (result == -1 && errno == EINTR);
   saved_errno = errno;
 
@@ -136,12 +133,24 @@ check_descriptors (LpChannel *self, GError **error)
   return FALSE;
 }
 
+/* Frames come through a pipe: a file was sent over the socket before its frame, with one byte. What nobody speaks of
+ * stays there. */
+static void
+receive_beside (LpChannel *self)
+{
+  char byte;
+
+  if (!self->in_is_socket && self->out_is_socket)
+    receive (self, self->out_fd, &byte, sizeof byte);
+}
+
 static GBytes *
 take_file (LpChannel *self, GError **error)
 {
   GBytes *bytes;
   int fd;
 
+  receive_beside (self);
   if (self->too_many_fds || self->lost_fds)
     {
       check_descriptors (self, error);

@@ -34,6 +34,13 @@ typedef struct _LpChannelChunk
   int fd;                       /* goes with the first byte; -1: none */
 } Chunk;
 
+/* Room for one descriptor. */
+typedef union
+{
+  struct cmsghdr align;
+  char bytes[CMSG_SPACE (sizeof (int))];
+} Control;
+
 static void
 chunk_free (gpointer data)
 {
@@ -128,6 +135,36 @@ append_header (LpChannel *self, GByteArray *array, LpFrameType type, LpFrameFlag
   self->n_queued += sizeof bytes + body_size;
 }
 
+static void
+attach_descriptor (struct msghdr *message, Control *control, int fd)
+{
+  struct cmsghdr *header;
+
+  *control = (Control) { 0 };
+  message->msg_control = control->bytes;
+  message->msg_controllen = sizeof control->bytes;
+  header = CMSG_FIRSTHDR (message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN (sizeof fd);
+  memcpy (CMSG_DATA (header), &fd, sizeof fd);
+}
+
+/* At once, over the socket that frames come from: those that are sent go through a pipe, which takes none. Takes FD. */
+static gboolean
+send_beside (LpChannel *self, int fd)
+{
+  Control control;
+  struct iovec iovec = { (char[]) { 0 }, 1 };
+  struct msghdr message = { .msg_iov = &iovec, .msg_iovlen = 1 };
+  gboolean sent;
+
+  attach_descriptor (&message, &control, fd);
+  sent = sendmsg (self->in_fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
+  close (fd);
+  return sent;
+}
+
 /* FALSE: not by file, for whatever reason; then it goes by the stream. */
 static gboolean
 send_by_file (LpChannel *self, LpFrameType type, guint64 id, GVariant *body)
@@ -141,7 +178,11 @@ send_by_file (LpChannel *self, LpFrameType type, guint64 id, GVariant *body)
   if (fd == -1)
     return FALSE;
 
-  append_header (self, push_with_fd (self, fd), type, LP_FRAME_BODY_IN_FILE, id, 0);
+  if (!self->out_is_socket && !send_beside (self, fd))
+    return FALSE;
+
+  append_header (self, self->out_is_socket ? push_with_fd (self, fd) : get_gathered (self), type,
+                 LP_FRAME_BODY_IN_FILE, id, 0);
   return TRUE;
 }
 
@@ -273,24 +314,10 @@ collect (LpChannel *self, struct iovec *iovecs)
   return n;
 }
 
-static void
-attach_descriptor (struct msghdr *message, gpointer control, gsize size, int fd)
-{
-  struct cmsghdr *header;
-
-  message->msg_control = control;
-  message->msg_controllen = size;
-  header = CMSG_FIRSTHDR (message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN (sizeof fd);
-  memcpy (CMSG_DATA (header), &fd, sizeof fd);
-}
-
 /* A reader that is gone must not kill the writer, whose disposition of the
  * signal is its own business. */
 static gssize
-write_pipe (int fd, const struct iovec *iovecs, int n)
+write_quietly (int fd, const struct iovec *iovecs, int n)
 {
   const struct timespec now = { 0, 0 };
   sigset_t pipe_signal, pending, before;
@@ -317,21 +344,19 @@ write_pipe (int fd, const struct iovec *iovecs, int n)
 static gssize
 write_some (LpChannel *self)
 {
-  union
-  {
-    struct cmsghdr align;
-    char bytes[CMSG_SPACE (sizeof (int))];
-  } control = { 0 };
+  Control control;
   struct iovec iovecs[MAX_IOVECS];
   struct msghdr message = { .msg_iov = iovecs };
   Chunk *head = g_queue_peek_head (&self->chunks);
 
   message.msg_iovlen = (gsize) collect (self, iovecs);
+  if (self->out_may_signal)
+    return write_quietly (self->out_fd, iovecs, (int) message.msg_iovlen);
   if (!self->out_is_socket)
-    return write_pipe (self->out_fd, iovecs, (int) message.msg_iovlen);
+    return writev (self->out_fd, iovecs, (int) message.msg_iovlen);
 
   if (head->fd != -1)
-    attach_descriptor (&message, control.bytes, sizeof control.bytes, head->fd);
+    attach_descriptor (&message, &control, head->fd);
   return sendmsg (self->out_fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 

@@ -23,6 +23,7 @@ LpChannel      *lp_channel_new           (int in_fd, int out_fd, gsize max_body)
 void            lp_channel_free          (LpChannel *self);
 int             lp_channel_get_in_fd     (LpChannel *self);
 int             lp_channel_get_out_fd    (LpChannel *self);
+int             lp_channel_get_end_fd    (LpChannel *self);
 gsize           lp_channel_get_max_body  (LpChannel *self);
 void            lp_channel_set_max_body  (LpChannel *self, gsize max_body);
 

@@ -18,6 +18,7 @@ struct _LpChannel
   int out_fd;                   /* may be the same */
   gboolean in_is_socket;
   gboolean out_is_socket;
+  gboolean out_may_signal;      /* to write there raises SIGPIPE, if the reader is gone */
   gsize max_body;
 
   /* In. */

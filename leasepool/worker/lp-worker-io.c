@@ -180,6 +180,7 @@ enum
   TIMER,
   IN,
   OUT,
+  END,
   N_FDS
 };
 
@@ -188,14 +189,16 @@ static gboolean
 prepare (LpWorker *self, struct pollfd *fds, int *timeout)
 {
   LpWorkerReading reading = g_atomic_int_get (&self->reading);
-  gboolean reads;
+  gboolean reads, is_read;
 
   lp_worker_lock (self);
   lp_worker_try_flush_locked (self);
   *timeout = send_progress_locked (self);
   fds[OUT].events = lp_channel_has_pending (self->channel) ? POLLOUT : 0;
   /* Without a reader it would always be ready. */
-  fds[OUT].fd = self->broken || lp_worker_is_done_locked (self) ? -1 : lp_channel_get_out_fd (self->channel);
+  is_read = !self->broken && !lp_worker_is_done_locked (self);
+  fds[OUT].fd = is_read ? lp_channel_get_out_fd (self->channel) : -1;
+  fds[END] = (struct pollfd) { is_read ? lp_channel_get_end_fd (self->channel) : -1, 0, 0 };
   reads = self->reader == LP_WORKER_READER_IO && reading == LP_WORKER_READING;
   fds[IN] = (struct pollfd) { reads ? lp_channel_get_in_fd (self->channel) : -1, POLLIN, 0 };
   lp_worker_unlock (self);
@@ -238,7 +241,7 @@ io_main (gpointer data)
         }
 
       /* What was sent before the end is to be seen before it, whoever has the turn. */
-      lost = (fds[OUT].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0;
+      lost = ((fds[OUT].revents | fds[END].revents) & (POLLERR | POLLHUP | POLLNVAL)) != 0;
       if (lost || fds[IN].revents != 0)
         lp_worker_read (self, lost);
     }

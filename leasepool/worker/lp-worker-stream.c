@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lp-log-private.h"
@@ -34,6 +35,33 @@ lp_worker_close_stream (LpWorker *self)
   self->in_fd = self->out_fd = -1;
 }
 
+static gboolean
+is_of_type (int fd, mode_t type)
+{
+  struct stat info;
+
+  return fstat (fd, &info) == 0 && (info.st_mode & S_IFMT) == type;
+}
+
+/* A pipe that this process could read, too, always has a reader: to write to it raises no SIGPIPE, and needs no three
+ * more system calls against that. The socket tells when the manager is gone. */
+static void
+open_both_ends (LpWorker *self)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", self->out_fd);
+  int both;
+
+  if (!is_of_type (self->in_fd, S_IFSOCK) || !is_of_type (self->out_fd, S_IFIFO))
+    return;
+
+  both = open (path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+  if (both == -1)
+    return;
+
+  dup3 (both, self->out_fd, O_CLOEXEC);
+  close (both);
+}
+
 /* Takes the stream away from 0 and 1: what the program reads and prints is no
  * part of it. FALSE if there is none. */
 gboolean
@@ -51,6 +79,8 @@ lp_worker_move_stream (LpWorker *self)
       lp_worker_close_stream (self);
       return FALSE;
     }
+
+  open_both_ends (self);
 
   null_fd = open ("/dev/null", O_RDWR | O_CLOEXEC);
   if (null_fd != -1)
@@ -142,16 +172,21 @@ lp_worker_is_done_locked (LpWorker *self)
   return self->goodbye && self->current == NULL && self->calls.length == 0;
 }
 
+/* Nobody reads any more what this process writes. */
+static void
+break_locked (LpWorker *self)
+{
+  if (!lp_worker_is_done_locked (self))
+    lp_worker_die (NULL);
+  self->broken = TRUE;
+}
+
 /* Writes what goes. */
 void
 lp_worker_try_flush_locked (LpWorker *self)
 {
-  if (self->broken || lp_channel_flush (self->channel, NULL))
-    return;
-
-  if (!lp_worker_is_done_locked (self))
-    lp_worker_die (NULL);
-  self->broken = TRUE;
+  if (!self->broken && !lp_channel_flush (self->channel, NULL))
+    break_locked (self);
 }
 
 /* Waits until all that was sent before this call has been written. The lock is
@@ -164,12 +199,17 @@ lp_worker_flush_locked (LpWorker *self)
   lp_worker_try_flush_locked (self);
   while (!self->broken && lp_channel_get_n_written (self->channel) < mark)
     {
-      struct pollfd pollfd = { lp_channel_get_out_fd (self->channel), POLLOUT, 0 };
+      struct pollfd fds[] = {
+        { lp_channel_get_out_fd (self->channel), POLLOUT, 0 },
+        { lp_channel_get_end_fd (self->channel), 0, 0 },
+      };
 
       lp_worker_unlock (self);
-      poll (&pollfd, 1, -1);
+      poll (fds, G_N_ELEMENTS (fds), -1);
       lp_worker_lock (self);
       lp_worker_try_flush_locked (self);
+      if (!self->broken && (fds[1].revents & (POLLERR | POLLHUP)) != 0)
+        break_locked (self);
     }
 }
 

@@ -227,7 +227,7 @@ wire_flush (GByteArray *bytes)
   g_byte_array_set_size (bytes, 0);
 }
 
-/* N_FDS descriptors go with the first byte. */
+/* N_FDS descriptors go before it, with a byte, over the socket, unless those that nobody took have filled it. */
 void
 wire_flush_with_fds (GByteArray *bytes, const int *fds, int n_fds)
 {
@@ -236,7 +236,7 @@ wire_flush_with_fds (GByteArray *bytes, const int *fds, int n_fds)
     struct cmsghdr align;
     char bytes[CMSG_SPACE (8 * sizeof (int))];
   } control = { 0 };
-  struct iovec iovec = { bytes->data, bytes->len };
+  struct iovec iovec = { (char[]) { 0 }, 1 };
   struct msghdr message = {
     .msg_iov = &iovec,
     .msg_iovlen = 1,
@@ -244,18 +244,15 @@ wire_flush_with_fds (GByteArray *bytes, const int *fds, int n_fds)
     .msg_controllen = CMSG_SPACE ((gsize) n_fds * sizeof (int)),
   };
   struct cmsghdr *header = CMSG_FIRSTHDR (&message);
-  gssize n;
 
   header->cmsg_level = SOL_SOCKET;
   header->cmsg_type = SCM_RIGHTS;
   header->cmsg_len = CMSG_LEN ((gsize) n_fds * sizeof (int));
   memcpy (CMSG_DATA (header), fds, (gsize) n_fds * sizeof (int));
 
-  n = sendmsg (wire_out, &message, 0);
-  if (n <= 0)
+  if (sendmsg (wire_in, &message, MSG_DONTWAIT | MSG_NOSIGNAL) != 1 && errno != EAGAIN)
     _exit (98);
-  wire_write (bytes->data + n, bytes->len - (gsize) n);
-  g_byte_array_set_size (bytes, 0);
+  wire_flush (bytes);
 }
 
 void

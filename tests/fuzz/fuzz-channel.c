@@ -26,8 +26,9 @@
 enum
 {
   USE_FILES = 1 << 0,           /* as after the echo of a nonce */
-  PIPE = 1 << 1,                /* as behind a launcher */
+  PIPE = 1 << 1,                /* as of a worker */
   SMALL_LIMIT = 1 << 2,
+  BESIDE = 1 << 3,              /* files come over a socket, beside the pipe */
 };
 
 typedef enum
@@ -44,6 +45,7 @@ typedef struct
 {
   LpChannel *channel;
   int fd;                       /* the other end; -1 when it was closed */
+  int beside_fd;                /* that of the socket beside it; -1: there is none */
   gboolean is_socket;
   gboolean over;                /* it said END or BAD */
   gboolean bad;
@@ -136,7 +138,7 @@ read_all (Case *self)
 }
 
 static gssize
-write_once (Case *self, const guint8 *data, gsize size, int fd)
+send_with_fd (int socket, const guint8 *data, gsize size, int fd)
 {
   struct iovec iovec = { (gpointer) data, size };
   union
@@ -145,9 +147,6 @@ write_once (Case *self, const guint8 *data, gsize size, int fd)
     char bytes[CMSG_SPACE (2 * sizeof (int))];
   } control = { 0 };
   struct msghdr message = { .msg_iov = &iovec, .msg_iovlen = 1 };
-
-  if (!self->is_socket)
-    return write (self->fd, data, size);
 
   if (fd != -1)
     {
@@ -162,7 +161,13 @@ write_once (Case *self, const guint8 *data, gsize size, int fd)
       memcpy (CMSG_DATA (header), &fd, sizeof fd);
     }
 
-  return sendmsg (self->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  return sendmsg (socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static gssize
+write_once (Case *self, const guint8 *data, gsize size, int fd)
+{
+  return self->is_socket ? send_with_fd (self->fd, data, size, fd) : write (self->fd, data, size);
 }
 
 /* FD goes with the first byte, and stays the caller's. */
@@ -175,6 +180,8 @@ send_bytes (Case *self, const guint8 *data, gsize size, int fd)
     return;
 
   g_byte_array_append (self->sent, data, (guint) size);
+  if (self->beside_fd != -1 && fd != -1)
+    g_assert_cmpint (send_with_fd (self->beside_fd, (const guint8 *) "", 1, fd), ==, 1);
   while (offset < size && !self->over)
     {
       gssize n_written = write_once (self, data + offset, size - offset, offset == 0 ? fd : -1);
@@ -279,11 +286,18 @@ op_file (Case *self, LpFuzzInput *input)
 }
 
 static void
+clear_fd (int *fd)
+{
+  if (*fd != -1)
+    close (*fd);
+  *fd = -1;
+}
+
+static void
 op_close (Case *self)
 {
-  if (self->fd != -1)
-    close (self->fd);
-  self->fd = -1;
+  clear_fd (&self->fd);
+  clear_fd (&self->beside_fd);
 }
 
 static void
@@ -350,19 +364,28 @@ check_frames (Case *self)
 static void
 open_case (Case *self, guint8 flags)
 {
-  int fds[2], echo[2];
+  int fds[2], beside[2], echo[2], back[2];
 
-  *self = (Case) { .is_socket = (flags & PIPE) == 0, .max_body = (flags & SMALL_LIMIT) != 0 ? 4096 : 2 * 1024 * 1024 };
+  *self = (Case) { .beside_fd = -1, .is_socket = (flags & PIPE) == 0, .max_body = (flags & SMALL_LIMIT) != 0 ? 4096 : 2 * 1024 * 1024 };
   if (self->is_socket)
     g_assert_no_errno (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds));
   else
     g_assert_no_errno (pipe2 (fds, O_CLOEXEC | O_NONBLOCK));
+  beside[0] = fds[0];
+  if (!self->is_socket && (flags & BESIDE) != 0)
+    {
+      g_assert_no_errno (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, beside));
+      self->beside_fd = beside[1];
+    }
   g_assert_no_errno (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, echo));
+  memcpy (back, echo, sizeof back);
+  if ((flags & BESIDE) != 0)
+    g_assert_no_errno (pipe2 (back, O_CLOEXEC));
 
-  self->channel = lp_channel_new (fds[0], fds[0], self->max_body);
+  self->channel = lp_channel_new (fds[0], beside[0], self->max_body);
   self->fd = fds[1];
-  self->echo_out = lp_channel_new (echo[0], echo[0], self->max_body);
-  self->echo_in = lp_channel_new (echo[1], echo[1], self->max_body);
+  self->echo_in = lp_channel_new (back[0], echo[0], self->max_body);
+  self->echo_out = lp_channel_new (echo[1], back[1], self->max_body);
   lp_channel_use_files (self->echo_out);
   lp_channel_use_files (self->echo_in);
   if ((flags & USE_FILES) != 0)

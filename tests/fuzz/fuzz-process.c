@@ -167,6 +167,7 @@ __wrap_g_subprocess_launcher_spawnv (GSubprocessLauncher *launcher, const char *
   self->out = taken_fds[1];
   self->errors = taken_fds[2];
   self->nonce_fd = -1;
+  fcntl (self->out, F_SETFL, O_NONBLOCK);
   fcntl (self->errors, F_SETFL, O_NONBLOCK);
   g_object_set_data_full (G_OBJECT (self->object), "fuzz-process", self, process_free);
 
@@ -282,40 +283,43 @@ get_living_locked (void)
   return NULL;
 }
 
+/* Over the socket, with one byte. */
 static void
-attach_fd (struct msghdr *message, int fd, gpointer memory, gsize size)
+send_fd (int socket, int fd)
 {
-  struct cmsghdr *header;
+  struct iovec iovec = { (char[]) { 0 }, 1 };
+  union
+  {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE (sizeof (int))];
+  } control = { 0 };
+  struct msghdr message = {
+    .msg_iov = &iovec,
+    .msg_iovlen = 1,
+    .msg_control = &control,
+    .msg_controllen = sizeof control,
+  };
+  struct cmsghdr *header = CMSG_FIRSTHDR (&message);
 
-  message->msg_control = memory;
-  message->msg_controllen = size;
-  header = CMSG_FIRSTHDR (message);
   header->cmsg_level = SOL_SOCKET;
   header->cmsg_type = SCM_RIGHTS;
   header->cmsg_len = CMSG_LEN (sizeof fd);
   memcpy (CMSG_DATA (header), &fd, sizeof fd);
+  sendmsg (socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 /* What does not fit is lost: as if it had died in the middle. */
 gboolean
 lp_fuzz_process_write (const guint8 *data, gsize size, int fd)
 {
-  struct iovec iovec = { (gpointer) data, size };
-  struct msghdr message = { .msg_iov = &iovec, .msg_iovlen = 1 };
-  union
-  {
-    struct cmsghdr align;
-    char bytes[CMSG_SPACE (sizeof (int))];
-  } control = { 0 };
   Process *self;
-
-  if (fd != -1)
-    attach_fd (&message, fd, &control, sizeof control);
 
   g_mutex_lock (&lock);
   self = get_living_locked ();
-  if (self != NULL && self->out != -1)
-    sendmsg (self->out, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (self != NULL && self->in != -1 && fd != -1)
+    send_fd (self->in, fd);
+  if (self != NULL && self->out != -1 && write (self->out, data, size) == -1)
+    g_assert_true (errno == EAGAIN || errno == EPIPE);
   g_mutex_unlock (&lock);
 
   return self != NULL;

@@ -96,6 +96,10 @@ def write_channels():
               b"\x01" + bytes([FILE, kind, RESULT, IN_FILE, len(result)]) + result + bytes([FRAME, GOODBYE, 0, 0]))
     write("fuzz-channel", "nonce", b"\x01" + bytes([FILE, 0, HELLO, WITH_NONCE, 16]) + bytes(range(16)))
     write("fuzz-channel", "files", b"\x01" + bytes([FILE | AND_MORE, 0, RESULT, IN_FILE, len(result)]) * 6)
+    write("fuzz-channel", "file-beside",
+          b"\x0b" + (bytes([FILE, 0, RESULT, IN_FILE, len(result)]) + result) * 2 + bytes([FRAME, GOODBYE, 0, 0]))
+    write("fuzz-channel", "files-beside-nothing",
+          b"\x0b" + (bytes([FILE, 2, RESULT, 0, 0]) + bytes([FRAME, GOODBYE, 0, 0])) * 2)
 
 
 # The operations of fuzz-parent, and the frames that it makes valid.
