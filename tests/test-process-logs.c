@@ -9,6 +9,7 @@
 #include "lp-test.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define N_WORKERS 4
@@ -138,6 +139,59 @@ test_none_is_lost (void)
 
   g_assert_cmpuint (self.n_records, ==, N_WORKERS * self.n_each);
   g_assert_cmpuint (lp_test_counter (self.manager, "log_records_forwarded"), ==, N_WORKERS * self.n_each);
+  lp_lease_release (lease);
+  g_assert_finalize_object (lease);
+  tear_down (&self);
+}
+
+static void
+iterating_cb (LpManager *manager, GVariant *record, gpointer user_data)
+{
+  static guint depth;
+  g_autoptr (GVariant) before = g_variant_ref (record);
+  g_autofree char *text = g_variant_print (record, FALSE);
+  g_autofree char *text_after = NULL;
+
+  count_cb (manager, record, user_data);
+  if (depth < 3 && ((Logs *) user_data)->n_records % 7 == 0)
+    {
+      depth++;
+      while (g_main_context_iteration (NULL, FALSE))
+        ;
+      depth--;
+    }
+
+  /* It is the same after others that came with it have been told. */
+  text_after = g_variant_print (before, FALSE);
+  g_assert_cmpstr (text_after, ==, text);
+}
+
+static gboolean
+all_came (gpointer data)
+{
+  return ((Logs *) data)->n_records >= N_WORKERS * ((Logs *) data)->n_each;
+}
+
+/* In the middle of those that were read together, too: it is told of the next ones within. */
+static void
+test_handler_may_iterate (void)
+{
+  Logs self;
+  LpLease *lease;
+
+  set_up (&self, FALSE);
+  g_signal_connect (self.manager, "worker-record", G_CALLBACK (iterating_cb), &self);
+  self.n_each = 2000;
+  lease = lp_test_acquire (self.manager, "flood");
+  for (guint i = 0; i < N_WORKERS; i++)
+    {
+      g_autoptr (LpJob) job = log_job (G_LOG_LEVEL_INFO, self.n_each);
+
+      lp_test_submit (lease, job);
+    }
+  lp_test_wait_for (all_came, &self, "all records");
+
+  g_assert_cmpuint (self.n_records, ==, N_WORKERS * self.n_each);
   lp_lease_release (lease);
   g_assert_finalize_object (lease);
   tear_down (&self);
@@ -289,6 +343,47 @@ test_levels_do_no_harm (void)
     }
 }
 
+static void
+leaving_cb (LpManager *manager, GVariant *record, gpointer user_data)
+{
+  Logs *self = user_data;
+
+  if (++self->n_records == 10)
+    g_signal_handlers_disconnect_by_data (manager, self);
+}
+
+/* What was on its way to one who listens no more goes to the log, as if nobody ever had. */
+static void
+test_handler_may_leave (void)
+{
+  Logs self;
+  const Written *record;
+  GError *error = NULL;
+
+  g_ptr_array_set_size (written, 0);
+  set_up (&self, FALSE);
+  g_signal_connect (self.manager, "worker-record", G_CALLBACK (leaving_cb), &self);
+  run (self.manager, log_job (G_LOG_LEVEL_MESSAGE, 100), &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (self.n_records, ==, 10);
+  g_assert_cmpuint (written->len, ==, 90);
+  for (guint i = 0; i < written->len; i++)
+    {
+      g_autofree char *message = g_strdup_printf ("record %u", i + 10);
+
+      record = written->pdata[i];
+      g_assert_cmpstr (record->message, ==, message);
+      g_assert_cmpint (record->level, ==, G_LOG_LEVEL_MESSAGE);
+      g_assert_cmpstr (record->domain, ==, "forwarded");
+      g_assert_cmpstr (g_hash_table_lookup (record->fields, "LEASEPOOL_EVENT"), ==, "worker-record");
+      g_assert_cmpstr (g_hash_table_lookup (record->fields, "WORKER_DOMAIN"), ==, "flood");
+      g_assert_cmpstr (g_hash_table_lookup (record->fields, "WORKER_LEVEL"), ==, "MESSAGE");
+      g_assert_cmpint (atoi (g_hash_table_lookup (record->fields, "WORKER_PID")), >, 1);
+    }
+  g_assert_cmpuint (lp_test_counter (self.manager, "log_records_forwarded"), ==, 100);
+  tear_down (&self);
+}
+
 /* An ERROR ends the worker, whose last words arrive, and not this process. */
 static void
 test_error_of_a_worker (void)
@@ -386,9 +481,11 @@ main (int argc, char **argv)
   g_log_set_writer_func (writer, NULL, NULL);
 
   g_test_add_func ("/process/logs/none-is-lost", test_none_is_lost);
+  g_test_add_func ("/process/logs/handler-may-iterate", test_handler_may_iterate);
   g_test_add_func ("/process/logs/blocking-wait-takes-them", test_blocking_wait_takes_them);
   g_test_add_func ("/process/logs/blocking-stop-takes-them", test_blocking_stop_takes_them);
   g_test_add_func ("/process/logs/levels-do-no-harm", test_levels_do_no_harm);
+  g_test_add_func ("/process/logs/handler-may-leave", test_handler_may_leave);
   g_test_add_func ("/process/logs/error-of-a-worker", test_error_of_a_worker);
   g_test_add_func ("/process/logs/threshold", test_threshold);
   g_test_add_func ("/process/logs/printed-lines", test_printed_lines);

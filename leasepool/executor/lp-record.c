@@ -13,31 +13,41 @@
 /* How this works
  *
  * Records are pushed on the service thread, in the order in which the worker
- * wrote them. If somebody listens to worker-record, each is posted to the owner
- * context, like everything the owner is told; else it is written to the log at
- * once. Those that were read together go to the owner together, which costs one
- * wake-up and one look whether somebody listens. The value that a handler is
- * given is made there, where it is freed: memory that one thread allocates and
- * another one frees costs much more. What is on its way to the owner is counted: over a limit the sink is
- * full, and whoever reads the worker pauses until the owner has caught up, so
- * that a flood fills the pipe and not the memory. */
+ * wrote them. If somebody listens to worker-record, they are posted to the owner
+ * context, like everything the owner is told; else each is written to the log at
+ * once. Those that were read together go to the owner together: as one value, an
+ * array, of which the handler is given one member after the other. That costs one
+ * wake-up, one look whether somebody listens, and one piece of memory; GLib takes
+ * longer to make a value than to take it out of another one. What is on its way
+ * to the owner is counted: over a limit the sink is full, and whoever reads the
+ * worker pauses until the owner has caught up, so that a flood fills the pipe and
+ * not the memory. */
 
 #define MAX_IN_FLIGHT (1024 * 1024)  /* bytes, of one worker */
 
-/* What a record costs besides its text, until a handler is done with it. */
-#define OVERHEAD 512
+/* What a record costs besides its dictionary, until a handler is done with it. */
+#define OVERHEAD 256
 
-/* Of the value that a handler is given: all but the text, about. */
-#define KEYS_SIZE 320
+/* So many go together, and so many bytes, unless one alone is larger: a handler that keeps one of them keeps them all. */
+#define MAX_TOGETHER      64
+#define MAX_TOGETHER_SIZE (16 * 1024)
 
-/* So many wait for others that are read together with them. */
-#define MAX_TOGETHER 64
+/* Of the dictionary of a record. */
+#define MAX_ENTRIES  9
+#define LEVEL_OFFSET 8          /* the first value, behind its key */
 
+/* A domain may be of any length: it is not kept. */
+#define MAX_ORIGIN_SIZE 2048
+
+/* What dictionaries of records begin with, as long as they come from the same place. */
 typedef struct
 {
-  guint number;
-  char text[12];
-} Pid;
+  LpSerial serial;              /* empty: there is none yet */
+  gsize ends[MAX_ENTRIES];
+  gsize n;
+  char *domain;                 /* (nullable) */
+  gboolean from_stderr;
+} Origin;
 
 struct _LpRecordSink
 {
@@ -51,21 +61,29 @@ struct _LpRecordSink
   char *worker;                 /* (construct-only) */
   GFunc drained;                /* (construct-only) on the service thread */
   gpointer data;                /* (service thread) NULL once it is closed */
-  Pid pid;                      /* (service thread) */
-  GQueue together;              /* (service thread) of LpPoolRecord, not yet on its way to the owner */
+  guint pid;                    /* (service thread) */
+  Origin origin;                /* (service thread) of the last one that was for the owner */
+  LpSerial together;            /* (service thread) aa{sv}, not yet on its way to the owner */
+  LpSerialContainer array;      /* (service thread) all of it */
+  gsize ends[MAX_TOGETHER];     /* (service thread) of its members */
   int in_flight;                /* (atomic) bytes */
   int full;                     /* (atomic) somebody waits for it to drain */
 };
 
 typedef struct
 {
-  LpPoolRecord parent;
+  LpPoolRecords parent;
   LpRecordSink *sink;           /* (owned) */
-  Pid pid;                      /* as it was then */
-  LpRecord record;              /* what it points to is behind */
-  int size;
-  char bytes[];
-} Message;
+  GVariant *records;            /* (owned) aa{sv} */
+  int size;                     /* what they cost */
+} Batch;
+
+static void
+forget_origin (Origin *self)
+{
+  lp_serial_clear (&self->serial);
+  g_clear_pointer (&self->domain, g_free);
+}
 
 /* DRAINED (DATA) is called on the service thread after the sink was full. */
 LpRecordSink *
@@ -81,8 +99,8 @@ lp_record_sink_new (LpExecutor *executor, const char *worker, GFunc drained, gpo
   self->seq = priv->seq;
   g_snprintf (self->seq_text, sizeof self->seq_text, "%" G_GUINT64_FORMAT, self->seq);
   self->signal = g_signal_lookup ("worker-record", LP_TYPE_MANAGER);
-  lp_record_sink_set_pid (self, 0);
   self->worker = g_strdup (worker);
+  lp_serial_begin (&self->together, &self->array, self->ends);
   self->drained = drained;
   self->data = data;
 
@@ -98,6 +116,7 @@ sink_unref (LpRecordSink *self)
   lp_pool_drop_settings (self->pool, self->settings);
   lp_slot_unref (self->slot);
   lp_pool_unref (self->pool);
+  forget_origin (&self->origin);
   g_free (self->worker);
   g_free (self);
 }
@@ -114,8 +133,8 @@ lp_record_sink_close (LpRecordSink *self)
 void
 lp_record_sink_set_pid (LpRecordSink *self, guint pid)
 {
-  self->pid.number = pid;
-  g_snprintf (self->pid.text, sizeof self->pid.text, "%u", pid);
+  self->pid = pid;
+  forget_origin (&self->origin);
 }
 
 gboolean
@@ -235,14 +254,17 @@ add_fields_of_worker (Writer *writer, const LpRecord *record)
  * so with g_log_set_always_fatal(), except what says that it comes from the old
  * interface, which looked before. ERROR is always fatal, so it comes as CRITICAL. */
 static void
-write_record (LpRecordSink *self, const LpRecord *record, const Pid *pid)
+write_record (LpRecordSink *self, const LpRecord *record, guint pid)
 {
   gsize n_fields = N_OWN_FIELDS + lp_serial_count_pairs (record->fields, record->fields_size);
   g_autofree GLogField *many = n_fields > N_FIELDS ? g_new (GLogField, n_fields) : NULL;
   GLogField few[N_FIELDS];
   Writer writer = { many != NULL ? many : few, 0, NULL };
+  char pid_text[12];
   guint true_level = level_index (record->level);
   guint shown = MAX (true_level, 1);
+
+  g_snprintf (pid_text, sizeof pid_text, "%u", pid);
 
   /* The first field, where GLib looks for it. */
   add_word (&writer, "GLIB_OLD_LOG_API", "1");
@@ -251,7 +273,7 @@ write_record (LpRecordSink *self, const LpRecord *record, const Pid *pid)
   add (&writer, "MESSAGE", record->message);
   add_word (&writer, "LEASEPOOL_EVENT", record->from_stderr ? "worker-stderr" : "worker-record");
   add (&writer, "WORKER", self->worker);
-  add_word (&writer, "WORKER_PID", pid->text);
+  add_word (&writer, "WORKER_PID", pid_text);
   add (&writer, "WORKER_DOMAIN", record->domain);
   add_word (&writer, "WORKER_LEVEL", levels[true_level].name);
   add_word (&writer, "EXECUTOR_SEQ", self->seq_text);
@@ -269,32 +291,57 @@ add_text (LpSerial *serial, LpSerialContainer *dictionary, const char *key, cons
   lp_serial_add_entry (serial, dictionary, key, "s", text, strlen (text) + 1);
 }
 
-/* By hand, since GLib takes ten times as long: there may be hundreds of thousands a second. */
-static GVariant *
-to_variant (const Message *self)
+static void
+look_at_origin (LpRecordSink *self, const LpRecord *record)
 {
-  const LpRecord *record = &self->record;
-  LpSerial serial = LP_SERIAL_INIT;
+  Origin *origin = &self->origin;
   LpSerialContainer dictionary;
-  gsize ends[9];
-  guint32 level = record->level;
-  guint32 pid = self->pid.number;
+  guint32 level = 0;
+  guint32 pid = self->pid;
 
-  lp_serial_reserve (&serial, KEYS_SIZE + self->size - OVERHEAD);
-  lp_serial_begin (&serial, &dictionary, ends);
-  lp_serial_add_entry (&serial, &dictionary, "level", "u", &level, sizeof level);
-  add_text (&serial, &dictionary, "domain", target_domain (self->sink, record));
+  if (origin->serial.size > 0 && origin->from_stderr == record->from_stderr
+      && g_strcmp0 (origin->domain, record->domain) == 0)
+    return;
+
+  forget_origin (origin);
+  origin->domain = g_strdup (record->domain);
+  origin->from_stderr = record->from_stderr;
+  lp_serial_begin (&origin->serial, &dictionary, origin->ends);
+  lp_serial_add_entry (&origin->serial, &dictionary, "level", "u", &level, sizeof level);
+  add_text (&origin->serial, &dictionary, "domain", target_domain (self, record));
   if (record->domain != NULL)
-    add_text (&serial, &dictionary, "worker_domain", record->domain);
-  add_text (&serial, &dictionary, "message", record->message);
-  add_text (&serial, &dictionary, "source", record->from_stderr ? "stderr" : "log");
-  add_text (&serial, &dictionary, "worker", self->sink->worker);
-  lp_serial_add_entry (&serial, &dictionary, "pid", "u", &pid, sizeof pid);
-  lp_serial_add_entry (&serial, &dictionary, "executor_seq", "t", &self->sink->seq, sizeof self->sink->seq);
-  lp_serial_add_entry (&serial, &dictionary, "fields", "a{ss}", record->fields, record->fields_size);
-  lp_serial_end_array (&serial, &dictionary);
+    add_text (&origin->serial, &dictionary, "worker_domain", record->domain);
+  add_text (&origin->serial, &dictionary, "source", record->from_stderr ? "stderr" : "log");
+  add_text (&origin->serial, &dictionary, "worker", self->worker);
+  lp_serial_add_entry (&origin->serial, &dictionary, "pid", "u", &pid, sizeof pid);
+  lp_serial_add_entry (&origin->serial, &dictionary, "executor_seq", "t", &self->seq, sizeof self->seq);
+  origin->n = dictionary.n;
+}
 
-  return lp_serial_end_variant (&serial, G_VARIANT_TYPE_VARDICT);
+/* By hand, since GLib takes ten times as long: there may be hundreds of thousands a second. */
+static void
+add_dictionary (LpRecordSink *self, const LpRecord *record)
+{
+  LpSerial *serial = &self->together;
+  const Origin *origin = &self->origin;
+  LpSerialContainer dictionary;
+  gsize ends[MAX_ENTRIES];
+  guint32 level = record->level;
+
+  look_at_origin (self, record);
+  lp_serial_align (serial, 0, 8);
+  lp_serial_begin (serial, &dictionary, ends);
+  lp_serial_add (serial, origin->serial.data, origin->serial.size);
+  memcpy (serial->data + dictionary.begin + LEVEL_OFFSET, &level, sizeof level);
+  memcpy (ends, origin->ends, origin->n * sizeof *ends);
+  dictionary.n = origin->n;
+  add_text (serial, &dictionary, "message", record->message);
+  lp_serial_add_entry (serial, &dictionary, "fields", "a{ss}", record->fields, record->fields_size);
+  lp_serial_end_array (serial, &dictionary);
+  lp_serial_end_child (serial, &self->array);
+
+  if (origin->serial.size > MAX_ORIGIN_SIZE)
+    forget_origin (&self->origin);
 }
 
 static void
@@ -320,64 +367,49 @@ note_taken (LpRecordSink *self, int size)
     }
 }
 
+/* Nobody listens to VARIANT any more, which was made for whoever did. */
 static void
-tell_manager (Message *self, LpManager *manager)
+write_variant (LpRecordSink *self, GVariant *variant)
 {
-  g_autoptr (GVariant) variant = to_variant (self);
+  g_autoptr (GVariant) fields = g_variant_lookup_value (variant, "fields", NULL);
+  LpRecord record = { .fields = g_variant_get_data (fields), .fields_size = g_variant_get_size (fields) };
+  const char *source;
+  guint32 level, pid;
 
-  lp_manager_worker_record (manager, variant);
+  g_variant_lookup (variant, "level", "u", &level);
+  g_variant_lookup (variant, "worker_domain", "&s", &record.domain);
+  g_variant_lookup (variant, "message", "&s", &record.message);
+  g_variant_lookup (variant, "source", "&s", &source);
+  g_variant_lookup (variant, "pid", "u", &pid);
+  record.level = level;
+  record.from_stderr = g_str_equal (source, "stderr");
+  write_record (self, &record, pid);
 }
 
 static void
-message_tell (LpPoolRecord *record, LpManager *manager)
+batch_tell (LpPoolRecords *records, guint index, LpManager *manager)
 {
-  Message *self = (Message *) record;
+  Batch *self = (Batch *) records;
+  g_autoptr (GVariant) record = g_variant_get_child_value (self->records, index);
 
   /* Whoever listened may have gone away meanwhile. */
   if (manager != NULL && lp_manager_hears_records (manager))
-    tell_manager (self, manager);
+    lp_manager_worker_record (manager, record);
   else
-    write_record (self->sink, &self->record, &self->pid);
+    write_variant (self->sink, record);
+}
+
+static void
+batch_free (LpPoolRecords *records)
+{
+  Batch *self = (Batch *) records;
+
   note_taken (self->sink, self->size);
+  g_variant_unref (self->records);
 
   /* Of the two references, note_taken() has released its own; the analyzer does not count them. */
   sink_unref (self->sink); /* NOLINT(clang-analyzer-unix.Malloc) */
   g_free (self);
-}
-
-/* Copies what may be NULL to *AT, which goes on behind it. */
-static gpointer
-keep (char **at, gconstpointer data, gsize size)
-{
-  gpointer kept = *at;
-
-  if (data == NULL)
-    return NULL;
-
-  memcpy (kept, data, size);
-  *at += size;
-  return kept;
-}
-
-/* All in one piece of memory. */
-static Message *
-message_new (LpRecordSink *self, const LpRecord *record)
-{
-  gsize domain_size = record->domain != NULL ? strlen (record->domain) + 1 : 0;
-  gsize message_size = strlen (record->message) + 1;
-  gsize size = domain_size + message_size + record->fields_size;
-  Message *message = g_malloc (sizeof (Message) + size);
-  char *at = message->bytes;
-
-  *message = (Message) { .parent = { .link.data = message, .tell = message_tell }, .sink = self, .pid = self->pid,
-                         .record = *record, .size = (int) MIN (size, G_MAXINT / 4) + OVERHEAD };
-  message->record.domain = keep (&at, record->domain, domain_size);
-  message->record.message = keep (&at, record->message, message_size);
-  message->record.fields = keep (&at, record->fields, record->fields_size);
-  g_atomic_ref_count_inc (&self->ref_count);
-  g_atomic_int_add (&self->in_flight, message->size);
-
-  return message;
 }
 
 /* If nobody listens, the record that is written now is counted. */
@@ -395,33 +427,43 @@ is_heard (LpRecordSink *self)
   return heard;
 }
 
-/* On the service thread, no lock held. One for the owner waits for others until there are many, or
- * lp_record_sink_flush(); what comes behind one that waits does not overtake it. */
-void
-lp_record_sink_add (LpRecordSink *self, const LpRecord *record)
-{
-  if (self->together.length == 0 && !is_heard (self))
-    {
-      write_record (self, record, &self->pid);
-      return;
-    }
-
-  g_queue_push_tail_link (&self->together, &message_new (self, record)->parent.link);
-  if (self->together.length >= MAX_TOGETHER)
-    lp_record_sink_flush (self);
-}
-
 /* What was added is on its way: before whatever is told from now on. */
 void
 lp_record_sink_flush (LpRecordSink *self)
 {
-  if (self->together.length == 0)
+  Batch *batch;
+
+  if (self->array.n == 0)
     return;
 
-  g_mutex_lock (&self->pool->lock);
-  self->pool->counters.log_records_forwarded += self->together.length;
-  lp_pool_push_records_locked (self->pool, &self->together);
-  g_mutex_unlock (&self->pool->lock);
+  batch = g_new0 (Batch, 1);
+  batch->parent = (LpPoolRecords) { .n = (guint) self->array.n, .tell = batch_tell, .free = batch_free };
+  batch->sink = self;
+  g_atomic_ref_count_inc (&self->ref_count);
+  lp_serial_end_array (&self->together, &self->array);
+  batch->size = (int) MIN (self->together.size, G_MAXINT / 4) + (int) self->array.n * OVERHEAD;
+  batch->records = lp_serial_end_variant (&self->together, G_VARIANT_TYPE ("aa{sv}"));
+  lp_serial_begin (&self->together, &self->array, self->ends);
+  g_atomic_int_add (&self->in_flight, batch->size);
+  lp_pool_push_records (self->pool, &batch->parent);
+}
+
+/* On the service thread, no lock held. One for the owner waits for others until there are many, or
+ * lp_record_sink_flush(); what comes behind one that waits, or is on its way, does not overtake it. */
+void
+lp_record_sink_add (LpRecordSink *self, const LpRecord *record)
+{
+  gsize size = strlen (record->message) + record->fields_size + (record->domain != NULL ? strlen (record->domain) : 0);
+
+  if (self->array.n == MAX_TOGETHER || (self->array.n > 0 && self->together.size + size > MAX_TOGETHER_SIZE))
+    lp_record_sink_flush (self);
+  if (self->array.n == 0 && g_atomic_int_get (&self->in_flight) == 0 && !is_heard (self))
+    {
+      write_record (self, record, self->pid);
+      return;
+    }
+
+  add_dictionary (self, record);
 }
 
 void

@@ -188,20 +188,24 @@ struct _LpPool
   LpHistogram *wait_time;
   LpHistogram *hold_time;
   LpHistogram *run_time;        /* of executors that are gone */
-  GQueue records;               /* of LpPoolRecord, for the owner */
+  GQueue records;               /* of LpPoolRecords, for the owner */
   gboolean records_posted;      /* the owner knows that there are some */
   LpCompletion *blocker;        /* (not owned) what the owner's thread blocks for, in a call of this library */
   gboolean counts_posted;       /* a notification of the counts is on its way */
   gboolean counts_unheard;      /* they may have changed while nobody listened */
 };
 
-/* A log record of a worker, embedded in what is told. */
-typedef struct _LpPoolRecord LpPoolRecord;
+/* Log records of a worker that were read together, embedded in what they are. */
+typedef struct _LpPoolRecords LpPoolRecords;
 
-struct _LpPoolRecord
+struct _LpPoolRecords
 {
-  GList link;                   /* in a queue; its data is the record */
-  void (*tell) (LpPoolRecord *self, LpManager *manager /* (nullable) */); /* in the owner context; takes it */
+  GList link;                   /* in the queue, which has a reference; its data is this */
+  guint ref_count;              /* (pool) */
+  guint n;                      /* (construct-only) */
+  guint n_taken;                /* (atomic) to be told; more than there are when all are */
+  void (*tell) (LpPoolRecords *self, guint index, LpManager *manager /* (nullable) */); /* in the owner context */
+  void (*free) (LpPoolRecords *self); /* in the owner context */
 };
 
 #define LP_POOL_ASSERT_LOCKED(pool) g_assert (!g_mutex_trylock (&(pool)->lock))
@@ -327,7 +331,7 @@ void      lp_pool_undo_start_locked  (LpPool *self, GError *error, gint64 now, L
 void      lp_pool_job_due            (LpDeadline *deadline, gint64 now, LpActions *actions);
 
 /* lp-pool-records.c */
-void      lp_pool_push_records_locked (LpPool *self, GQueue *records);
+void      lp_pool_push_records       (LpPool *self, LpPoolRecords *records);
 void      lp_pool_post_records_locked (LpPool *self);
 gboolean  lp_pool_wait_for           (LpPool *self, LpCompletion *completion, gint64 end);
 

@@ -13,40 +13,81 @@
 
 #include "lp-pool-private.h"
 
-static LpPoolRecord *
-take_record (LpPool *self)
+static LpPoolRecords *
+hold_first (LpPool *self)
 {
-  GList *link;
+  LpPoolRecords *records;
 
   g_mutex_lock (&self->lock);
-  link = g_queue_pop_head_link (&self->records);
+  records = g_queue_peek_head (&self->records);
+  if (records != NULL)
+    records->ref_count++;
   g_mutex_unlock (&self->lock);
 
-  return link != NULL ? link->data : NULL;
+  return records;
 }
 
-/* Tells all; in the owner context. */
+/* All of RECORDS have been taken. */
+static void
+drop (LpPool *self, LpPoolRecords *records)
+{
+  gboolean last;
+
+  g_mutex_lock (&self->lock);
+  if (g_queue_peek_head (&self->records) == records)
+    {
+      g_queue_pop_head_link (&self->records);
+      records->ref_count--;
+    }
+  last = --records->ref_count == 0;
+  g_mutex_unlock (&self->lock);
+
+  if (last)
+    records->free (records);
+}
+
+/* Tells all; in the owner context. Who is told of one may iterate it, and is told of the next ones within. */
 static void
 tell_records (LpPool *self)
 {
   g_autoptr (LpManager) manager = lp_back_ref_dup (&self->manager);
-  LpPoolRecord *record;
+  LpPoolRecords *records;
 
-  while ((record = take_record (self)) != NULL)
-    record->tell (record, manager);
+  while ((records = hold_first (self)) != NULL)
+    {
+      guint index;
+
+      while ((index = (guint) g_atomic_int_add (&records->n_taken, 1)) < records->n)
+        records->tell (records, index, manager);
+      drop (self, records);
+    }
 }
 
 static void records_cb (gpointer data, gpointer more);
+
+static void
+post_records (LpPool *self, LpDelivery *owner, guint owner_number)
+{
+  lp_delivery_post_func (owner, records_cb, lp_pool_ref (self), GUINT_TO_POINTER (owner_number));
+}
+
+/* Whether the owner is still to be told that there are some; whoever asks does so. */
+static gboolean
+claim_post_locked (LpPool *self)
+{
+  if (self->records_posted || self->records.length == 0)
+    return FALSE;
+
+  self->records_posted = TRUE;
+  return TRUE;
+}
 
 /* Has the owner told that there are some, if there are. */
 void
 lp_pool_post_records_locked (LpPool *self)
 {
-  if (self->records_posted || self->records.length == 0)
-    return;
-
-  self->records_posted = TRUE;
-  lp_delivery_post_func (self->owner, records_cb, lp_pool_ref (self), GUINT_TO_POINTER (self->owner_number));
+  if (claim_post_locked (self))
+    post_records (self, self->owner, self->owner_number);
 }
 
 static void
@@ -89,19 +130,32 @@ tell_in_place (LpPool *self)
   g_mutex_unlock (&self->lock);
 }
 
-/* RECORDS, by their own links, are told in the owner context; the queue is empty then. */
+/* RECORDS, which are taken, are told in the owner context. On the service thread. The owner is woken after the lock, which
+ * it would wait for at once; if it is another one then, that one has an item of its own. */
 void
-lp_pool_push_records_locked (LpPool *self, GQueue *records)
+lp_pool_push_records (LpPool *self, LpPoolRecords *records)
 {
-  GList *link;
+  LpDelivery *owner = NULL;
+  guint owner_number;
 
-  while ((link = g_queue_pop_head_link (records)) != NULL)
-    g_queue_push_tail_link (&self->records, link);
+  records->link.data = records;
+  records->ref_count = 1;
 
+  g_mutex_lock (&self->lock);
+  self->counters.log_records_forwarded += records->n;
+  g_queue_push_tail_link (&self->records, &records->link);
+  owner_number = self->owner_number;
   if (self->blocker != NULL)
     lp_completion_nudge (self->blocker);
-  else
-    lp_pool_post_records_locked (self);
+  else if (claim_post_locked (self))
+    owner = lp_delivery_ref (self->owner);
+  g_mutex_unlock (&self->lock);
+
+  if (owner == NULL)
+    return;
+
+  post_records (self, owner, owner_number);
+  lp_delivery_unref (owner);
 }
 
 static LpCompletion *
