@@ -206,6 +206,48 @@ send_by_stream (LpChannel *self, LpFrameType type, LpFrameFlags flags, guint64 i
   chunk->size = size;
 }
 
+/* A reader that is gone must not kill the writer, whose disposition of the
+ * signal is its own business. */
+static gssize
+write_quietly (int fd, const struct iovec *iovecs, int n)
+{
+  const struct timespec now = { 0, 0 };
+  sigset_t pipe_signal, pending, before;
+  gssize result;
+  int saved_errno;
+
+  sigemptyset (&pipe_signal);
+  sigaddset (&pipe_signal, SIGPIPE);
+  sigpending (&pending);
+  pthread_sigmask (SIG_BLOCK, &pipe_signal, &before);
+
+  result = writev (fd, iovecs, n);
+  saved_errno = errno;
+
+  if (result == -1 && saved_errno == EPIPE && !sigismember (&pending, SIGPIPE))
+    while (sigtimedwait (&pipe_signal, NULL, &now) == -1 && errno == EINTR)
+      ;
+  pthread_sigmask (SIG_SETMASK, &before, NULL);
+  errno = saved_errno;
+
+  return result;
+}
+
+/* Without a descriptor. */
+static gssize
+write_plain (LpChannel *self, struct iovec *iovecs, gsize n)
+{
+  struct msghdr message = { .msg_iov = iovecs, .msg_iovlen = n };
+
+  if (self->out_is_socket)
+    return sendmsg (self->out_fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (self->out_may_signal)
+    return write_quietly (self->out_fd, iovecs, (int) n);
+
+  /* The system takes longer for an array. */
+  return n == 1 ? write (self->out_fd, iovecs->iov_base, iovecs->iov_len) : writev (self->out_fd, iovecs, (int) n);
+}
+
 /* Queues a frame; lp_channel_flush() writes it. A floating BODY is consumed. A
  * body that is too large is refused with LP_ERROR_PROTOCOL, and nothing is sent. */
 gboolean
@@ -237,6 +279,26 @@ lp_channel_send_bytes (LpChannel *self, LpFrameType type, guint64 id, gconstpoin
 
   append_header (self, array, type, 0, id, size);
   g_byte_array_append (array, body, (guint) size);
+}
+
+/* The same for a whole FRAME, with room for its header before the body. If nothing waits, it is not copied, but written
+ * now, as much as goes; lp_channel_flush() writes the rest, and tells what went wrong. */
+void
+lp_channel_write_frame (LpChannel *self, LpFrameType type, guint64 id, guint8 *frame, gsize size)
+{
+  struct iovec iovec = { frame, size };
+  gssize n_written = 0;
+
+  lp_frame_pack_header (&(LpFrameHeader) { type, 0, id, size - LP_FRAME_HEADER_SIZE }, frame);
+  if (!lp_channel_has_pending (self))
+    n_written = write_plain (self, &iovec, 1);
+  if (n_written < 0)
+    n_written = 0;
+
+  self->n_queued += size;
+  self->n_written += (gsize) n_written;
+  if ((gsize) n_written < size)
+    g_byte_array_append (get_gathered (self), frame + n_written, (guint) (size - (gsize) n_written));
 }
 
 /* The first frame: takes NONCE_FD, or -1. */
@@ -314,33 +376,6 @@ collect (LpChannel *self, struct iovec *iovecs)
   return n;
 }
 
-/* A reader that is gone must not kill the writer, whose disposition of the
- * signal is its own business. */
-static gssize
-write_quietly (int fd, const struct iovec *iovecs, int n)
-{
-  const struct timespec now = { 0, 0 };
-  sigset_t pipe_signal, pending, before;
-  gssize result;
-  int saved_errno;
-
-  sigemptyset (&pipe_signal);
-  sigaddset (&pipe_signal, SIGPIPE);
-  sigpending (&pending);
-  pthread_sigmask (SIG_BLOCK, &pipe_signal, &before);
-
-  result = writev (fd, iovecs, n);
-  saved_errno = errno;
-
-  if (result == -1 && saved_errno == EPIPE && !sigismember (&pending, SIGPIPE))
-    while (sigtimedwait (&pipe_signal, NULL, &now) == -1 && errno == EINTR)
-      ;
-  pthread_sigmask (SIG_SETMASK, &before, NULL);
-  errno = saved_errno;
-
-  return result;
-}
-
 static gssize
 write_some (LpChannel *self)
 {
@@ -350,13 +385,10 @@ write_some (LpChannel *self)
   Chunk *head = g_queue_peek_head (&self->chunks);
 
   message.msg_iovlen = (gsize) collect (self, iovecs);
-  if (self->out_may_signal)
-    return write_quietly (self->out_fd, iovecs, (int) message.msg_iovlen);
-  if (!self->out_is_socket)
-    return writev (self->out_fd, iovecs, (int) message.msg_iovlen);
+  if (head->fd == -1 || !self->out_is_socket)
+    return write_plain (self, iovecs, message.msg_iovlen);
 
-  if (head->fd != -1)
-    attach_descriptor (&message, &control, head->fd);
+  attach_descriptor (&message, &control, head->fd);
   return sendmsg (self->out_fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 

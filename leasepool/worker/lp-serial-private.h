@@ -29,6 +29,7 @@ typedef struct
 
 void      lp_serial_clear       (LpSerial *self);
 void      lp_serial_reserve     (LpSerial *self, gsize size);
+void      lp_serial_skip        (LpSerial *self, gsize size);
 void      lp_serial_add         (LpSerial *self, gconstpointer data, gsize size);
 void      lp_serial_add_text    (LpSerial *self, const char *text, gsize length);
 void      lp_serial_add_string  (LpSerial *self, const char *string);

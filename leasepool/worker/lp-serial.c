@@ -50,6 +50,13 @@ extend (LpSerial *self, gsize size)
   return end;
 }
 
+/* Leaves room for what is written there later. */
+void
+lp_serial_skip (LpSerial *self, gsize size)
+{
+  extend (self, size);
+}
+
 void
 lp_serial_add (LpSerial *self, gconstpointer data, gsize size)
 {

@@ -19,6 +19,9 @@
 #define FIELD_OVERHEAD  40
 #define MAX_DOMAIN      512
 
+/* More memory is not kept for the next record. */
+#define MAX_KEPT        4096
+
 /* The one of the standard levels that is the most severe. */
 static GLogLevelFlags
 get_severity (GLogLevelFlags level)
@@ -171,19 +174,31 @@ make_record (LpSerial *serial, GLogLevelFlags severity, const Fields *fields, gs
   lp_serial_end_tuple (serial, &record);
 }
 
+/* Its memory is that of the last one. The lock is needed to write it anyway. */
+static void
+send_record_locked (LpWorker *self, GLogLevelFlags severity, const Fields *fields)
+{
+  LpSerial *frame = &self->record;
+
+  frame->size = 0;
+  lp_serial_skip (frame, LP_FRAME_HEADER_SIZE);
+  make_record (frame, severity, fields, lp_channel_get_max_body (self->channel));
+  lp_channel_write_frame (self->channel, LP_FRAME_LOG, 0, frame->data, frame->size);
+  if (frame->capacity > MAX_KEPT)
+    lp_serial_clear (frame);
+  lp_worker_flush_locked (self);
+}
+
 /* FALSE: the stream is no more. */
 static gboolean
-send_record (LpWorker *self, const LpSerial *record)
+send_record (LpWorker *self, GLogLevelFlags severity, const Fields *fields)
 {
   gboolean open;
 
   lp_worker_lock (self);
   open = !self->closed && !self->broken;
   if (open)
-    {
-      lp_channel_send_bytes (self->channel, LP_FRAME_LOG, 0, record->data, record->size);
-      lp_worker_flush_locked (self);
-    }
+    send_record_locked (self, severity, fields);
   lp_worker_unlock (self);
 
   return open;
@@ -202,7 +217,7 @@ writer_func (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpoi
 {
   LpWorker *self = user_data;
   GLogLevelFlags severity = get_severity (level);
-  g_auto (LpSerial) record = LP_SERIAL_INIT;
+  gboolean forwarded = severity <= self->log_level;
   Fields all;
 
   /* In a forked child the stream is the parent's. */
@@ -210,16 +225,12 @@ writer_func (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpoi
     return g_log_writer_standard_streams (level, fields, n_fields, NULL);
 
   all = look_through (fields, n_fields);
-  if (severity <= self->log_level)
-    {
-      make_record (&record, severity, &all, lp_channel_get_max_body (self->channel));
-      if (!send_record (self, &record))
-        return g_log_writer_default (level, fields, n_fields, NULL);
-    }
+  if (forwarded && !send_record (self, severity, &all))
+    return g_log_writer_default (level, fields, n_fields, NULL);
 
   if (is_fatal_here (self, level, &all))
     return g_log_writer_default (level, fields, n_fields, NULL);
-  if (record.size > 0 && self->log_to_stderr)
+  if (forwarded && self->log_to_stderr)
     g_log_writer_standard_streams (level, fields, n_fields, NULL);
 
   return G_LOG_WRITER_HANDLED;

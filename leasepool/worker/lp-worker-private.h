@@ -7,6 +7,7 @@
 
 #include "lp-channel-private.h"
 #include "lp-job-private.h"
+#include "lp-serial-private.h"
 
 G_BEGIN_DECLS
 
@@ -106,6 +107,7 @@ struct _LpWorker
   double progress;              /* (lock) */
   char *status;                 /* (lock) (nullable) */
   gint64 progress_at;           /* (lock) when the last was sent */
+  LpSerial record;              /* (lock) memory for a log record */
 };
 
 /* lp-worker-serve.c */

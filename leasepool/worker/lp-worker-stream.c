@@ -99,9 +99,9 @@ lp_worker_move_stream (LpWorker *self)
   return TRUE;
 }
 
-/* Whether this thread must not take the lock: because it has it, or because it
- * reads, which it must not wait within. What logs there goes to standard error. */
-static _Thread_local int n_locks;
+/* Why this thread must not take the lock: because it has it, or because it reads, which it must not wait within. What
+ * logs there goes to standard error. Not a GPrivate, which would be a tenth of a record. */
+static _Thread_local guint n_locks;
 
 void
 lp_worker_lock (LpWorker *self)

@@ -91,6 +91,7 @@ lp_worker_finalize (GObject *object)
   /* What was run is never finalized. */
   lp_worker_close_stream (self);
   g_clear_object (&self->functions);
+  lp_serial_clear (&self->record);
   g_mutex_clear (&self->lock);
   g_mutex_clear (&self->reading_lock);
 
