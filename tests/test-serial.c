@@ -372,6 +372,30 @@ assert_value (LpFrameType type, const LpFrame *frame)
     g_assert_cmpvariant (expected, frame->value);
 }
 
+/* What is read in the buffer of a channel is the same as EXPECTED, NULL if that is refused: at any address, and the value
+ * for longer than the buffer. */
+static void
+assert_same_in_place (LpFrameType type, gconstpointer data, gsize size, const LpFrame *expected)
+{
+  g_autofree guint8 *buffer = g_malloc (size + 1);
+  LpFrameHeader header = { type, 0, 1, size };
+  g_autoptr (GError) error = NULL;
+  LpFrame frame = { 0 };
+
+  memcpy (buffer + 1, data, size);
+  g_assert_true (lp_frame_can_unpack_in_place (&header));
+  g_assert_cmpint (lp_frame_unpack_in_place (&header, buffer + 1, &frame, &error), ==, expected != NULL);
+  g_assert_cmpint (error == NULL, ==, expected != NULL);
+  if (expected != NULL)
+    g_assert_cmpstr (frame.name, ==, expected->name);
+
+  memset (buffer, 0xff, size + 1);
+  g_assert_cmpint (frame.value != NULL, ==, expected != NULL && expected->value != NULL);
+  if (frame.value != NULL)
+    g_assert_cmpvariant (frame.value, expected->value);
+  lp_frame_clear (&frame);
+}
+
 static void
 assert_same_frame (LpFrameType type, gconstpointer data, gsize size)
 {
@@ -385,6 +409,7 @@ assert_same_frame (LpFrameType type, gconstpointer data, gsize size)
   g_assert_cmpint (error == NULL, ==, expected);
   if (expected)
     assert_value (type, &frame);
+  assert_same_in_place (type, data, size, expected ? &frame : NULL);
   lp_frame_clear (&frame);
 }
 
