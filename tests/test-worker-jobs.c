@@ -312,6 +312,11 @@ test_deferred (void)
   assert_fails (worker, 4, "defer", "('error',)", G_IO_ERROR, G_IO_ERROR_BUSY, "from a source");
   assert_fails (worker, 5, "defer", "('wrong',)", LP_ERROR, LP_ERROR_FAILED,
                 "The function defer returned a value of type (i), but is declared to return (s)");
+
+  /* What is given before the function returns stands, whatever it returns, and is of this job only. */
+  assert_run (worker, 6, "defer", "('before-a-value',)", "('before',)");
+  assert_run (worker, 7, "defer", "('before-an-error',)", "('before',)");
+  assert_run (worker, 8, "defer", "('source',)", "('from a source',)");
   lp_test_worker_finish (worker);
 }
 

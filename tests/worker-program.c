@@ -332,6 +332,16 @@ defer_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
     g_idle_add_full (G_PRIORITY_LOW, answer_wrongly_cb, g_object_ref (job), g_object_unref);
   else if (g_str_equal (how, "before"))
     lp_job_return_value (job, g_variant_new ("(s)", "before"));
+  else if (g_str_equal (how, "before-a-value"))
+    {
+      lp_job_return_value (job, g_variant_new ("(s)", "before"));
+      *result = g_variant_new ("(s)", "after");
+    }
+  else if (g_str_equal (how, "before-an-error"))
+    {
+      lp_job_return_value (job, g_variant_new ("(s)", "before"));
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_BUSY, "after");
+    }
   else if (g_str_equal (how, "cancel"))
     {
       g_signal_connect_object (lp_job_get_cancellable (job), "cancelled", G_CALLBACK (cancelled_cb), job, 0);
