@@ -11,7 +11,7 @@
 
 #include "lp-manager-private.h"
 
-#define PATIENCE_SECONDS 30.0
+#define PATIENCE_SECONDS ((double) LP_TEST_PATIENCE_SECONDS)
 #define SHORT_SECONDS 0.05
 
 typedef struct

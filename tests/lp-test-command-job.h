@@ -138,7 +138,7 @@ static inline void
 assert_result (LpJob *job, int status, const char *out, const char *err)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) result = lp_job_wait (job, 30, NULL, &error);
+  g_autoptr (GVariant) result = lp_job_wait (job, LP_TEST_PATIENCE_SECONDS, NULL, &error);
   int got;
 
   g_assert_no_error (error);
@@ -157,7 +157,7 @@ assert_failed (LpJob *job, LpJobState state, GQuark domain, int code)
 {
   g_autoptr (GError) error = NULL;
 
-  g_assert_null (lp_job_wait (job, 30, NULL, &error));
+  g_assert_null (lp_job_wait (job, LP_TEST_PATIENCE_SECONDS, NULL, &error));
   g_assert_error (error, domain, code);
   g_assert_cmpint (lp_job_get_state (job), ==, state);
 }

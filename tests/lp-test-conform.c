@@ -15,8 +15,6 @@
 
 #include "lp-test.h"
 
-#define PATIENCE_MSEC 30000
-
 /* --- Cases --- */
 
 static const char * const backends[] = { LP_BACKEND_THREAD, LP_BACKEND_PROCESS };
@@ -300,7 +298,7 @@ lp_test_remote_gate_wait_entered (LpTestRemoteGate *self, guint n)
   /* Nothing says when but a notification in the owner context, which must not be iterated here. */
   for (guint i = 0; !all_heard (self, n); i++)
     {
-      g_assert_cmpuint (i, <, PATIENCE_MSEC);
+      g_assert_cmpuint (i, <, LP_TEST_PATIENCE_SECONDS * 1000);
       g_usleep (1000);
     }
 

@@ -92,7 +92,7 @@ peek (guint *counter)
 static inline void
 wait_count (guint *counter, guint n)
 {
-  gint64 end = g_get_monotonic_time () + 30 * G_TIME_SPAN_SECOND;
+  gint64 end = g_get_monotonic_time () + LP_TEST_PATIENCE_SECONDS * G_TIME_SPAN_SECOND;
 
   g_mutex_lock (&world.lock);
   while (*counter < n)
@@ -298,7 +298,7 @@ has_one_ref (gpointer data)
 static inline void
 end (void)
 {
-  gint64 patience = g_get_monotonic_time () + 30 * G_TIME_SPAN_SECOND;
+  gint64 patience = g_get_monotonic_time () + LP_TEST_PATIENCE_SECONDS * G_TIME_SPAN_SECOND;
 
   g_mutex_lock (&world.lock);
   while (world.n_own_threads > 0)
@@ -376,7 +376,7 @@ static inline void
 assert_value (LpJob *job, int expected)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) result = lp_job_wait (job, 30, NULL, &error);
+  g_autoptr (GVariant) result = lp_job_wait (job, LP_TEST_PATIENCE_SECONDS, NULL, &error);
   int value;
 
   g_assert_no_error (error);
@@ -389,7 +389,7 @@ assert_failed (LpJob *job, LpJobState state, GQuark domain, int code)
 {
   g_autoptr (GError) error = NULL;
 
-  g_assert_null (lp_job_wait (job, 30, NULL, &error));
+  g_assert_null (lp_job_wait (job, LP_TEST_PATIENCE_SECONDS, NULL, &error));
   g_assert_error (error, domain, code);
   g_assert_cmpint (lp_job_get_state (job), ==, state);
 }

@@ -8,7 +8,7 @@
 
 #include "lp-test.h"
 
-#define PATIENCE_SECONDS 30.0
+#define PATIENCE_SECONDS ((double) LP_TEST_PATIENCE_SECONDS)
 #define SHORT_SECONDS 0.05
 
 typedef struct

@@ -14,7 +14,7 @@
 #include "lp-lease-private.h"
 #include "lp-manager-private.h"
 
-#define PATIENCE_SECONDS 30.0
+#define PATIENCE_SECONDS ((double) LP_TEST_PATIENCE_SECONDS)
 #define SHORT_SECONDS 0.05
 #define LONG_SECONDS 300.0
 #define USEC(seconds) ((gint64) ((seconds) * G_USEC_PER_SEC))

@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-#define PATIENCE_SECONDS 30.0
+#define PATIENCE_SECONDS ((double) LP_TEST_PATIENCE_SECONDS)
 #define GRACE_SECONDS 0.02
 
 /* Jobs here stay in their function until the gate is opened, whatever they are

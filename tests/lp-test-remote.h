@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#define PATIENCE_SECONDS 30.0
+#define PATIENCE_SECONDS ((double) LP_TEST_PATIENCE_SECONDS)
 
 static inline LpJob *
 submit_call (LpLease *lease, const char *name, GVariant *parameters)

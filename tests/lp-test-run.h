@@ -310,7 +310,7 @@ assert_job_cancelled (LpJob *job)
 {
   g_autoptr (GError) error = NULL;
 
-  g_assert_null (lp_job_wait (job, 30, NULL, &error));
+  g_assert_null (lp_job_wait (job, LP_TEST_PATIENCE_SECONDS, NULL, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   g_assert_cmpint (lp_job_get_state (job), ==, LP_JOB_STATE_CANCELLED);
 }
@@ -319,7 +319,7 @@ static inline void
 assert_job_succeeded (LpJob *job)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) value = lp_job_wait (job, 30, NULL, &error);
+  g_autoptr (GVariant) value = lp_job_wait (job, LP_TEST_PATIENCE_SECONDS, NULL, &error);
 
   g_assert_no_error (error);
   g_assert_nonnull (value);

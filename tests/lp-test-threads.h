@@ -14,15 +14,6 @@
 #include "lp-lease-private.h"
 #include "lp-manager-private.h"
 
-/* What breaks pools when several threads are at it. LP_TEST_THOROUGH makes the
- * sizes those at which the failures were seen elsewhere. */
-
-static inline guint
-size (guint usual, guint thorough)
-{
-  return g_getenv ("LP_TEST_THOROUGH") != NULL ? thorough : usual;
-}
-
 static inline void
 give_back (LpLease *lease)
 {

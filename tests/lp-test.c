@@ -6,12 +6,22 @@
 #include "lp-test.h"
 
 #include <errno.h>
+#include <glib-unix.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "lp-manager-private.h"
 #include "lp-test-conform.h"
+
+guint
+lp_test_size (guint usual, guint thorough, guint slow)
+{
+  if (g_getenv ("LP_TEST_THOROUGH") != NULL)
+    return thorough;
+
+  return g_getenv ("LP_TEST_SLOW") != NULL ? slow : usual;
+}
 
 struct _LpTestGate
 {
@@ -273,7 +283,7 @@ void
 lp_test_wait_for (LpTestCondition condition, gpointer data, const char *what)
 {
   if (!wait_for (condition, data))
-    g_error ("waited %d s in vain for %s", LP_TEST_PATIENCE_SECONDS, what);
+    g_error ("waited %u s in vain for %s", LP_TEST_PATIENCE_SECONDS, what);
 }
 
 void
@@ -284,7 +294,7 @@ lp_test_block_for (LpTestCondition condition, gpointer data, const char *what)
   while (!condition (data))
     {
       if (g_get_monotonic_time () > end)
-        g_error ("waited %d s in vain for %s", LP_TEST_PATIENCE_SECONDS, what);
+        g_error ("waited %u s in vain for %s", LP_TEST_PATIENCE_SECONDS, what);
       g_thread_yield ();
     }
 }
@@ -301,7 +311,7 @@ lp_test_block_fd (int fd, short events, const char *what)
     n_ready = poll (&pollfd, 1, (int) (MAX (end - g_get_monotonic_time (), 0) / 1000));
   while (n_ready == -1 && errno == EINTR);
   if (n_ready == 0)
-    g_error ("waited %d s in vain for %s", LP_TEST_PATIENCE_SECONDS, what);
+    g_error ("waited %u s in vain for %s", LP_TEST_PATIENCE_SECONDS, what);
   g_assert_cmpint (n_ready, ==, 1);
 }
 
@@ -385,11 +395,32 @@ adapt (LpManager *manager)
     lp_manager_set_idle_linger_seconds (manager, 0);
 }
 
+void
+lp_test_start_thread_of_glib (void)
+{
+  g_source_unref (g_unix_signal_source_new (SIGWINCH));
+}
+
+/* That thread never ends. If it came later, it could get the stack of one of ours that has ended, and valgrind would
+ * tell of it under that name. */
+static void
+start_thread_of_glib_once (void)
+{
+  static gsize is_done;
+
+  if (g_getenv ("LP_TEST_SLOW") != NULL && g_once_init_enter (&is_done))
+    {
+      lp_test_start_thread_of_glib ();
+      g_once_init_leave (&is_done, 1);
+    }
+}
+
 LpManager *
 lp_test_new (int max_pools)
 {
   LpManager *manager = lp_manager_new (LP_BACKEND_THREAD, max_pools);
 
+  start_thread_of_glib_once ();
   adapt (manager);
   return manager;
 }
@@ -405,6 +436,7 @@ lp_test_start (int max_pools, const char *first_property, ...)
   manager = LP_MANAGER (g_object_new_valist (LP_TYPE_MANAGER, first_property, args));
   va_end (args);
   lp_manager_set_max_pools (manager, max_pools);
+  start_thread_of_glib_once ();
   adapt (manager);
 
   lp_manager_start (manager, NULL, &error);
@@ -521,7 +553,7 @@ lp_test_wait_process (GSubprocess *process)
       const char *pid = g_subprocess_get_identifier (process);
       g_autofree char *state = pid != NULL ? describe_process (pid) : g_strdup ("GLib has seen its end");
 
-      g_error ("waited %d s in vain for the end of a process: %s", LP_TEST_PATIENCE_SECONDS, state);
+      g_error ("waited %u s in vain for the end of a process: %s", LP_TEST_PATIENCE_SECONDS, state);
     }
   g_main_context_pop_thread_default (context);
   g_main_context_unref (context);

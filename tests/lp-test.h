@@ -10,8 +10,15 @@ G_BEGIN_DECLS
 /* What most of the C tests need. Nothing here sleeps to synchronise: a gate
  * says when a job has entered, and waiting for a state ends in a failure. */
 
+/* How many rounds, jobs or seconds: as many as usual; with LP_TEST_THOROUGH those at which failures were seen
+ * elsewhere; with LP_TEST_SLOW, under valgrind, where all takes some forty times as long, fewer. */
+guint       lp_test_size              (guint usual, guint thorough, guint slow);
+
+/* GLib has it for children and signals, and keeps it and its descriptor; it starts it when it needs it first. */
+void        lp_test_start_thread_of_glib (void);
+
 /* What waits for so long has waited in vain. */
-#define LP_TEST_PATIENCE_SECONDS 30
+#define LP_TEST_PATIENCE_SECONDS lp_test_size (30, 30, 300)
 
 /* Work functions that enter and stay until the gate is opened. */
 typedef struct _LpTestGate LpTestGate;
@@ -38,10 +45,10 @@ void        lp_test_assert_same_bytes (GVariant *value, GVariant *expected);
 void          lp_test_result_cb       (GObject *source, GAsyncResult *result, gpointer user_data);
 GAsyncResult *lp_test_wait_result     (GAsyncResult **result);   /* iterates the thread-default context; transfer none */
 
-/* Iterates the thread-default context until CONDITION holds; fails after 30 s. */
+/* Iterates the thread-default context until CONDITION holds, with patience. */
 typedef gboolean (*LpTestCondition) (gpointer data);
 void          lp_test_wait_for        (LpTestCondition condition, gpointer data, const char *what);
-/* Blocks without iterating any context until CONDITION holds; fails after 30 s. */
+/* Blocks without iterating any context until CONDITION holds, with patience. */
 void          lp_test_block_for       (LpTestCondition condition, gpointer data, const char *what);
 /* The same until the descriptor has one of the events of poll(). */
 void          lp_test_block_fd        (int fd, short events, const char *what);
@@ -68,7 +75,7 @@ void          lp_test_finish          (LpManager *manager);
 /* Sets *GONE (atomic) when the last reference of OBJECT is dropped, on any thread. A weak pointer is not atomic. */
 void          lp_test_watch           (gpointer object, int *gone);
 gboolean      lp_test_is_gone         (gpointer gone);          /* a LpTestCondition */
-/* g_subprocess_wait() looks without its lock whether the process has ended already. Fails after 30 s, and says then
+/* g_subprocess_wait() looks without its lock whether the process has ended already. With patience; says in the end
  * what the process does. */
 void          lp_test_wait_process    (GSubprocess *process);
 /* Threads of this process whose name begins with PREFIX; those that were joined are none. */

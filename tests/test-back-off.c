@@ -7,7 +7,7 @@
 
 #include "lp-test-sizing.h"
 
-#define PATIENCE_SECONDS 30.0
+#define PATIENCE_SECONDS ((double) LP_TEST_PATIENCE_SECONDS)
 
 /* Starts that fail */
 

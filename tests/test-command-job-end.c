@@ -136,7 +136,7 @@ test_cancel_before_spawn (Fixture *self, gconstpointer data)
 static void
 test_cancel_not_the_next (Fixture *self, gconstpointer data)
 {
-  const guint n_rounds = g_getenv ("LP_TEST_THOROUGH") != NULL ? 2000 : 100;
+  const guint n_rounds = lp_test_size (100, 2000, 20);
 
   for (guint i = 0; i < n_rounds; i++)
     {

@@ -97,7 +97,7 @@ test_too_much_output (Fixture *self, gconstpointer data)
   g_autoptr (LpJob) fits = submit_script (self, "head -c 65536 /dev/zero");
   g_autoptr (LpJob) too_much = submit_script (self, "head -c 65537 /dev/zero");
   g_autoptr (LpJob) endless = submit_script (self, "cat /dev/zero >&2");
-  g_autoptr (GVariant) result = lp_job_wait (fits, 30, NULL, NULL);
+  g_autoptr (GVariant) result = lp_job_wait (fits, LP_TEST_PATIENCE_SECONDS, NULL, NULL);
   g_autoptr (GError) error = NULL;
 
   g_assert_nonnull (result);
@@ -114,7 +114,7 @@ static void
 test_own_group (Fixture *self, gconstpointer data)
 {
   g_autoptr (LpJob) job = submit_script (self, "cat /proc/$$/stat");
-  g_autoptr (GVariant) result = lp_job_wait (job, 30, NULL, NULL);
+  g_autoptr (GVariant) result = lp_job_wait (job, LP_TEST_PATIENCE_SECONDS, NULL, NULL);
   g_autoptr (GVariant) out = NULL;
   g_autofree char *text = NULL;
   int pid, parent, group;
@@ -139,7 +139,7 @@ test_occupies_worker (Fixture *self, gconstpointer data)
   g_assert_cmpint (lp_job_get_state (job), ==, LP_JOB_STATE_QUEUED);
   g_assert_cmpuint (lp_lease_get_pending_jobs (self->lease), ==, 2);
   lp_job_cancel (command);
-  g_variant_unref (lp_job_wait (job, 30, NULL, NULL));
+  g_variant_unref (lp_job_wait (job, LP_TEST_PATIENCE_SECONDS, NULL, NULL));
   g_assert_cmpint (lp_job_get_started_at (job), >=, lp_job_get_ended_at (command));
 }
 

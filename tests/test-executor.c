@@ -223,7 +223,7 @@ test_call (void)
   g_assert_true (held_at (0) == job);
   g_assert_cmpstr (lp_job_get_name (job), ==, "far-away");
   lp_job_return_value (job, lp_job_get_parameters (job));
-  result = lp_job_wait (job, 30, NULL, &error);
+  result = lp_job_wait (job, LP_TEST_PATIENCE_SECONDS, NULL, &error);
   g_assert_no_error (error);
   g_assert_true (result == lp_job_get_parameters (job));
 
@@ -256,7 +256,7 @@ test_deferred (void)
   lp_test_submit (lease, job);
   passed = lp_test_gate_job (gate);
   lp_test_submit (lease, passed);
-  result = lp_job_wait (passed, 30, NULL, NULL);
+  result = lp_job_wait (passed, LP_TEST_PATIENCE_SECONDS, NULL, NULL);
   g_assert_nonnull (result);
 
   g_assert_cmpint (lp_job_get_state (job), ==, LP_JOB_STATE_RUNNING);
@@ -322,7 +322,7 @@ test_nested_wait (void)
   lp_test_submit (lease, outer);
   lp_test_submit (lease, inner);
   let_go_service (manager);
-  result = lp_job_wait (outer, 30, NULL, &error);
+  result = lp_job_wait (outer, LP_TEST_PATIENCE_SECONDS, NULL, &error);
   if (result == NULL)
     g_assert_error (error, LP_ERROR, LP_ERROR_WOULD_DEADLOCK);
   assert_value (inner, 5);
@@ -456,7 +456,7 @@ test_command (void)
   manager = start (1, 1);
   lease = lp_test_acquire (manager, "test");
   lp_test_submit (lease, job);
-  result = lp_job_wait (job, 30, NULL, &error);
+  result = lp_job_wait (job, LP_TEST_PATIENCE_SECONDS, NULL, &error);
   g_assert_no_error (error);
   output = g_variant_get_child_value (result, 1);
   g_assert_cmpmem (g_variant_get_data (output), g_variant_get_size (output), "text", 4);

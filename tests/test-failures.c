@@ -12,12 +12,6 @@
 #include <time.h>
 #include <unistd.h>
 
-static guint
-size (guint usual, guint thorough)
-{
-  return g_getenv ("LP_TEST_THOROUGH") != NULL ? thorough : usual;
-}
-
 /* --- The bound, in real children --- */
 
 typedef struct
@@ -102,7 +96,7 @@ test_bound_of_children (void)
 {
   LpManager *manager = lp_test_start (2, "workers-per-pool", 2, "lease-grace-seconds", 0.0, "cancel-grace-seconds", 0.0,
                                       NULL);
-  guint n_rounds = size (15, 1000);
+  guint n_rounds = lp_test_size (15, 1000, 15);
   Sampler sampler = { 2 * 2 };
   GThread *thread = g_thread_new ("sampler", sampler_main, &sampler);
 
@@ -124,7 +118,7 @@ static void
 test_threads_do_not_grow (void)
 {
   LpManager *manager = lp_test_start (1, "workers-per-pool", 2, "name-prefix", "cycle", NULL);
-  guint n_cycles = size (200, 10000);
+  guint n_cycles = lp_test_size (200, 10000, 50);
   guint n_fds = 0;
 
   for (guint i = 0; i < n_cycles; i++)
@@ -215,7 +209,7 @@ get_cpu_seconds (void)
 static double
 time_trickle (Trickle *self)
 {
-  guint n_releases = size (100, 2000);
+  guint n_releases = lp_test_size (100, 2000, 100);
   guint source = g_timeout_add (1, trickle_cb, self);
   double least = G_MAXDOUBLE;
 
@@ -348,7 +342,7 @@ test_idle (void)
 
   /* A lease that is held, and its time that will come, cost nothing. */
   for (guint i = 0; i < 20 && !is_idle; i++)
-    is_idle = nothing_wakes_for (size (1000, 5000));
+    is_idle = nothing_wakes_for (lp_test_size (1000, 5000, 1000));
   g_assert_true (is_idle);
 
   lp_lease_release (lease);

@@ -164,7 +164,7 @@ static void
 assert_job_succeeds (LpJob *job)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) value = lp_job_wait (job, 30, NULL, &error);
+  g_autoptr (GVariant) value = lp_job_wait (job, LP_TEST_PATIENCE_SECONDS, NULL, &error);
 
   g_assert_no_error (error);
   g_assert_nonnull (value);

@@ -78,7 +78,7 @@ run_submitters (LpGrinder *grinder, LpStopMode mode, gboolean stop_early)
   g_test_message ("seed %u", seed);
   for (guint i = 0; i < N_THREADS; i++)
     {
-      submitters[i] = (Submitter) { grinder, seed + i, g_getenv ("LP_TEST_THOROUGH") != NULL ? 20000 : 500, 0, 0,
+      submitters[i] = (Submitter) { grinder, seed + i, lp_test_size (500, 20000, 100), 0, 0,
                                     g_ptr_array_new_with_free_func (g_object_unref), &n_told };
       threads[i] = g_thread_new ("submitter", submitter_main, &submitters[i]);
     }

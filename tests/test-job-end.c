@@ -241,7 +241,7 @@ test_cancel_in_the_middle_of_its_submit (Fixture *self, gconstpointer data)
 static void
 test_cancel_never_reaches_the_next (Fixture *self, gconstpointer data)
 {
-  int n_rounds = g_getenv ("LP_TEST_THOROUGH") != NULL ? 10000 : 1000;
+  int n_rounds = (int) lp_test_size (1000, 10000, 1000);
 
   for (int i = 0; i < n_rounds; i++)
     {

@@ -153,7 +153,7 @@ all_are_freed (gpointer user_data)
 static void
 test_wait_cancel_races_with_the_end (Fixture *self, gconstpointer data)
 {
-  int n_rounds = g_getenv ("LP_TEST_THOROUGH") != NULL ? 20000 : 2000;
+  int n_rounds = (int) lp_test_size (2000, 20000, 2000);
   int counts[2] = { 0, n_rounds };
 
   for (int i = 0; i < n_rounds; i++)

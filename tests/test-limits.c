@@ -45,7 +45,7 @@ static void
 assert_value (LpJob *job)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) result = lp_job_wait (job, 30, NULL, &error);
+  g_autoptr (GVariant) result = lp_job_wait (job, LP_TEST_PATIENCE_SECONDS, NULL, &error);
 
   g_assert_no_error (error);
   g_assert_nonnull (result);
@@ -57,7 +57,7 @@ get_failure (LpJob *job, GQuark domain, int code)
 {
   g_autoptr (GError) error = NULL;
 
-  g_assert_null (lp_job_wait (job, 30, NULL, &error));
+  g_assert_null (lp_job_wait (job, LP_TEST_PATIENCE_SECONDS, NULL, &error));
   g_assert_error (error, domain, code);
   g_assert_cmpint (lp_job_get_state (job), ==, LP_JOB_STATE_FAILED);
   return g_strdup (error->message);
@@ -326,7 +326,7 @@ static void
 assert_command_result (LpJob *job)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) result = lp_job_wait (job, 30, NULL, &error);
+  g_autoptr (GVariant) result = lp_job_wait (job, LP_TEST_PATIENCE_SECONDS, NULL, &error);
   g_autoptr (GVariant) out = NULL;
   int status;
 
@@ -410,7 +410,7 @@ test_descriptors_run_out_midway (void)
       g_assert_cmpint (n, <, 50);
       limit_descriptors (n);
       job = submit_command (lease);
-      result = lp_job_wait (job, 30, NULL, NULL);
+      result = lp_job_wait (job, LP_TEST_PATIENCE_SECONDS, NULL, NULL);
       succeeded = result != NULL;
       limit_descriptors (-1);
       n_failed += !succeeded;

@@ -23,7 +23,7 @@ assert_text (const char *event, guint index, const char *pattern)
 static void
 wait_ended (LpJob *job)
 {
-  g_autoptr (GVariant) result = lp_job_wait (job, 30, NULL, NULL);
+  g_autoptr (GVariant) result = lp_job_wait (job, LP_TEST_PATIENCE_SECONDS, NULL, NULL);
 
   g_assert_true (lp_job_get_state (job) > LP_JOB_STATE_RUNNING);
 }

@@ -62,7 +62,8 @@ hang_cb (gpointer data)
 
   g_mutex_lock (&self->lock);
   while (!self->seen_all)
-    g_assert_true (g_cond_wait_until (&self->cond, &self->lock, self->blocked_at + 30 * G_TIME_SPAN_SECOND));
+    g_assert_true (g_cond_wait_until (&self->cond, &self->lock,
+                                      self->blocked_at + LP_TEST_PATIENCE_SECONDS * G_TIME_SPAN_SECOND));
   g_mutex_unlock (&self->lock);
 
   /* Nothing was told meanwhile, since nobody could listen. */
@@ -124,17 +125,17 @@ hang_with_jobs_cb (gpointer data)
   GError *error = NULL;
 
   /* lp_job_wait() blocks this callback, and with it the loop. */
-  g_assert_null (lp_job_wait (self->timed, 30, NULL, &error));
+  g_assert_null (lp_job_wait (self->timed, LP_TEST_PATIENCE_SECONDS, NULL, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
   g_clear_error (&error);
 
   lp_job_cancel (self->stuck);
-  g_assert_null (lp_job_wait (self->stuck, 30, NULL, &error));
+  g_assert_null (lp_job_wait (self->stuck, LP_TEST_PATIENCE_SECONDS, NULL, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   g_clear_error (&error);
 
   g_assert_true (lp_lease_renew (self->lease, 0.05, NULL));
-  g_assert_null (lp_job_wait (self->other, 30, NULL, &error));
+  g_assert_null (lp_job_wait (self->other, LP_TEST_PATIENCE_SECONDS, NULL, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   g_clear_error (&error);
 

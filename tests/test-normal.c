@@ -7,6 +7,7 @@
 
 #include "lp-frame-private.h"
 #include "lp-normal-private.h"
+#include "lp-test.h"
 
 #include <malloc.h>
 #include <stdlib.h>
@@ -59,7 +60,7 @@ mutate (const GVariantType *type, guint8 *data, gsize size)
 static void
 test_says_the_same (void)
 {
-  guint n_rounds = g_getenv ("LP_TEST_THOROUGH") != NULL ? 200000 : 4000;
+  guint n_rounds = lp_test_size (4000, 200000, 500);
   guint8 data[512];
 
   for (gsize i = 0; i < G_N_ELEMENTS (values); i++)

@@ -225,7 +225,7 @@ use_manager (LpManager *manager)
   g_autoptr (GVariant) value = NULL;
 
   lp_test_submit (lease, job);
-  value = lp_job_wait (job, 30, NULL, NULL);
+  value = lp_job_wait (job, LP_TEST_PATIENCE_SECONDS, NULL, NULL);
   g_assert_nonnull (value);
   lp_lease_release (lease);
 

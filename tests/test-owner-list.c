@@ -311,7 +311,7 @@ test_list_items_follow_their_leases (void)
   assert_owners (manager, "tester");
 
   lp_test_gate_open (gate);
-  value = lp_job_wait (behind, 30, NULL, NULL);
+  value = lp_job_wait (behind, LP_TEST_PATIENCE_SECONDS, NULL, NULL);
   g_assert_nonnull (value);
   lp_test_wait_stat (manager, "leased", 0);
   assert_owners (manager, "");
@@ -336,7 +336,7 @@ test_list_items_end_with_the_last_value (void)
       g_autoptr (GVariant) value = NULL;
 
       lp_test_submit (lease, job);
-      value = lp_job_wait (job, 30, NULL, NULL);
+      value = lp_job_wait (job, LP_TEST_PATIENCE_SECONDS, NULL, NULL);
       g_assert_nonnull (value);
     }
   iterate ();

@@ -81,7 +81,7 @@ check_rounds (int workers, double grace, guint n_rounds, guint kill_each)
 static guint
 count_rounds (void)
 {
-  return g_getenv ("LP_TEST_THOROUGH") != NULL ? 10000 : 1000;
+  return lp_test_size (1000, 10000, 1000);
 }
 
 /* The grace is long: nothing is killed. */

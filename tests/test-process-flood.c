@@ -79,7 +79,10 @@ check_flood (const char *arguments, const char *prefix, int n_records)
 static void
 test_flood_of_records (void)
 {
-  check_flood ("log-flood --argument=20000", "record", 20000);
+  int n_records = (int) lp_test_size (20000, 20000, 4000);
+  g_autofree char *arguments = g_strdup_printf ("log-flood --argument=%d", n_records);
+
+  check_flood (arguments, "record", n_records);
 }
 
 static void
@@ -178,6 +181,12 @@ test_flood_at_the_goodbye (void)
   lp_test_proc_tear_down (&self.proc);
 }
 
+static gboolean
+is_running (gpointer data)
+{
+  return lp_job_get_state (((LpTestOutcome *) data)->job) == LP_JOB_STATE_RUNNING;
+}
+
 /* Nobody takes the records; the worker waits, and the stop does not. */
 static void
 test_flood_that_nobody_takes (void)
@@ -190,7 +199,7 @@ test_flood_that_nobody_takes (void)
   self.wants_order = FALSE;
   lease = lp_test_acquire (self.proc.manager, "flood");
   outcome = lp_test_call (lease, "misbehave", g_variant_new ("(i)", 7));
-  lp_test_wait_started (outcome);
+  lp_test_block_for (is_running, outcome, "the job to start");
   g_assert_true (lp_manager_stop (self.proc.manager, LP_STOP_MODE_KILL, -1, NULL, NULL));
   lp_test_wait_outcome (outcome);
   lp_test_outcome_free (outcome);

@@ -108,7 +108,7 @@ test_kill_at_any_moment (gconstpointer arguments)
 {
   guint32 seed = g_random_int ();
   Storm self = { .rand = g_rand_new_with_seed (seed) };
-  guint n_rounds = g_getenv ("LP_TEST_THOROUGH") != NULL ? 2000 : 40;
+  guint n_rounds = lp_test_size (40, 2000, 10);
 
   g_test_message ("seed %u", seed);
   lp_test_proc_set_up (&self.proc, arguments);

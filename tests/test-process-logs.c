@@ -26,7 +26,7 @@ typedef struct
 static guint
 records_of_a_job (void)
 {
-  return g_getenv ("LP_TEST_THOROUGH") != NULL ? 250000 : 5000;
+  return lp_test_size (5000, 250000, 1000);
 }
 
 static void
@@ -54,7 +54,7 @@ manager_new (gboolean forward, const char *domain)
   const char *argv[] = { program, NULL };
   LpManager *manager = g_object_new (LP_TYPE_MANAGER, "backend", "process", "max-pools", 1, "workers-per-pool", N_WORKERS,
                                      "worker-argv", argv, "forward-process-logs", forward, "process-log-domain", domain,
-                                     "start-timeout-seconds", 30.0, NULL);
+                                     "start-timeout-seconds", (double) LP_TEST_PATIENCE_SECONDS, NULL);
 
   return manager;
 }

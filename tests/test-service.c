@@ -83,7 +83,7 @@ call_cb (gpointer data, gpointer more)
 static void
 wait_calls (Calls *self, guint n)
 {
-  gint64 end = g_get_monotonic_time () + 30 * G_TIME_SPAN_SECOND;
+  gint64 end = g_get_monotonic_time () + LP_TEST_PATIENCE_SECONDS * G_TIME_SPAN_SECOND;
 
   g_mutex_lock (&self->lock);
   while (self->n_calls < n)

@@ -135,7 +135,7 @@ test_never_revokes_leases (void)
   g_assert_cmpuint (lp_test_counter (manager, "revoked"), ==, 0);
 
   lp_test_submit (leases[2], job);
-  g_variant_unref (lp_job_wait (job, 30, NULL, NULL));
+  g_variant_unref (lp_job_wait (job, LP_TEST_PATIENCE_SECONDS, NULL, NULL));
 
   /* What comes back goes, down to what is wanted. */
   for (guint i = 0; i < 3; i++)
@@ -192,7 +192,7 @@ test_recycle_leased_when_released (void)
   lp_manager_recycle (manager);
   g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_ACTIVE);
   lp_test_submit (lease, job);
-  g_variant_unref (lp_job_wait (job, 30, NULL, NULL));
+  g_variant_unref (lp_job_wait (job, LP_TEST_PATIENCE_SECONDS, NULL, NULL));
 
   give_back (lease);
   g_assert_cmpint (wait_retired (retired, 1)->reason, ==, LP_RETIRE_REASON_RECYCLED);

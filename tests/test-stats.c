@@ -121,7 +121,7 @@ run_jobs (LpLease *lease, guint n_good, guint n_bad)
       g_autoptr (GVariant) value = NULL;
 
       lp_test_submit (lease, job);
-      value = lp_job_wait (job, 30, NULL, NULL);
+      value = lp_job_wait (job, LP_TEST_PATIENCE_SECONDS, NULL, NULL);
       g_assert_cmpint (value != NULL, ==, i < n_good);
     }
 }
@@ -364,8 +364,8 @@ test_counters_of_jobs (void)
   lp_test_gate_wait_entered (gate, 1);
   lp_job_cancel (queued);
   lp_job_cancel (stuck);
-  g_assert_null (lp_job_wait (stuck, 30, NULL, NULL));
-  g_assert_null (lp_job_wait (queued, 30, NULL, NULL));
+  g_assert_null (lp_job_wait (stuck, LP_TEST_PATIENCE_SECONDS, NULL, NULL));
+  g_assert_null (lp_job_wait (queued, LP_TEST_PATIENCE_SECONDS, NULL, NULL));
   g_assert_cmpuint (lp_test_counter (manager, "jobs_cancelled"), ==, 2);
   g_assert_cmpuint (lp_test_counter (manager, "results_discarded"), ==, 0);
 

@@ -165,7 +165,7 @@ test_stop_in_a_job_would_deadlock (void)
   g_autoptr (GError) error = NULL;
 
   lp_test_submit (lease, job);
-  g_assert_null (lp_job_wait (job, 30, NULL, &error));
+  g_assert_null (lp_job_wait (job, LP_TEST_PATIENCE_SECONDS, NULL, &error));
   g_assert_error (error, LP_ERROR, LP_ERROR_WOULD_DEADLOCK);
   g_assert_true (lp_manager_is_running (manager));
 

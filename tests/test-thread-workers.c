@@ -225,7 +225,7 @@ test_worker_max_jobs (gconstpointer data)
   LpLease *lease = lp_test_acquire (manager, "worn");
   g_autoptr (GPtrArray) jobs = g_ptr_array_new_with_free_func (g_object_unref);
   /* A process takes some 20 ms of a processor. */
-  int n_jobs = lp_test_has_processes () && g_getenv ("LP_TEST_THOROUGH") == NULL ? 100 : 1000;
+  int n_jobs = (int) lp_test_size (lp_test_has_processes () ? 100 : 1000, 1000, 60);
   int n_workers = 0;
 
   for (int i = 0; i < n_jobs; i++)
@@ -282,6 +282,7 @@ check_thread_name (const char *prefix, const char *expected)
   g_variant_get (value, "(&s)", &name);
   g_assert_cmpstr (name, ==, expected);
   lp_test_gate_open (gate);
+  g_variant_unref (lp_job_wait (first, PATIENCE_SECONDS, NULL, NULL));
 
   lp_lease_release (lease);
   lp_test_finish (manager);

@@ -290,7 +290,7 @@ test_cancels_race_releases (void)
 {
   LpManager *manager = lp_test_start (3, NULL);
 
-  cancels_race_releases (manager, size (lp_test_has_processes () ? 5000 : 20000, 400000));
+  cancels_race_releases (manager, lp_test_size (lp_test_has_processes () ? 5000 : 20000, 400000, 2000));
   lp_test_finish (manager);
 }
 
@@ -311,7 +311,7 @@ test_cancels_race_releases_of_one (void)
 
   g_signal_connect (manager, "lease-acquired", G_CALLBACK (count_cb), &n_acquired);
   g_signal_connect (manager, "lease-ended", G_CALLBACK (count_cb), &n_ended);
-  cancels_race_releases (manager, size (lp_test_has_processes () ? 2500 : 10000, 200000));
+  cancels_race_releases (manager, lp_test_size (lp_test_has_processes () ? 2500 : 10000, 200000, 1000));
   while (g_main_context_iteration (NULL, FALSE))
     ;
   g_assert_cmpuint (n_acquired, ==, lp_test_counter (manager, "acquired"));
@@ -422,7 +422,7 @@ test_no_waiter_while_capacity_is_free (void)
                         g_ptr_array_new_with_free_func (g_object_unref) };
   guint n_waited = 0;
 
-  for (guint i = 0; i < size (lp_test_has_processes () ? 1000 : 5000, 300000); i++)
+  for (guint i = 0; i < lp_test_size (lp_test_has_processes () ? 1000 : 5000, 300000, 1000); i++)
     {
       schedule_step (&schedule, manager);
       n_waited += check_snapshot (manager) > 0;

@@ -136,7 +136,7 @@ ask_pid (LpManager *manager)
   int pid = 0;
 
   if (lp_lease_submit (lease, job, &error))
-    value = lp_job_wait (job, 30, NULL, &error);
+    value = lp_job_wait (job, LP_TEST_PATIENCE_SECONDS, NULL, &error);
   if (value != NULL)
     g_variant_get (value, "(i)", &pid);
   else
@@ -173,7 +173,7 @@ fight (LpManager *manager, DuelFunc here, DuelFunc there, double seconds)
 
   duel.pid = warm_up (manager);
   lp_request_set_lease_seconds (request, seconds);
-  lp_request_set_timeout (request, 30);
+  lp_request_set_timeout (request, LP_TEST_PATIENCE_SECONDS);
   duel.lease = lp_manager_acquire (manager, request, NULL, &error);
   g_assert_no_error (error);
   duel.id = g_strdup (lp_lease_get_id (duel.lease));
@@ -201,7 +201,8 @@ test_every_order_of_two_ends (gconstpointer data)
     for (guint is_short = 0; is_short < 2; is_short++)
       {
         LpManager *manager = lp_test_start (1, "lease-grace-seconds", 0.0, "workers-per-pool", 1, NULL);
-        guint n_rounds = lp_test_has_processes () ? size (1, 50) : size (here == duel_stop ? 20 : 40, 2000);
+        guint n_rounds = lp_test_has_processes () ? lp_test_size (1, 50, 1)
+                                                  : lp_test_size (here == duel_stop ? 20 : 40, 2000, 1);
 
         for (guint i = 0; i < n_rounds; i++)
           fight (manager, here, duel_funcs[there], is_short ? 0.0002 : 1000);

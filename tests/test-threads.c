@@ -207,7 +207,7 @@ requeue_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 static double
 time_cycle (guint n_waiters)
 {
-  const guint n_cycles = 2000;
+  const guint n_cycles = lp_test_size (2000, 2000, 200);
   LpManager *manager = lp_test_start (1, NULL);
   LpLease *lease = lp_test_acquire (manager, "holder");
   LpLease *next = NULL;
@@ -257,13 +257,22 @@ test_cost_does_not_grow_with_waiters (void)
   g_assert_cmpfloat (many, <, 5 * few);
 }
 
+typedef struct
+{
+  LpManager *manager;
+  guint n_acquires;
+  gulong pause;                 /* microseconds */
+} Customer;
+
 /* Blocking threads: each gets its turn again and again. */
 static gpointer
 blocker_main (gpointer data)
 {
-  for (guint i = 0; i < 50; i++)
+  Customer *self = data;
+
+  for (guint i = 0; i < self->n_acquires; i++)
     {
-      LpLease *lease = lp_test_acquire (data, "blocker");
+      LpLease *lease = lp_test_acquire (self->manager, "blocker");
 
       g_thread_yield ();
       give_back (lease);
@@ -276,14 +285,15 @@ static void
 test_hundred_threads_on_four (void)
 {
   LpManager *manager = lp_test_start (4, NULL);
+  Customer customer = { manager, lp_test_size (50, 50, 10), 0 };
   GThread *threads[100];
 
   for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
-    threads[i] = g_thread_new ("blocker", blocker_main, manager);
+    threads[i] = g_thread_new ("blocker", blocker_main, &customer);
   for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
     g_thread_join (threads[i]);
 
-  g_assert_cmpuint (lp_test_counter (manager, "acquired"), ==, 50 * G_N_ELEMENTS (threads));
+  g_assert_cmpuint (lp_test_counter (manager, "acquired"), ==, customer.n_acquires * G_N_ELEMENTS (threads));
   check_nothing_is_lost (manager);
   lp_test_finish (manager);
 }
@@ -291,13 +301,6 @@ test_hundred_threads_on_four (void)
 /* Shrinking at the pace of the acquires */
 
 static int n_acting;            /* (atomic) */
-
-typedef struct
-{
-  LpManager *manager;
-  guint n_acquires;
-  gulong pause;                 /* microseconds */
-} Customer;
 
 static gpointer
 customer_main (gpointer data)
@@ -314,7 +317,7 @@ customer_main (gpointer data)
         {
           job = lp_test_value_job (i);
           lp_test_submit (lease, job);
-          result = lp_job_wait (job, 30, NULL, NULL);
+          result = lp_job_wait (job, LP_TEST_PATIENCE_SECONDS, NULL, NULL);
           g_assert_nonnull (result);
         }
       g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_ACTIVE);
@@ -333,7 +336,8 @@ static void
 shrink_while_acquiring (double linger)
 {
   LpManager *manager = lp_test_start (3, "idle-linger-seconds", linger, NULL);
-  Customer customer = { manager, size (lp_test_has_processes () ? 50 : 1500, 34000), (gulong) (linger * G_USEC_PER_SEC) };
+  Customer customer = { manager, lp_test_size (lp_test_has_processes () ? 50 : 1500, 34000, 50),
+                        (gulong) (linger * G_USEC_PER_SEC) };
   GThread *threads[3];
   guint n = 0;
 

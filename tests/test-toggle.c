@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* A deadlock is to end. */
-#define PATIENCE_SECONDS 30
+#define PATIENCE_SECONDS LP_TEST_PATIENCE_SECONDS
 
 static GMutex interpreter;
 static int n_waiting;           /* (atomic) of toggle notifies */

@@ -432,7 +432,7 @@ test_functions_of_a_manager_dropped_elsewhere (void)
   g_assert_true (lp_manager_start (manager, NULL, NULL));
   lease = lp_test_acquire (manager, "tester");
   lp_test_submit (lease, job);
-  value = lp_job_wait (job, 30, NULL, NULL);
+  value = lp_job_wait (job, LP_TEST_PATIENCE_SECONDS, NULL, NULL);
   g_assert_nonnull (value);
   g_clear_object (&job);
   g_object_unref (lease);
