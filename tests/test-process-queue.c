@@ -278,11 +278,11 @@ test_killed_is_replaced (void)
 static void
 test_nothing_grows (void)
 {
-  int n_cycles = g_getenv ("LP_TEST_THOROUGH") != NULL ? 10000 : 30;
+  guint n_cycles = lp_test_size (30, 10000, 10);
   LpManager *manager = lp_test_start (1, "workers-per-pool", 2, NULL);
   guint n_fds = 0;
 
-  for (int i = 0; i < n_cycles; i++)
+  for (guint i = 0; i < n_cycles; i++)
     {
       LpLease *lease = lp_test_acquire (manager, "cycle");
 
@@ -299,6 +299,7 @@ test_nothing_grows (void)
       lp_test_wait_stat (manager, "available", 1);
     }
 
+  g_test_message ("%u executors, %u descriptors", n_cycles, n_fds);
   lp_test_finish (manager);
 }
 
