@@ -366,7 +366,7 @@ test_not_while_it_closes (void)
 }
 
 #define N_SUBMITTERS 4
-#define N_CALLS      (g_getenv ("LP_TEST_THOROUGH") != NULL ? 20000 : 500)
+#define N_CALLS      lp_test_size (500, 20000, 50)
 
 static gpointer
 submit_main (gpointer data)
