@@ -127,6 +127,7 @@ void        lp_executor_job_returned     (LpExecutor *self, LpJob *job, LpOutcom
 void        lp_executor_job_given        (LpExecutor *self, LpJob *job, LpOutcome *outcome);
 gboolean    lp_executor_has_worked       (LpExecutor *self);
 LpJob      *lp_executor_run_and_claim    (LpExecutor *self, LpJob *job);
+LpJob      *lp_executor_return_and_go_on (LpExecutor *self, LpJob *job, LpOutcome *outcome);
 gboolean    lp_executor_claim_this       (LpExecutor *self, LpJob *job);
 LpJob      *lp_executor_claim_locked     (LpExecutor *self);
 LpJob      *lp_executor_send_locked      (LpExecutor *self);

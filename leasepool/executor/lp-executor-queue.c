@@ -390,6 +390,14 @@ lp_executor_begin_claimed (LpExecutor *self, LpJob *job)
     lp_executor_job_deferred (self, job);
 }
 
+static LpJob *
+return_and_claim_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, LpAftermath *aftermath)
+{
+  return_locked (self, job, outcome, aftermath);
+  /* The next one begins where this one ends, unless only its function returns now. */
+  return claim_at_locked (self, aftermath->ended ? job->ended_at : 0);
+}
+
 /* The same for a worker that goes on with the next job, which is returned: one
  * passage through the lock for the end of one job and the start of another. */
 LpJob *
@@ -402,7 +410,7 @@ lp_executor_run_and_claim (LpExecutor *self, LpJob *job)
 
   lp_executor_job_begins (self, job);
 
-  if (job->kind == LP_JOB_COMMAND || !lp_job_run (job, &outcome))
+  if (job->kind == LP_JOB_COMMAND || !lp_job_run_on (&job, &outcome))
     {
       if (job->kind == LP_JOB_COMMAND)
         lp_command_job_start (job);
@@ -416,13 +424,41 @@ lp_executor_run_and_claim (LpExecutor *self, LpJob *job)
     }
 
   g_mutex_lock (&priv->lock);
-  return_locked (self, job, &outcome, &aftermath);
-  /* The next one begins where this one ends, unless only its function returns now. */
-  next = claim_at_locked (self, aftermath.ended ? job->ended_at : 0);
+  next = return_and_claim_locked (self, job, &outcome, &aftermath);
   g_mutex_unlock (&priv->lock);
 
   lp_aftermath_run (self, &aftermath);
   lp_outcome_clear (&outcome);
+
+  return next;
+}
+
+/* Whether the worker that runs JOB may go on with the same function: the first job
+ * in the queue calls it, and could begin if JOB had returned. */
+static gboolean
+goes_on_locked (LpExecutorPrivate *priv, LpJob *job)
+{
+  return priv->queued.length > 0 && occupies (job->place)
+         && priv->running.length + priv->stuck.length <= (guint) priv->workers
+         && lp_job_calls_same (job, g_queue_peek_head (&priv->queued));
+}
+
+/* From within the function of JOB: it has as good as returned with OUTCOME, and
+ * goes on with the job that is returned. NULL: nothing has happened. */
+LpJob *
+lp_executor_return_and_go_on (LpExecutor *self, LpJob *job, LpOutcome *outcome)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+  LpAftermath aftermath;
+  LpJob *next = NULL;
+
+  g_mutex_lock (&priv->lock);
+  if (goes_on_locked (priv, job))
+    next = return_and_claim_locked (self, job, outcome, &aftermath);
+  g_mutex_unlock (&priv->lock);
+
+  if (next != NULL)
+    lp_aftermath_run (self, &aftermath);
 
   return next;
 }

@@ -139,6 +139,8 @@ void        lp_job_follow               (LpJob *self, LpCompletion *completion, 
 LpCompletion *lp_job_drop_waiter        (LpJob *self, LpCompletion *completion);
 void        lp_job_drop_user_data       (LpJob *self);
 gboolean    lp_job_run                  (LpJob *self, LpOutcome *outcome);
+gboolean    lp_job_run_on               (LpJob **job, LpOutcome *outcome);
+gboolean    lp_job_calls_same           (LpJob *self, LpJob *other);
 GError     *lp_job_run_init             (LpFunctions *functions, const char *name, GVariant *parameters);
 LpJob      *lp_job_get_current          (void);
 gboolean    lp_job_is_on_stack          (LpJob *self);

@@ -21,8 +21,9 @@ typedef struct _Frame Frame;
 
 struct _Frame
 {
-  LpJob *job;
+  LpJob *job;                   /* another one after lp_job_take_next() */
   Frame *below;
+  gboolean goes_on;             /* whoever runs it expects that */
 };
 
 static GPrivate top_frame;
@@ -104,33 +105,116 @@ check_outcome (LpJob *self, LpOutcome *outcome)
     }
 }
 
+static gboolean
+run (Frame *frame, LpOutcome *outcome)
+{
+  gboolean deferred;
+
+  *outcome = (LpOutcome) { NULL, NULL };
+
+  g_atomic_int_set (&frame->job->entered, TRUE);
+  g_private_set (&top_frame, frame);
+  run_func (frame->job, outcome);
+  g_private_set (&top_frame, frame->below);
+
+  if (outcome->result != NULL)
+    g_variant_take_ref (outcome->result);
+
+  g_mutex_lock (&frame->job->lock);
+  deferred = frame->job->deferred;
+  g_mutex_unlock (&frame->job->lock);
+
+  if (deferred && outcome->result == NULL && outcome->error == NULL)
+    return FALSE;
+
+  check_outcome (frame->job, outcome);
+  return TRUE;
+}
+
 /* Runs the function on this thread. FALSE: it deferred its end, OUTCOME is
  * empty, and lp_job_return_value() or lp_job_return_error() comes later. */
 gboolean
 lp_job_run (LpJob *self, LpOutcome *outcome)
 {
-  Frame frame = { self, g_private_get (&top_frame) };
-  gboolean deferred;
+  Frame frame = { self, g_private_get (&top_frame), FALSE };
 
-  *outcome = (LpOutcome) { NULL, NULL };
+  return run (&frame, outcome);
+}
 
-  g_atomic_int_set (&self->entered, TRUE);
-  g_private_set (&top_frame, &frame);
-  run_func (self, outcome);
-  g_private_set (&top_frame, frame.below);
+/* The same for a worker that goes on with the next job: the function may do so by
+ * itself. JOB becomes the last one that it ran. */
+gboolean
+lp_job_run_on (LpJob **job, LpOutcome *outcome)
+{
+  Frame frame = { *job, g_private_get (&top_frame), TRUE };
+  gboolean returned = run (&frame, outcome);
 
-  if (outcome->result != NULL)
-    g_variant_take_ref (outcome->result);
+  *job = frame.job;
+  return returned;
+}
 
-  g_mutex_lock (&self->lock);
-  deferred = self->deferred;
-  g_mutex_unlock (&self->lock);
+/* Whether the call of this job is the one of OTHER. */
+gboolean
+lp_job_calls_same (LpJob *self, LpJob *other)
+{
+  if (self->function != NULL)
+    return other->function == self->function;
 
-  if (deferred && outcome->result == NULL && outcome->error == NULL)
-    return FALSE;
+  return self->kind == LP_JOB_FUNC && other->kind == LP_JOB_FUNC && other->func == self->func
+         && other->user_data == self->user_data;
+}
 
-  check_outcome (self, outcome);
-  return TRUE;
+/**
+ * lp_job_take_next:
+ * @self: the job that the calling work function runs
+ * @result: its result
+ *
+ * Inside a work function: goes on with the next job, if that is a call of the
+ * same function with the same user data, and this worker may begin it. Then
+ * @self has ended with @result, as if the function had returned that, and the
+ * function runs the job that it gets as if it had been called with it; what it
+ * returns in the end is the result of the last one.
+ *
+ * It is for short jobs whose function holds something that is expensive to get,
+ * such as the lock of an interpreter. Only workers of an executor of threads that
+ * has no limit of jobs for each go on so.
+ *
+ * Returns: (transfer none) (nullable): the next job, valid until it is passed to
+ *   this function or the work function returns; %NULL: @self goes on, and its
+ *   function returns as ever
+ *
+ * Since: 1.0
+ */
+LpJob *
+lp_job_take_next (LpJob *self, GVariant *result)
+{
+  Frame *frame = g_private_get (&top_frame);
+  g_autoptr (LpJob) held = NULL;
+  LpOutcome outcome = { NULL, NULL };
+  LpJob *next;
+
+  g_return_val_if_fail (LP_IS_JOB (self), NULL);
+  g_return_val_if_fail (result != NULL, NULL);
+
+  if (frame == NULL || frame->job != self || !frame->goes_on)
+    return NULL;
+
+  /* Until the frame has the other one. */
+  held = g_object_ref (self);
+  outcome.result = g_variant_ref (result);
+  check_outcome (self, &outcome);
+  next = lp_executor_return_and_go_on (self->executor, self, &outcome);
+  g_clear_pointer (&outcome.result, g_variant_unref);
+  g_clear_error (&outcome.error);
+
+  if (next == NULL)
+    return NULL;
+
+  frame->job = next;
+  g_atomic_int_set (&next->entered, TRUE);
+  lp_executor_job_begins (next->executor, next);
+
+  return next;
 }
 
 /* Runs the init function of a worker; returns why it failed, or NULL. */

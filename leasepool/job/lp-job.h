@@ -86,6 +86,9 @@ void          lp_job_set_progress    (LpJob      *self,
 LP_AVAILABLE_IN_1_0
 void lp_job_execute      (LpJob *self);
 LP_AVAILABLE_IN_1_0
+LpJob    *lp_job_take_next    (LpJob    *self,
+                               GVariant *result);
+LP_AVAILABLE_IN_1_0
 void lp_job_defer        (LpJob *self);
 LP_AVAILABLE_IN_1_0
 void lp_job_return_value (LpJob    *self,

@@ -194,6 +194,27 @@ class Functions(lptest.TestCase):
         self.assertEqual(self.finish(lease, "call", "any", None).unpack(), ())
         self.assertEqual(self.finish(lease, "call", "any", GLib.Variant("as", ["a"])).unpack(), ["a"])
 
+    def test_function_goes_on_with_the_next_job(self):
+        calls = []
+
+        def both(job, *_):
+            calls.append(job)
+            following = job.take_next(job.props.parameters)
+            return (following or job).props.parameters
+
+        functions = Lp.Functions()
+        functions.add("both", None, None, both)
+        lease = self.start(1, functions=functions, workers_per_pool=1).acquire()
+        gate = self.gate()
+        self.submitted(lease, gate.job())
+        gate.wait_entered()
+        jobs = [Lp.Job.new_for_call("both", GLib.Variant("(i)", (number,))) for number in (1, 2, 3)]
+        for job in jobs:
+            lease.submit(job)
+        gate.open()
+        self.assertEqual([job.wait(lptest.SECONDS).unpack() for job in jobs], [(1,), (2,), (3,)])
+        self.assertEqual(calls, [jobs[0], jobs[2]])
+
     def test_wrong_parameters_name_both_types(self):
         lease = self.start(1, functions=self.table()).acquire()
         with self.assert_lp_error(Lp.Error.INVALID_ARGUMENT, "(i)"):
