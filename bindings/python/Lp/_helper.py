@@ -22,6 +22,7 @@ _LATER_MILLISECONDS = 20
 class Helper:
     def __init__(self):
         self.context = GLib.MainContext.new()
+        self._loop = GLib.MainLoop.new(self.context, False)
         self._posted = collections.deque()
         self._later = collections.deque()
         self._has_later = False
@@ -32,18 +33,27 @@ class Helper:
 
     def _serve(self):
         self.context.push_thread_default()
-        while not self._ending:
-            # What is posted from here on wakes it again.
-            self._is_woken = False
-            while self._posted:
-                func = self._posted.popleft()
-                try:
-                    func()
-                except BaseException:
-                    _logger.exception("A call in the thread of the main context failed")
-                # Neither the function nor what it holds lives until the next one comes.
-                del func
-            self.context.iteration(True)
+        # In C from here on, without the lock of the interpreter: most of what the context does is not for Python. Not
+        # the method that PyGObject adds, which is about signals of the main thread.
+        super(GLib.MainLoop, self._loop).run()
+
+    def _attach(self, source, func, priority=GLib.PRIORITY_DEFAULT):
+        source.set_priority(priority)
+        source.set_callback(func)
+        source.attach(self.context)
+
+    def _run_posted(self, *_user_data):
+        # What is posted from here on wakes it again.
+        self._is_woken = False
+        while self._posted:
+            func = self._posted.popleft()
+            try:
+                func()
+            except BaseException:
+                _logger.exception("A call in the thread of the main context failed")
+            # Neither the function nor what it holds lives until the next one comes.
+            del func
+        return False
 
     def is_current(self):
         return threading.current_thread() is self._thread
@@ -56,7 +66,7 @@ class Helper:
         self._posted.append(func)
         if not self._is_woken:
             self._is_woken = True
-            self.context.wakeup()
+            self._attach(GLib.idle_source_new(), self._run_posted)
 
     def post_later(self, func):
         """The same some milliseconds later. However many there are, the thread is woken once for them."""
@@ -66,30 +76,35 @@ class Helper:
             self.post(self._set_timer)
 
     def _set_timer(self):
-        source = GLib.timeout_source_new(_LATER_MILLISECONDS)
-        source.set_callback(self._post_all_later)
-        source.attach(self.context)
+        self._attach(GLib.timeout_source_new(_LATER_MILLISECONDS), self._run_later)
 
-    def _post_all_later(self, *_user_data):
+    def _run_later(self, *_user_data):
         # What comes from here on needs another timer.
         self._has_later = False
         while self._later:
             self._posted.append(self._later.popleft())
-        return False
+        return self._run_posted()
 
     def call(self, func):
         """Calls the function in the thread and returns what it does. It must not wait for an event loop."""
+        return self._call(func, self.post)
+
+    def call_when_idle(self, func):
+        """The same when the thread has nothing else to do."""
+        return self._call(func, lambda run: self._attach(GLib.idle_source_new(), run, GLib.PRIORITY_DEFAULT_IDLE))
+
+    def _call(self, func, post):
         if self.is_current():
             return func()
         outcome = concurrent.futures.Future()
 
-        def run():
+        def run(*_user_data):
             try:
                 outcome.set_result(func())
             except BaseException as error:
                 outcome.set_exception(error)
 
-        self.post(run)
+        post(run)
         return outcome.result()
 
     def end(self, seconds):
@@ -99,7 +114,7 @@ class Helper:
 
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.context))
         self._ending = True
-        self.context.wakeup()
+        self._attach(GLib.idle_source_new(), lambda *_user_data: self._loop.quit())
         self._thread.join(seconds)
 
 

@@ -42,6 +42,8 @@ class Manager(Lp.Manager):
     # Where the owner context is: in the helper's thread, or the default one, or another.
     _is_served = False
     _is_default = False
+    # Whether somebody has asked for the list of leases, if it is in the helper's.
+    _has_list = False
     _owner_thread = None
     # Whether it runs on worker threads of the library's own.
     _has_threads = False
@@ -100,10 +102,20 @@ class Manager(Lp.Manager):
     def leases(self):
         """A list of the Lp.LeaseInfo of the leases that there are; the list model itself is props.leases."""
         if self._is_served:
-            return _helper.get().call(lambda: list(self.props.leases))
+            return self._served_leases()
         if self._owner_thread not in (None, threading.get_ident()):
             raise RuntimeError("leases is for the thread that started the manager; elsewhere use stats()[\"leases\"]")
         return list(self.props.leases)
+
+    def _served_leases(self):
+        helper = _helper.get()
+        if not self._has_list:
+            # From the first question on every job changes the list: so this is not asked before somebody wants it. It
+            # is filled by what this context has to do then.
+            helper.call(self.get_leases)
+            helper.call_when_idle(lambda: None)
+            self._has_list = True
+        return helper.call(lambda: list(self.props.leases))
 
     def stats(self):
         """The statistics as a dict."""
@@ -170,8 +182,10 @@ class Manager(Lp.Manager):
         cancellable = Gio.Cancellable()
 
         def begin(ready):
-            # The list is filled from the first question on: that is now.
-            self.get_leases()
+            # The list is filled from the first question on. Where nobody but this thread iterates the context, that is
+            # now.
+            if not self._is_served:
+                self.get_leases()
             super(Manager, self).start_async(cancellable, ready)
 
         await wait(
