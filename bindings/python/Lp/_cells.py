@@ -25,23 +25,46 @@ _job = contextvars.ContextVar("leasepool_job", default=None)
 def current_job():
     """The Lp.Job that runs the calling function of lease.run() and the like, or None: it has a cancellable, and takes
     progress. Also in a worker process that ran for lease.run(): that is the only job there."""
+    job = _job.get()
+    if job is not None:
+        return job._as_job()
     worker = sys.modules.get("_leasepool_worker._python_worker")
-    return _job.get() or (worker and worker.current_job())
+    return worker and worker.current_job()
 
 
-class ThreadCell:
+class _Cell:
+    can_tell = False
+
+    def error(self, _error):
+        return None
+
+    def forget(self):
+        """Nobody waits for the job any more."""
+
+
+class ThreadCell(_Cell):
     """A call of a function in a worker thread of this process; the very value, or the very exception."""
 
     can_tell = True
 
     def __init__(self, func, args, kwargs, keeps_state=False):
         self._keeps_state = keeps_state
-        self.returns = None  # to be called in the worker when the function has ended, and before the job has
+        self.returns = None  # to be called in the worker when the function has ended, and the job has or is about to
         self._work = (func, args, kwargs)
         self._context = contextvars.copy_context()
         self._value = self._error = None
 
     def run(self, job, *_user_data):
+        """The function of an Lp.Job."""
+        try:
+            if not self.call(job):
+                raise to_error(self._error) from None
+        finally:
+            self.tell()
+        return _UNIT
+
+    def call(self, job):
+        """Whether the function returned, and did not raise."""
         if self._keeps_state:
             _thread_state.keep()
         context, self._context = self._context, None
@@ -49,18 +72,22 @@ class ThreadCell:
             self._value = context.run(self._call, job)
         except BaseException as error:
             self._error = without_own_frames(error)
-            raise to_error(error) from None
-        finally:
-            returns, self.returns = self.returns, None
-            if returns is not None:
-                returns()
-        return _UNIT
+            return False
+        return True
 
     def _call(self, job):
         _job.set(job)
         func, args, kwargs = self._work
         self._work = None
         return func(*args, **kwargs)
+
+    def forget(self):
+        self.returns = None
+
+    def tell(self):
+        returns, self.returns = self.returns, None
+        if returns is not None:
+            returns()
 
     def value(self, _variant):
         value, self._value = self._value, None
@@ -72,10 +99,8 @@ class ThreadCell:
         return original if (error.domain, error.code) == ("lp-error-quark", Lp.Error.FAILED) else None
 
 
-class ProcessCell:
+class ProcessCell(_Cell):
     """A call of a function in a worker process of Python's, whose results have the key."""
-
-    can_tell = False
 
     def __init__(self, key):
         self._key = key
@@ -87,16 +112,11 @@ class ProcessCell:
         return _pickle.error(error, self._key)
 
 
-class PlainCell:
+class PlainCell(_Cell):
     """A named function or a command."""
-
-    can_tell = False
 
     def value(self, variant):
         return unpack_result(variant)
-
-    def error(self, _error):
-        return None
 
 
 PLAIN = PlainCell()
@@ -115,16 +135,21 @@ def _check_function(func):
         _refuse_coroutine(func)
 
 
+def check(func):
+    """The function can be called in a worker."""
+    if type(func) is not _PLAIN_FUNCTION:
+        _check_function(func)
+    elif func.__code__.co_flags & _CO_COROUTINE:
+        _refuse_coroutine(func)
+
+
 def new_job(manager, func, args, kwargs):
     """The job that calls the function on an executor of the manager, and its cell. A job is itself."""
     if isinstance(func, Lp.Job):
         if args or kwargs:
             raise TypeError("an Lp.Job has its arguments already")
         return func, func._cell
-    if type(func) is not _PLAIN_FUNCTION:
-        _check_function(func)
-    elif func.__code__.co_flags & _CO_COROUTINE:
-        _refuse_coroutine(func)
+    check(func)
     if manager is not None and _process.is_process(manager):
         job, key = _process.new_job(manager, func, args, kwargs)
         return job, ProcessCell(key)

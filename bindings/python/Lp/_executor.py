@@ -20,12 +20,16 @@ class JobFuture(concurrent.futures.Future):
 
     def __init__(self, job):
         super().__init__()
-        self.job = job
+        self._job = job
         self._guard = threading.Lock()
         self._is_settled = False  # (_guard)
 
+    @property
+    def job(self):
+        return self._job._as_job()
+
     def running(self):
-        return not self.done() and self.job.get_state() == Lp.JobState.RUNNING
+        return not self.done() and self._job.get_state() == Lp.JobState.RUNNING
 
     def cancel(self):
         if not self._settle(lambda: super(JobFuture, self).cancel() and self.set_running_or_notify_cancel()):
@@ -46,6 +50,7 @@ class JobFuture(concurrent.futures.Future):
         self.job.wait_async(None, lambda job, result, *_: self._ended(cell, lambda: job.wait_finish(result)))
 
     def _ended(self, cell, finish):
+        cell.forget()
         try:
             value = outcome(cell, finish)
         except JobCancelledError:

@@ -21,6 +21,9 @@ class Job(Lp.Job):
     # Of a job of manager.new_job() another one.
     _cell = PLAIN
 
+    def _as_job(self):
+        return self
+
     @staticmethod
     def new_for_command(argv, input=None):
         """The input may be bytes."""

@@ -5,14 +5,16 @@
 from gi.overrides import override
 from gi.repository import Gio, GLib
 
+from . import _native
 from ._attributes import readable
 from ._base import MODULE, Lp
-from ._cells import PLAIN, new_job
+from ._cells import PLAIN, check, new_job
 from ._errors import from_glib, translated
 from ._executor import LeaseExecutor, watch
 from ._loop import wait
 from ._outcome import accept_and_wait
 from ._settings import seconds as check_seconds
+from ._thread_job import ThreadJob
 from ._values import to_parameters
 
 
@@ -55,15 +57,36 @@ class Lease(Lp.Lease):
 
     # Work
 
+    # The address of a lease of worker threads of the library's own; None: not asked yet; 0: it is another one.
+    _pointer = None
+
+    def _find_pointer(self):
+        manager = self.dup_manager()
+        self._pointer = _native.pointer_of(self) if manager is not None and manager._has_threads else 0
+        return self._pointer
+
+    def _new_job(self, func, args, kwargs):
+        pointer = self._pointer
+        if pointer is None:
+            pointer = self._find_pointer()
+        if pointer == 0 or isinstance(func, Lp.Job):
+            return new_job(self.dup_manager(), func, args, kwargs)
+        check(func)
+        job = ThreadJob(func, args, kwargs)
+        return job, job
+
     def _accept(self, func, args, kwargs):
-        job, cell = new_job(self.dup_manager(), func, args, kwargs)
+        job, cell = self._new_job(func, args, kwargs)
         self._submit(job)
         return job, cell
 
     def _submit(self, job):
         # As translated(), at the cost of a try.
         try:
-            super().submit(job)
+            if isinstance(job, ThreadJob):
+                job.submit(self, self._pointer)
+            else:
+                super().submit(job)
         except GLib.Error as error:
             raise from_glib(error) from None
 
@@ -76,7 +99,7 @@ class Lease(Lp.Lease):
 
     async def run(self, fn, /, *args, **kwargs):
         """Runs fn(*args, **kwargs) on the executor and returns what it returns, or raises what it raises."""
-        return await accept_and_wait(self._submit, *new_job(self.dup_manager(), fn, args, kwargs))
+        return await accept_and_wait(self._submit, *self._new_job(fn, args, kwargs))
 
     async def call(self, name, signature=None, *values):
         """Calls a named function: await lease.call("add", "(ii)", 20, 22)."""

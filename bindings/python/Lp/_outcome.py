@@ -142,8 +142,7 @@ class _JobCall:
         return Parcel(lambda: outcome(self.cell, self.job._finish), None).open()
 
     def close(self):
-        if self.cell.can_tell:
-            self.cell.returns = None
+        self.cell.forget()
 
 
 async def _wait_for_call(call):
@@ -160,6 +159,13 @@ async def _wait_for_call(call):
         del call
 
 
+async def _wait_in_context(job, cell):
+    try:
+        return await wait_for_job(job, cell)
+    finally:
+        cell.forget()
+
+
 def accept_and_wait(accept, job, cell):
     """Has accept(job) accept the job, and returns a coroutine that waits for it; its cancellation cancels the job."""
     import asyncio
@@ -168,7 +174,7 @@ def accept_and_wait(accept, job, cell):
     inbox = _inbox_of(loop)
     if inbox is None:
         accept(job)
-        return wait_for_job(job, cell)
+        return _wait_in_context(job, cell)
     call = _JobCall(job, cell, loop, inbox)
     try:
         accept(job)

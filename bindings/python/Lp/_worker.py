@@ -33,10 +33,17 @@ class Worker(Lp.Worker):
 # Functions
 
 
-def to_error(error):
+def error_text(error):
     name = type(error).__name__
-    text = f"{error}"
-    return GLib.Error.new_literal(Lp.error_quark(), as_text(f"{name}: {text}" if text else name), Lp.Error.FAILED)
+    try:
+        text = f"{error}"
+    except Exception:
+        text = "its text cannot be had"
+    return as_text(f"{name}: {text}" if text else name)
+
+
+def to_error(error):
+    return GLib.Error.new_literal(Lp.error_quark(), error_text(error), Lp.Error.FAILED)
 
 
 def _guarded(name, func):

@@ -19,6 +19,11 @@ class Marker(Exception):
     pass
 
 
+class Unspeakable(Exception):
+    def __str__(self):
+        raise Marker
+
+
 def fail(error):
     raise error  # the line that a traceback names
 
@@ -38,7 +43,7 @@ async def test_values_come_back_as_they_are(manager):
 
 @pytest.mark.parametrize("error", [
     Marker("x"), KeyError(), StopIteration(3), GLib.Error("text", "domain", 3), TimeoutError("mine"), SystemExit(3),
-    KeyboardInterrupt(), asyncio.CancelledError("mine")], ids=lambda error: type(error).__name__)
+    KeyboardInterrupt(), asyncio.CancelledError("mine"), Unspeakable()], ids=lambda error: type(error).__name__)
 async def test_exceptions_come_back_as_they_were_raised(manager, error):
     async with await manager.acquire() as lease:
         future = lease.submit(fail, error)
@@ -289,6 +294,44 @@ async def test_current_job(manager):
         assert await lease.run(work) == ("me", 0.5, "half", False)
 
 
+async def test_a_worker_goes_on_from_one_function_to_the_next(managers):
+    """As a burst of short calls has it: each of them has its own job, context, and end."""
+    variable = contextvars.ContextVar("variable")
+
+    def work(number):
+        job = Lp.current_job()
+        jobs.append(job)
+        if number % 3 == 0:
+            raise Marker(number)
+        return number, variable.get(), job.get_state()
+
+    async def run(number):
+        variable.set(number)
+        return await lease.run(work, number)
+
+    jobs = []
+    manager = managers(max_pools=1, workers_per_pool=1)
+    async with manager, await manager.acquire() as lease:
+        with lpcase.closed_gate() as gate:
+            first = asyncio.ensure_future(lease.run(gate))
+            await gate.wait_entered()
+            tasks = [asyncio.ensure_future(run(number)) for number in range(10)]
+            await lpcase.until(lambda: lease.pending_jobs == 11, "all are queued")
+            gate.open()
+            await first
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    for number, outcome in enumerate(outcomes):
+        if number % 3 == 0:
+            assert isinstance(outcome, Marker) and outcome.args == (number,)
+        else:
+            assert outcome == (number, number, Lp.JobState.RUNNING)
+    assert len(set(jobs)) == 10
+    assert [job.state for job in jobs] == [Lp.JobState.SUCCEEDED if n % 3 else Lp.JobState.FAILED for n in range(10)]
+    assert all(job.ended_at <= following.started_at for job, following in zip(jobs, jobs[1:]))
+    stats = manager.stats()
+    assert (stats["jobs_succeeded"], stats["jobs_failed"]) == (7, 4)
+
+
 async def test_process_backend_without_functions_of_python(managers):
     manager = managers(backend="process", function_module=lpcase.FUNCTIONS_MODULE)
     async with manager:
@@ -314,6 +357,37 @@ async def test_nothing_is_kept(manager):
     await use()
     del thing
     await lpcase.until(lambda: gc.collect() is not None and gone() is None, "arguments and results are freed")
+
+
+async def test_nothing_is_kept_of_what_never_runs(manager):
+    class Thing:
+        pass
+
+    thing = Thing()
+    gone = weakref.ref(thing)
+
+    async def use():
+        lease = await manager.acquire()
+        with lpcase.closed_gate() as gate:
+            running = [asyncio.ensure_future(lease.run(gate)) for _ in range(2)]
+            await gate.wait_entered()
+            await gate.wait_entered()
+            future = lease.submit(id, thing)
+            task = asyncio.ensure_future(lease.run(id, thing))
+            await lpcase.until(lambda: lease.pending_jobs == 4, "they are queued")
+            future.cancel()
+            task.cancel()
+            await asyncio.wait([task])
+            gate.open()
+            await asyncio.gather(*running)
+        await lease.release()
+        for refused in (lambda: lease.submit(id, thing), lambda: lease.run(id, thing)):
+            with pytest.raises(Lp.LeaseExpiredError):
+                await refused()
+
+    await use()
+    del thing
+    await lpcase.until(lambda: gc.collect() is not None and gone() is None, "the arguments are freed")
 
 
 # Threads

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Copyright 2026 The leasepool authors
+"""The job of a function that a worker thread of the library runs for a lease: made, submitted and run past PyGObject.
+
+All of them have one function in C, and so a worker goes on from one to the next: it has the lock of the interpreter
+once for as many as there are.
+"""
+
+from . import _native
+from ._base import Lp
+from ._cells import ThreadCell
+from ._worker import error_text
+
+_waiting = {}  # address of a job: the job, while no worker has begun it; with the lock of the interpreter
+
+
+class ThreadJob(ThreadCell):
+    """Stands for an Lp.Job, of which there is a wrapper as soon as somebody wants more of it than its state."""
+
+    _wrapper = None
+
+    def __init__(self, func, args, kwargs):
+        super().__init__(func, args, kwargs, keeps_state=True)
+        self._pointer = _native.new_job_for_func(_run, None, None)
+
+    def __del__(self):
+        _native.unref(self._pointer)
+
+    def __getattr__(self, name):
+        return getattr(self._as_job(), name)
+
+    def _as_job(self):
+        if self._wrapper is None:
+            self._wrapper = _native.wrapper_of(self._pointer)
+        return self._wrapper
+
+    def get_state(self):
+        return _native.get_state(self._pointer)
+
+    def submit(self, lease, address):
+        _waiting[self._pointer] = self
+        if not _native.submit(address, self._pointer, None):
+            self._submit_again(lease)
+
+    def _submit_again(self, lease):
+        """It was refused, and is as new. Once more, to be told why."""
+        try:
+            Lp.Lease.submit(lease, self._as_job())
+        except BaseException:
+            self.forget()
+            raise
+
+    def forget(self):
+        """It has ended or was cancelled: if no worker has begun it, none will."""
+        super().forget()
+        _waiting.pop(self._pointer, None)
+
+
+def _run_one(pointer, result, error):
+    """The job to go on with, or None."""
+    job = _waiting.pop(pointer, None)
+    if job is None:
+        _native.return_error(error, Lp.Error.FAILED, "Nobody waits for the function any more")
+        return None
+    following = None
+    if not job.call(job):
+        _native.return_error(error, Lp.Error.FAILED, error_text(job._error))
+    else:
+        following = _native.take_next(pointer, _native.UNIT)
+        if following is None:
+            _native.return_unit(result)
+    # One that a next one follows has ended, any other is about to.
+    job.tell()
+    return following
+
+
+@_native.job_func
+def _run(pointer, result, _user_data, error):
+    while pointer is not None:
+        pointer = _run_one(pointer, result, error)
+
+
+# Workers call it until the very end.
+_native.keep(_run)
