@@ -33,7 +33,10 @@ def current_job():
 
 
 class _Cell:
+    # Whether the worker says that its function returns, before the end of the job is known.
     can_tell = False
+    # Whether value(None) is the value, once the job has succeeded.
+    has_value = False
 
     def error(self, _error):
         return None
@@ -45,7 +48,7 @@ class _Cell:
 class ThreadCell(_Cell):
     """A call of a function in a worker thread of this process; the very value, or the very exception."""
 
-    can_tell = True
+    can_tell = has_value = True
 
     def __init__(self, func, args, kwargs, keeps_state=False):
         self._keeps_state = keeps_state
@@ -106,7 +109,7 @@ class ProcessCell(_Cell):
         self._key = key
 
     def value(self, variant):
-        return _pickle.result(variant, self._key)
+        return _pickle.result(_pickle.data_of(variant), self._key)
 
     def error(self, error):
         return _pickle.error(error, self._key)

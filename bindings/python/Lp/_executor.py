@@ -8,7 +8,7 @@ import threading
 from . import _helper
 from ._base import Lp
 from ._errors import JobCancelledError, without_own_frames
-from ._outcome import outcome
+from ._outcome import has_ended, outcome_of
 
 
 class JobFuture(concurrent.futures.Future):
@@ -18,11 +18,16 @@ class JobFuture(concurrent.futures.Future):
     comes back.
     """
 
-    def __init__(self, job):
+    def __init__(self, job, cell):
+        """Before the job is accepted."""
         super().__init__()
         self._job = job
+        self._cell = cell
+        if cell.can_tell:
+            cell.returns = self._tell
         self._guard = threading.Lock()
         self._is_settled = False  # (_guard)
+        self._is_watched = False  # (the helper's thread)
 
     @property
     def job(self):
@@ -34,7 +39,8 @@ class JobFuture(concurrent.futures.Future):
     def cancel(self):
         if not self._settle(lambda: super(JobFuture, self).cancel() and self.set_running_or_notify_cancel()):
             return self.cancelled()
-        self.job.cancel()
+        self._job.cancel()
+        self._cell.forget()
         return True
 
     def _settle(self, tell):
@@ -45,14 +51,38 @@ class JobFuture(concurrent.futures.Future):
         tell()
         return True
 
-    def wait_for(self, cell):
-        """In the helper's thread: the end of the job settles the future."""
-        self.job.wait_async(None, lambda job, result, *_: self._ended(cell, lambda: job.wait_finish(result)))
-
-    def _ended(self, cell, finish):
-        cell.forget()
+    def _tell(self):
+        """In the worker, whose function has returned or is about to."""
         try:
-            value = outcome(cell, finish)
+            _helper.get().post(self._look)
+        except RuntimeError:
+            # The interpreter ends.
+            pass
+
+    def _look(self):
+        """In the helper's thread, as the others."""
+        if has_ended(self._job):
+            self._ended()
+        else:
+            self._watch()
+
+    def _watch(self):
+        if not self._is_settled and not self._is_watched:
+            self._is_watched = True
+            self._job._call_at_end(self._ended)
+
+    def follow(self):
+        """Its job was accepted: the end of it settles the future."""
+        helper = _helper.get()
+        if self._cell.can_tell:
+            helper.post_later(self._watch)
+        else:
+            helper.post(self._watch)
+
+    def _ended(self):
+        self._cell.forget()
+        try:
+            value = outcome_of(self._job, self._cell)
         except JobCancelledError:
             self._settle(lambda: super(JobFuture, self).cancel() and self.set_running_or_notify_cancel())
         except BaseException as error:
@@ -66,10 +96,11 @@ class JobFuture(concurrent.futures.Future):
         setter(value)
 
 
-def watch(job, cell):
-    """The future of a job that was submitted."""
-    future = JobFuture(job)
-    _helper.get().post(lambda: future.wait_for(cell))
+def accept_and_follow(accept, job, cell):
+    """Has accept(job) accept the job, and returns its future."""
+    future = JobFuture(job, cell)
+    accept(job)
+    future.follow()
     return future
 
 

@@ -12,7 +12,7 @@ from ._attributes import readable, settings
 from ._base import MODULE, Lp
 from ._cells import PLAIN, new_job
 from ._errors import translated
-from ._executor import watch
+from ._executor import accept_and_follow
 from ._lease import Done
 from ._loop import call_in, check_loop, context_of, wait
 from ._outcome import accept_and_wait
@@ -164,9 +164,7 @@ class Grinder(Lp.Grinder):
     def submit_from_thread(self, fn, /, *args, owner="item", **kwargs):
         """Accepts fn(*args, **kwargs), in any thread, and returns its concurrent.futures.Future."""
         _check_name(owner)
-        job, cell = new_job(self.manager, fn, args, kwargs)
-        self._accept(job)
-        return watch(job, cell)
+        return accept_and_follow(self._accept, *new_job(self.manager, fn, args, kwargs))
 
     # Room
 

@@ -21,8 +21,22 @@ class Job(Lp.Job):
     # Of a job of manager.new_job() another one.
     _cell = PLAIN
 
+    # What a NativeJob has, too.
+
     def _as_job(self):
         return self
+
+    def _submit_to(self, lease, _address):
+        Lp.Lease.submit(lease, self)
+
+    def _wait_for(self, seconds):
+        try:
+            super().wait(seconds, None)
+        except GLib.Error:
+            pass
+
+    def _call_at_end(self, func):
+        self.wait_async(None, lambda *_: func())
 
     @staticmethod
     def new_for_command(argv, input=None):

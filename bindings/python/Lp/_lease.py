@@ -5,17 +5,22 @@
 from gi.overrides import override
 from gi.repository import Gio, GLib
 
-from . import _native
 from ._attributes import readable
 from ._base import MODULE, Lp
 from ._cells import PLAIN, check, new_job
 from ._errors import from_glib, translated
-from ._executor import LeaseExecutor, watch
+from ._executor import LeaseExecutor, accept_and_follow
 from ._loop import wait
 from ._outcome import accept_and_wait
 from ._settings import seconds as check_seconds
-from ._thread_job import ThreadJob
 from ._values import to_parameters
+
+try:
+    from ._makers import find_maker
+except (AttributeError, ImportError):
+    # This PyGObject has no interface for programs in C, or Python no ctypes.
+    def find_maker(_manager, _lease):
+        return False, None
 
 
 class Done:
@@ -57,45 +62,37 @@ class Lease(Lp.Lease):
 
     # Work
 
-    # The address of a lease of worker threads of the library's own; None: not asked yet; 0: it is another one.
-    _pointer = None
+    # How jobs are made for it past PyGObject, and its address; None: it was not asked yet, False: not so.
+    _make_job = _address = None
 
-    def _find_pointer(self):
+    def _find_maker(self):
         manager = self.dup_manager()
-        self._pointer = _native.pointer_of(self) if manager is not None and manager._has_threads else 0
-        return self._pointer
+        self._make_job, self._address = find_maker(manager, self) if manager is not None else (False, None)
+        return self._make_job
 
     def _new_job(self, func, args, kwargs):
-        pointer = self._pointer
-        if pointer is None:
-            pointer = self._find_pointer()
-        if pointer == 0 or isinstance(func, Lp.Job):
+        make = self._make_job
+        if make is None:
+            make = self._find_maker()
+        if make is False or isinstance(func, Lp.Job):
             return new_job(self.dup_manager(), func, args, kwargs)
         check(func)
-        job = ThreadJob(func, args, kwargs)
+        job = make(func, args, kwargs)
         return job, job
-
-    def _accept(self, func, args, kwargs):
-        job, cell = self._new_job(func, args, kwargs)
-        self._submit(job)
-        return job, cell
 
     def _submit(self, job):
         # As translated(), at the cost of a try.
         try:
-            if isinstance(job, ThreadJob):
-                job.submit(self, self._pointer)
-            else:
-                super().submit(job)
+            job._submit_to(self, self._address)
         except GLib.Error as error:
             raise from_glib(error) from None
 
     def submit(self, fn, /, *args, **kwargs):
         """Submits fn(*args, **kwargs) and returns its concurrent.futures.Future; an Lp.Job is submitted as in C."""
         if isinstance(fn, Lp.Job):
-            self._accept(fn, args, kwargs)
+            self._submit(self._new_job(fn, args, kwargs)[0])
             return True
-        return watch(*self._accept(fn, args, kwargs))
+        return accept_and_follow(self._submit, *self._new_job(fn, args, kwargs))
 
     async def run(self, fn, /, *args, **kwargs):
         """Runs fn(*args, **kwargs) on the executor and returns what it returns, or raises what it raises."""

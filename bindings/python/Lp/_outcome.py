@@ -3,8 +3,8 @@
 """How a job ended, as a value or an exception, and waiting for that in a coroutine.
 
 How it ended is known to C alone. C tells it in the main context of the helper's thread, which is two hops away from the
-worker. A function in a thread of this process says by itself that it returns, one hop away; C is asked then. What does
-not return soon is waited for in C, too: it may be cancelled in the queue, or abandoned.
+worker. A function in a thread of this process says by itself that it has returned, or is about to, one hop away; C is
+asked then. What does not return soon is waited for in C, too: it may be cancelled in the queue, or abandoned.
 """
 
 import collections
@@ -35,6 +35,17 @@ def outcome(cell, finish):
         raise problem
     finally:
         del problem
+
+
+def outcome_of(job, cell):
+    """What a job that has ended gives."""
+    if cell.has_value and job.get_state() == Lp.JobState.SUCCEEDED:
+        return cell.value(None)
+    return outcome(cell, job._finish)
+
+
+def has_ended(job):
+    return job.get_state() >= Lp.JobState.SUCCEEDED
 
 
 class _Inbox:
@@ -78,7 +89,7 @@ def _inbox_of(loop):
 class _JobCall:
     """A job that a coroutine waits for."""
 
-    __slots__ = ("job", "cell", "loop", "future", "_inbox", "_looks")
+    __slots__ = ("job", "cell", "loop", "future", "_inbox", "_has_waited")
 
     def __init__(self, job, cell, loop, inbox):
         self.job = job
@@ -86,9 +97,10 @@ class _JobCall:
         self.loop = loop
         self.future = loop.create_future()
         self._inbox = inbox
-        self._looks = 0
+        self._has_waited = False
         if cell.can_tell:
-            cell.returns = self._returns
+            # In the worker, which does not need to wait for anybody.
+            cell.returns = self._tell
 
     def begin(self):
         """The job has been accepted."""
@@ -98,48 +110,33 @@ class _JobCall:
         else:
             helper.post(self._watch)
 
-    def _returns(self):
-        """In the worker, which does not need to wait for anybody."""
-        self._inbox.put(self)
-
     def _watch(self):
         """In the thread of the helper."""
         if not self.future.done():
-            self.job.wait_async(None, self._ended)
+            self.job._call_at_end(self._tell)
 
-    def _ended(self, _job, result, *_user_data):
+    def _tell(self):
         self._inbox.put(self)
 
     def look(self):
         """In the loop. The worker has said that its function returns, just now, or C that the job has ended."""
         if self.future.done():
             return
-        if self._has_ended():
+        if has_ended(self.job):
             self.future.set_result(None)
             return
-        self._looks += 1
-        if self._looks == 1:
-            self.loop.call_soon(self.look)
-        elif self._looks == 2:
-            self._wait_a_moment()
+        if not self._has_waited:
+            self._has_waited = True
+            self.job._wait_for(_MOMENT)
+            if has_ended(self.job):
+                self.future.set_result(None)
         # Else the worker was stopped in between, and C tells.
-
-    def _has_ended(self):
-        return self.job.get_state() >= Lp.JobState.SUCCEEDED
-
-    def _wait_a_moment(self):
-        try:
-            self.job.wait(_MOMENT)
-        except GLib.Error:
-            pass
-        if self._has_ended():
-            self.future.set_result(None)
 
     def give(self):
         """What the job has given; after its end."""
-        if self.cell.can_tell and self.job.get_state() == Lp.JobState.SUCCEEDED:
+        if self.cell.has_value and self.job.get_state() == Lp.JobState.SUCCEEDED:
             return self.cell.value(None)
-        return Parcel(lambda: outcome(self.cell, self.job._finish), None).open()
+        return Parcel(lambda: outcome_of(self.job, self.cell), None).open()
 
     def close(self):
         self.cell.forget()

@@ -84,26 +84,35 @@ def _from_file(chunks):
         os.close(fd)
 
 
-def _to_bytes(chunks):
-    if hasattr(os, "memfd_create") and sum(map(len, chunks)) >= _LARGE:
-        return _from_file(chunks)
-    return GLib.Bytes.new(b"".join(chunks))
+def is_large(chunks):
+    """Whether they are better in a file."""
+    return hasattr(os, "memfd_create") and sum(map(len, chunks)) >= _LARGE
 
 
-def _dump(value, pickler, key, kind):
+def _to_variant(chunks, kind):
+    data = _from_file(chunks) if is_large(chunks) else GLib.Bytes.new(b"".join(chunks))
+    return GLib.Variant.new_from_bytes(kind, data, True)
+
+
+def _dump(value, pickler, key=b""):
     chunks = _Chunks([key])
     pickler(chunks, _PROTOCOL).dump(value)
-    return GLib.Variant.new_from_bytes(kind, _to_bytes(chunks), True)
+    return chunks
 
 
-def dump_parameters(value, pickler=pickle.Pickler):
-    """The value as the parameters (ay) of a named function; raises what pickle does."""
-    return _dump(value, pickler, b"", _PARAMETERS)
+def as_parameters(chunks):
+    """Those of a named function, (ay)."""
+    return _to_variant(chunks, _PARAMETERS)
+
+
+def dump_parameters(value):
+    """The value as the parameters of a named function; raises what pickle does."""
+    return as_parameters(_dump(value, pickle.Pickler))
 
 
 def dump_result(value, key):
     """The value as a GLib.Variant of type ay, behind the key; raises what pickle does."""
-    return _dump(value, pickle.Pickler, key, _BYTES)
+    return _to_variant(_dump(value, pickle.Pickler, key), _BYTES)
 
 
 def data_of(variant):
@@ -192,10 +201,10 @@ def error(glib_error, key):
     return exception
 
 
-def result(variant, key):
+def result(data, key):
     """The value that a function returned in a worker."""
     try:
-        return _load_with_key(data_of(variant), key)
+        return _load_with_key(data, key)
     except Exception as problem:
         raise RemoteException(f"The result of the worker cannot be read: {text_of(problem)}") from problem
 
@@ -206,7 +215,7 @@ def result(variant, key):
 def _reason(value, pickler):
     """Why the value cannot be sent; None: it can."""
     try:
-        dump_parameters(value, pickler)
+        _dump(value, pickler)
     except Exception as problem:
         return text_of(problem)
     return None
@@ -226,9 +235,9 @@ def _explain(func, args, kwargs, pickler, problem):
     return TypeError(f"The arguments of “{name}” cannot be sent to a worker process: {text_of(problem)}")
 
 
-def dump_call(func, args, kwargs, pickler):
-    """A call as the parameters of a named function; raises TypeError for what cannot be sent."""
+def pickle_call(func, args, kwargs, pickler):
+    """A call as a list of bytes, for as_parameters(); raises TypeError for what cannot be sent."""
     try:
-        return dump_parameters((func, args, kwargs), pickler)
+        return _dump((func, args, kwargs), pickler)
     except Exception as problem:
         raise _explain(func, args, kwargs, pickler, problem) from problem

@@ -64,7 +64,7 @@ def _dump_initializer(initializer, initargs):
     """The bytes of a call, made here: what cannot be sent is known before anything starts."""
     if initializer is None:
         return None
-    return _pickle.data_of(_pickle.dump_call(initializer, initargs, {}, _preparation.pickler_of_main()))
+    return b"".join(_pickle.pickle_call(initializer, initargs, {}, _preparation.pickler_of_main()))
 
 
 class _ReadyMade:
@@ -163,5 +163,5 @@ def new_job(manager, func, args, kwargs):
         raise ValueError(f"The workers of this manager run named functions only, not “{_pickle.name_of(func)}”: those of"
                          " Lp.Manager(backend=\"process\", ...) without worker_argv, function_module,"
                          " worker_init_function and executor_type run any")
-    parameters = _pickle.dump_call(func, args, kwargs, chosen.pickler)
-    return Lp.Job.new_for_call(_pickle.RUN, parameters), chosen.key
+    chunks = _pickle.pickle_call(func, args, kwargs, chosen.pickler)
+    return Lp.Job.new_for_call(_pickle.RUN, _pickle.as_parameters(chunks)), chosen.key

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Copyright 2026 The leasepool authors
-"""The job of a function that a worker thread of the library runs for a lease: made, submitted and run past PyGObject.
+"""The job of a function that a worker thread of the library runs for a lease.
 
 All of them have one function in C, and so a worker goes on from one to the next: it has the lock of the interpreter
 once for as many as there are.
@@ -9,43 +9,21 @@ once for as many as there are.
 from . import _native
 from ._base import Lp
 from ._cells import ThreadCell
+from ._native_job import NativeJob
 from ._worker import error_text
 
 _waiting = {}  # address of a job: the job, while no worker has begun it; with the lock of the interpreter
 
 
-class ThreadJob(ThreadCell):
-    """Stands for an Lp.Job, of which there is a wrapper as soon as somebody wants more of it than its state."""
-
-    _wrapper = None
-
+class ThreadJob(NativeJob, ThreadCell):
     def __init__(self, func, args, kwargs):
-        super().__init__(func, args, kwargs, keeps_state=True)
         self._pointer = _native.new_job_for_func(_run, None, None)
+        super().__init__(func, args, kwargs, keeps_state=True)
 
-    def __del__(self):
-        _native.unref(self._pointer)
-
-    def __getattr__(self, name):
-        return getattr(self._as_job(), name)
-
-    def _as_job(self):
-        if self._wrapper is None:
-            self._wrapper = _native.wrapper_of(self._pointer)
-        return self._wrapper
-
-    def get_state(self):
-        return _native.get_state(self._pointer)
-
-    def submit(self, lease, address):
+    def _submit_to(self, lease, address):
         _waiting[self._pointer] = self
-        if not _native.submit(address, self._pointer, None):
-            self._submit_again(lease)
-
-    def _submit_again(self, lease):
-        """It was refused, and is as new. Once more, to be told why."""
         try:
-            Lp.Lease.submit(lease, self._as_job())
+            super()._submit_to(lease, address)
         except BaseException:
             self.forget()
             raise
@@ -53,7 +31,8 @@ class ThreadJob(ThreadCell):
     def forget(self):
         """It has ended or was cancelled: if no worker has begun it, none will."""
         super().forget()
-        _waiting.pop(self._pointer, None)
+        if _waiting.pop(self._pointer, None) is not None:
+            self._work = self._context = None
 
 
 def _run_one(pointer, result, error):

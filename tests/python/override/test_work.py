@@ -332,6 +332,20 @@ async def test_a_worker_goes_on_from_one_function_to_the_next(managers):
     assert (stats["jobs_succeeded"], stats["jobs_failed"]) == (7, 4)
 
 
+async def test_where_pygobject_has_no_interface_for_c(manager, monkeypatch):
+    monkeypatch.setattr("gi.overrides.Lp._lease.find_maker", lambda _manager, _lease: (False, None))
+    async with await manager.acquire() as lease:
+        assert await lease.run(divmod, 17, 5) == (3, 2)
+        with pytest.raises(Marker):
+            await lease.run(fail, Marker())
+        assert isinstance(await lease.run(Lp.current_job), Lp.Job)
+        future = lease.submit(pow, 2, 10)
+        assert await asyncio.wrap_future(future) == 1024
+        assert isinstance(future.job, Lp.Job)
+    with pytest.raises(Lp.LeaseExpiredError):
+        await lease.run(divmod, 17, 5)
+
+
 async def test_process_backend_without_functions_of_python(managers):
     manager = managers(backend="process", function_module=lpcase.FUNCTIONS_MODULE)
     async with manager:
