@@ -7,10 +7,13 @@ concurrent.futures, in the same event loop, in turns.
 It takes the variables of the other benchmarks, and prints rows as they do; see lp-bench.h and lp-bench.c."""
 
 import asyncio
+import collections
 import concurrent.futures
 import os
+import queue
 import statistics
 import sys
+import threading
 import time
 
 import gi
@@ -22,7 +25,6 @@ ROUNDS = int(os.environ.get("LP_BENCH_ROUNDS", 7))
 SCALE = float(os.environ.get("LP_BENCH_SCALE", 1))
 ONLY = os.environ.get("LP_BENCH_ONLY", "")
 WORKERS = 2
-UNIT = GLib.Variant("()", ())
 # The methods of C, without what the overrides add.
 LEASE_SUBMIT = Lp.Lease.__mro__[1].submit
 JOB_WAIT = Lp.Job.__mro__[1].wait
@@ -72,15 +74,61 @@ async def compare(measure, count, in_flight, ours, peer, peer_name, goal=None):
           flush=True)
 
 
-def make_call():
-    return Lp.Job.new_for_func(lambda _job, *_user_data: UNIT)
-
-
 def make_named_call():
     return Lp.Job.new_for_call("answer", GLib.Variant.new_from_bytes(PARAMETERS, GLib.Bytes.new(b"noop"), True))
 
 
-async def measure_floor(make_job, workers, executor, count, **settings):
+class BareThreads:
+    """What nobody can leave out who has threads run functions for an event loop: a future for each call, a queue to the
+    threads, and one that tells the loop, which is woken once for all that have ended meanwhile. Nothing else: no
+    exceptions, no cancelling, no context variables, nothing that is known of a call."""
+
+    def __init__(self, loop):
+        self._loop = loop
+        self._calls = queue.SimpleQueue()
+        self._ended = collections.deque()
+        self._is_told = False
+        self._threads = [threading.Thread(target=self._work) for _ in range(WORKERS)]
+        for thread in self._threads:
+            thread.start()
+
+    def run(self, fn):
+        future = self._loop.create_future()
+        self._calls.put((fn, future))
+        return future
+
+    def _work(self):
+        while (call := self._calls.get()) is not None:
+            fn, future = call
+            self._ended.append((future, fn()))
+            if not self._is_told:
+                self._is_told = True
+                self._loop.call_soon_threadsafe(self._settle)
+
+    def _settle(self):
+        self._is_told = False
+        while self._ended:
+            future, value = self._ended.popleft()
+            future.set_result(value)
+
+    def end(self):
+        for _ in self._threads:
+            self._calls.put(None)
+        for thread in self._threads:
+            thread.join()
+
+
+async def measure_bare_threads(executor, count):
+    loop = asyncio.get_running_loop()
+    bare = BareThreads(loop)
+    for what, in_flight in (("one at a time", 1), ("64 in flight", 64)):
+        await compare(f"floor: a bare queue to {WORKERS} threads: no-op calls, {what}", count, in_flight,
+                      lambda: bare.run(noop), lambda: loop.run_in_executor(executor, noop),
+                      f"run_in_executor(), {type(executor).__name__}")
+    bare.end()
+
+
+async def measure_passing_on(make_job, workers, executor, count, **settings):
     """What a call costs that PyGObject passes on, on this side and on the worker's: no event loop, no object of Python
     that is carried."""
     loop = asyncio.get_running_loop()
@@ -125,11 +173,11 @@ async def measure_backend(backend, workers, executor, count, goal):
 async def main():
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as executor:
         await measure_backend("thread", f"{WORKERS} threads", executor, 5000, 1)
-        await measure_floor(make_call, f"{WORKERS} threads", executor, 5000)
+        await measure_bare_threads(executor, 5000)
     with concurrent.futures.ProcessPoolExecutor(WORKERS) as executor:
         await measure_backend("process", f"{WORKERS} processes", executor, 2000, 1)
-        await measure_floor(make_named_call, f"{WORKERS} processes", executor, 2000, backend="process",
-                            worker_argv=[sys.executable, FLOOR_WORKER])
+        await measure_passing_on(make_named_call, f"{WORKERS} processes", executor, 2000,
+                                 backend="process", worker_argv=[sys.executable, FLOOR_WORKER])
 
 
 if __name__ == "__main__":

@@ -61,10 +61,12 @@ NOTES = {
     "acquire": "The peers are what no lease can do without: an object, and one turn of the main loop.",
     "many": "Ours is with many leases, the peer is the same with few: what one operation costs must not grow.",
     "grinder": "Ours acquires a lease for each batch; the peer submits the same jobs to one lease that it holds.",
-    "python": "Both sides in one event loop of asyncio. The floor is what PyGObject takes to pass on a job and the call of "
-              "its function, without an event loop; on processes the function is a named one that takes bytes and answers "
-              "with them, and nothing is pickled. What a job can do beyond a call of run_in_executor(), its states, times, "
-              "limits and ends, is on the far side of that.",
+    "python": "Both sides in one event loop of asyncio. The floor of threads is a bare queue to them and back, with a "
+              "future for each call and one wake-up of the loop for all that have ended meanwhile; nothing is known of a "
+              "call, and none can be cancelled. The floor of processes is what PyGObject takes to pass on a job and the "
+              "call of its function, which takes bytes and answers with them, without an event loop, and with nothing "
+              "pickled. What a job can do beyond a call of run_in_executor(), its states, times, limits and ends, is on "
+              "the far side of both.",
     "records": "The floor is a bare pipe against the same peer: a write for each line, as a record that is to outlive its "
                "worker needs one. Ours are parsed, checked, escaped, counted and handed to the log besides.",
     "large": "The floor is below, in “What the system takes”: the bytes in a file in memory, once there and once back.",
