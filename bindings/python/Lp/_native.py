@@ -19,6 +19,7 @@ _library = ctypes.PyDLL(None)
 
 
 def _declare(name, result, *arguments, library=_library):
+    # Not as an attribute, which all who have the library share, with its types.
     function = library[name]
     function.restype, function.argtypes = result, arguments
     return function
@@ -93,8 +94,7 @@ def return_error(place, code, message):
 
 # PyGObject
 
-_get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
-_get_pointer.restype, _get_pointer.argtypes = _pointer, (ctypes.py_object, ctypes.c_char_p)
+_get_pointer = _declare("PyCapsule_GetPointer", _pointer, ctypes.py_object, ctypes.c_char_p)
 
 
 def pointer_of(wrapper):

@@ -13,8 +13,9 @@ class NativeJob:
 
     _wrapper = None
 
-    def __del__(self):
-        _native.unref(self._pointer)
+    # The function as an argument: at the end of the interpreter there may be no module any more.
+    def __del__(self, unref=_native.unref):
+        unref(self._pointer)
 
     def __getattr__(self, name):
         return getattr(self._as_job(), name)
