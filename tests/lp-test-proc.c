@@ -219,7 +219,7 @@ lp_test_proc_set_up (LpTestProc *self, const char *arguments)
   g_object_set (self->manager,
                 "worker-argv", argv,
                 "workers-per-pool", 2,
-                "start-timeout-seconds", 30.0,
+                "start-timeout-seconds", (double) LP_TEST_PATIENCE_SECONDS,
                 "cancel-grace-seconds", 0.05,
                 NULL);
 }

@@ -9,7 +9,7 @@
 #include "lp-test-remote.h"
 
 #define MIB ((gsize) 1024 * 1024)
-#define LARGE (64 * MIB)
+#define LARGE (lp_test_size (64, 64, 8) * MIB)
 
 static const char * const relay[] = { "sh", "-c", "cat | \"$@\" | cat", "relay", NULL };
 

@@ -549,11 +549,12 @@ test_always_adds_up (void)
   LpManager *manager = lp_test_start (2, "min-pools", 1, NULL);
   g_autoptr (GVariant) previous = NULL;
   GThread *threads[3];
+  guint n_looks = lp_test_size (500, 500, 60);
 
   g_atomic_int_set (&stop_hammering, FALSE);
   for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
     threads[i] = g_thread_new ("hammer", hammer_thread, manager);
-  for (guint i = 0; i < 500; i++)
+  for (guint i = 0; i < n_looks; i++)
     {
       GVariant *stats = lp_manager_dup_stats (manager);
 

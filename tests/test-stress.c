@@ -135,7 +135,7 @@ random_manager (Run *run)
                        "default-lease-seconds", 0.01 + random_seconds (processes ? 1 : 0.2),
                        "lease-grace-seconds", random_seconds (0.05),
                        "cancel-grace-seconds", random_seconds (0.03),
-                       "start-timeout-seconds", processes && pick (6) != 0 ? 30.0 : 0.05,
+                       "start-timeout-seconds", processes && pick (6) != 0 ? (double) LP_TEST_PATIENCE_SECONDS : 0.05,
                        "check-interval", pick (2) == 0 ? 0.01 : 1.0,
                        "idle-linger-seconds", pick (2) == 0 ? -1.0 : random_seconds (0.05),
                        "max-waiters", pick (2) == 0 ? 0 : 1 + pick (6),

@@ -290,7 +290,10 @@ test_cancels_race_releases (void)
 {
   LpManager *manager = lp_test_start (3, NULL);
 
-  cancels_race_releases (manager, lp_test_size (lp_test_has_processes () ? 5000 : 20000, 400000, 2000));
+  if (lp_test_has_processes ())
+    cancels_race_releases (manager, lp_test_size (5000, 400000, 4000));
+  else
+    cancels_race_releases (manager, lp_test_size (20000, 400000, 2000));
   lp_test_finish (manager);
 }
 
@@ -311,7 +314,10 @@ test_cancels_race_releases_of_one (void)
 
   g_signal_connect (manager, "lease-acquired", G_CALLBACK (count_cb), &n_acquired);
   g_signal_connect (manager, "lease-ended", G_CALLBACK (count_cb), &n_ended);
-  cancels_race_releases (manager, lp_test_size (lp_test_has_processes () ? 2500 : 10000, 200000, 1000));
+  if (lp_test_has_processes ())
+    cancels_race_releases (manager, lp_test_size (2500, 200000, 2000));
+  else
+    cancels_race_releases (manager, lp_test_size (10000, 200000, 1000));
   while (g_main_context_iteration (NULL, FALSE))
     ;
   g_assert_cmpuint (n_acquired, ==, lp_test_counter (manager, "acquired"));
