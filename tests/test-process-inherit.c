@@ -51,6 +51,7 @@ start_processes (void)
   g_autoptr (GError) error = NULL;
 
   lp_manager_set_function_module (manager, "conform-module");
+  lp_manager_set_start_timeout_seconds (manager, LP_TEST_PATIENCE_SECONDS);
   lp_manager_start (manager, NULL, &error);
   g_assert_no_error (error);
 
