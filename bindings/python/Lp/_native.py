@@ -13,6 +13,12 @@ import ctypes
 
 from gi._gobject import _PyGObject_API
 
+from ._base import Lp
+
+# By PyGObject, which lets go of the lock: the first job makes the class of jobs, under a lock of GObject that one who
+# makes a class of Python has while it waits for that of the interpreter.
+Lp.Job.new_for_call("", None)
+
 _pointer = ctypes.c_void_p
 # What introspection has loaded.
 _library = ctypes.PyDLL(None)

@@ -110,6 +110,36 @@ print(threading.active_count(), len(os.listdir("/proc/self/task")))
 """) == "1 1\n"
 
 
+def test_the_first_job_while_a_class_is_made():
+    """GObject has a lock for that, and the class asks Python meanwhile."""
+    assert lpcase.run_program("""
+from gi.repository import GObject
+
+class Slow:
+    @property
+    def __gtype__(self):
+        inside.set()
+        ran.wait(3)
+        return GObject.TYPE_INT
+
+def make():
+    class Thing(GObject.Object):
+        __gsignals__ = {"thing": (GObject.SignalFlags.RUN_LAST, None, (Slow(),))}
+
+async def main():
+    async with Lp.Manager(max_pools=1) as manager, await manager.acquire() as lease:
+        maker = threading.Thread(target=make)
+        maker.start()
+        inside.wait()
+        print(await lease.run(divmod, 17, 5))
+        ran.set()
+        maker.join()
+
+inside, ran = threading.Event(), threading.Event()
+asyncio.run(main())
+""") == "(3, 2)\n"
+
+
 def test_forked_child_touches_nothing():
     # GLib has no handlers of forks: a child hangs if another thread was inside its allocator, or had one of its locks. So
     # there is another allocator, and all other threads sleep.
