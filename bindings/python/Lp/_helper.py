@@ -8,6 +8,7 @@ program, which may iterate it in another thread, before, after or meanwhile. The
 
 import collections
 import concurrent.futures
+import contextlib
 import logging
 import os
 import threading
@@ -110,9 +111,10 @@ class Helper:
     def end(self, seconds):
         """At the end of the interpreter. The context stays for ever: what the interpreter drops later has destroy
         notifies for it. They are never called, and the library does not complain that it has to leak."""
-        import ctypes
+        with contextlib.suppress(ImportError):
+            import ctypes
 
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.context))
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.context))
         self._ending = True
         self._attach(GLib.idle_source_new(), lambda *_user_data: self._loop.quit())
         self._thread.join(seconds)

@@ -85,7 +85,7 @@ def _get_functions():
         if _functions is None:
             try:
                 _functions = _Functions()
-            except (AttributeError, OSError):
+            except (AttributeError, ImportError, OSError):
                 _functions = False
         return _functions
 

@@ -2,6 +2,8 @@
 # Copyright 2026 The leasepool authors
 """The interpreter ends while managers run: at once, and without an error."""
 
+import os
+
 import lpcase
 import pytest
 
@@ -108,6 +110,18 @@ def test_import_alone_starts_no_thread():
 Lp.Manager
 print(threading.active_count(), len(os.listdir("/proc/self/task")))
 """) == "1 1\n"
+
+
+def test_without_ctypes(tmp_path):
+    """As where Python was built without libffi."""
+    (tmp_path / "ctypes.py").write_text("raise ImportError")
+    assert lpcase.run_program("""
+async def main():
+    async with Lp.Manager(max_pools=1) as manager, await manager.acquire() as lease:
+        print(await lease.run(divmod, 17, 5), await asyncio.wrap_future(lease.submit(pow, 2, 10)))
+
+asyncio.run(main())
+""", env={"PYTHONPATH": f"{tmp_path}:{os.environ['PYTHONPATH']}"}) == "(3, 2) 1024\n"
 
 
 def test_the_first_job_while_a_class_is_made():
