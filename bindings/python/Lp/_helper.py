@@ -38,15 +38,16 @@ class Helper:
         # the method that PyGObject adds, which is about signals of the main thread.
         super(GLib.MainLoop, self._loop).run()
 
-    def _attach(self, source, func, priority=GLib.PRIORITY_DEFAULT):
-        source.set_priority(priority)
+    def _attach(self, source, func):
+        source.set_priority(GLib.PRIORITY_DEFAULT)
         source.set_callback(func)
         source.attach(self.context)
 
     def _run_posted(self, *_user_data):
-        # What is posted from here on wakes it again.
+        # What is posted from here on wakes it again, and is not for now: callbacks that post all the time, as those of
+        # futures that submit the next one, do not keep the context from the rest.
         self._is_woken = False
-        while self._posted:
+        for _ in range(len(self._posted)):
             func = self._posted.popleft()
             try:
                 func()
@@ -88,24 +89,17 @@ class Helper:
 
     def call(self, func):
         """Calls the function in the thread and returns what it does. It must not wait for an event loop."""
-        return self._call(func, self.post)
-
-    def call_when_idle(self, func):
-        """The same when the thread has nothing else to do."""
-        return self._call(func, lambda run: self._attach(GLib.idle_source_new(), run, GLib.PRIORITY_DEFAULT_IDLE))
-
-    def _call(self, func, post):
         if self.is_current():
             return func()
         outcome = concurrent.futures.Future()
 
-        def run(*_user_data):
+        def run():
             try:
                 outcome.set_result(func())
             except BaseException as error:
                 outcome.set_exception(error)
 
-        post(run)
+        self.post(run)
         return outcome.result()
 
     def end(self, seconds):

@@ -195,6 +195,32 @@ def test_blocking_forms():
     manager.stop_sync()
 
 
+async def test_futures_that_follow_each_other_leave_others_their_turn(managers):
+    """As callbacks that submit the next one have it, more of them than the thread for futures is through with."""
+    def again(_future=None):
+        if not enough:
+            lease.submit(int).add_done_callback(again)
+            return
+        ended.append(None)
+
+    chains = 500
+    enough = False
+    ended = []
+    manager = managers(max_pools=2, workers_per_pool=2)
+    async with manager, await manager.acquire(owner="me") as lease:
+        for _ in range(chains):
+            again()
+        try:
+            async with await manager.acquire(timeout=lpcase.SECONDS):
+                pass
+            if manager._is_served:
+                leases = await asyncio.wait_for(asyncio.to_thread(lambda: manager.leases), lpcase.SECONDS)
+                assert "me" in [info.owner for info in leases]
+        finally:
+            enough = True
+        await lpcase.until(lambda: len(ended) == chains, "the futures are settled")
+
+
 def test_errors_are_those_of_glib_too():
     manager = Lp.Manager(max_pools=1)
     with pytest.raises(GLib.Error) as caught:
