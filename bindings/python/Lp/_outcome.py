@@ -113,7 +113,12 @@ class _JobCall:
     def _watch(self):
         """In the thread of the helper."""
         if not self.future.done():
-            self.job._call_at_end(self._tell)
+            self.job._call_at_end(self._ended)
+
+    def _ended(self):
+        """The same. No worker may have begun it, and the loop may be closed."""
+        self.cell.forget()
+        self._tell()
 
     def _tell(self):
         self._inbox.put(self)

@@ -5,6 +5,7 @@
 import asyncio
 import gc
 import threading
+import weakref
 
 import lpcase
 import pytest
@@ -118,6 +119,32 @@ def test_results_for_a_closed_loop_are_dropped():
     del task
     gc.collect()
     assert manager.leased_count == 0
+
+
+def test_what_a_closed_loop_waited_for_is_not_kept():
+    class Thing:
+        pass
+
+    async def stop():
+        # It ends the job in the queue, which nobody but C can tell.
+        await manager.stop()
+        await lpcase.until(lambda: gc.collect() is not None and gone() is None, "the arguments are freed")
+
+    manager = Lp.Manager(max_pools=1, workers_per_pool=1, cancel_grace_seconds=0.05)
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(manager.start())
+    lease = loop.run_until_complete(manager.acquire())
+    thing = Thing()
+    gone = weakref.ref(thing)
+    with lpcase.closed_gate() as gate:
+        tasks = [loop.create_task(lease.run(gate)), loop.create_task(lease.run(id, thing))]
+        loop.run_until_complete(gate.wait_entered())
+        loop.run_until_complete(lpcase.until(lambda: lease.pending_jobs == 2, "one is queued"))
+        loop.close()
+        for task in tasks:
+            task._log_destroy_pending = False
+        del task, tasks, thing, loop
+        asyncio.run(stop())
 
 
 def test_coroutine_that_is_closed():
