@@ -11,11 +11,14 @@ class NativeJob:
     """Stands for an Lp.Job, of which there is a wrapper as soon as somebody wants more of it than its state. The other
     base is that of its cell."""
 
+    # None until it is made, which may fail.
+    _pointer = None
     _wrapper = None
 
     # The function as an argument: at the end of the interpreter there may be no module any more.
     def __del__(self, unref=_native.unref):
-        unref(self._pointer)
+        if self._pointer is not None:
+            unref(self._pointer)
 
     def __getattr__(self, name):
         return getattr(self._as_job(), name)

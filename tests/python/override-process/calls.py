@@ -2,10 +2,13 @@
 # Copyright 2026 The leasepool authors
 """Functions, their arguments, results and exceptions."""
 
+import errno
 import functools
+import gc
 import math
 import os
 import threading
+import unittest.mock
 
 import functions
 import gi
@@ -53,6 +56,15 @@ class Calls(Case):
                 self.assertEqual(await lease.run(functions.same, b"x" * size), b"x" * size)
             text = "ä" * (1 << 20)
             self.assertEqual(await lease.run(functions.same, [text, text]), [text, text])
+
+    async def test_large_bytes_without_a_file_descriptor(self):
+        async with self.lease() as lease:
+            with unittest.mock.patch("os.memfd_create", side_effect=OSError(errno.EMFILE, "none left")):
+                with unittest.mock.patch("sys.unraisablehook") as hook:
+                    with self.assertRaisesRegex(OSError, "none left"):
+                        await lease.run(functions.same, b"x" * (1 << 20))
+                    gc.collect()
+                    hook.assert_not_called()
 
     async def test_what_is_larger_than_a_message_fails_its_job(self):
         async with self.lease(max_message_size=1 << 20) as lease:
