@@ -215,16 +215,19 @@ test_context (void)
 {
   LpService *service = acquire ();
   GMainContext *context = lp_service_get_context (service);
+  Calls calls;
 
-  /* Its thread iterates it, and nobody else may. */
+  /* Until its thread has it, who tries would take it away from that. */
+  calls_init (&calls, service);
+  lp_service_post (service, call_cb, &calls, NULL);
+  wait_calls (&calls, 1);
+
+  /* It iterates it, and nobody else may. */
   g_assert_true (context != g_main_context_default ());
-  while (g_main_context_acquire (context))
-    {
-      g_main_context_release (context);
-      g_thread_yield ();
-    }
+  g_assert_false (g_main_context_acquire (context));
 
   lp_service_release (service);
+  calls_clear (&calls);
 }
 
 static void
