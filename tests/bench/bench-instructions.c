@@ -69,16 +69,9 @@ start_acquire (LpBenchSlot *slot, gpointer data)
 }
 
 static void
-task_cb (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_assert_true (g_task_propagate_boolean (G_TASK (result), NULL));
-  lp_bench_slot_done (user_data);
-}
-
-static void
 start_task (LpBenchSlot *slot, gpointer data)
 {
-  g_autoptr (GTask) task = g_task_new (NULL, NULL, task_cb, slot);
+  g_autoptr (GTask) task = g_task_new (NULL, NULL, lp_bench_task_cb, slot);
 
   g_task_return_boolean (task, TRUE);
 }
@@ -93,7 +86,7 @@ pool_func (gpointer data, gpointer user_data)
 static void
 start_pool (LpBenchSlot *slot, gpointer data)
 {
-  g_thread_pool_push (pool, g_task_new (NULL, NULL, task_cb, slot), NULL);
+  g_thread_pool_push (pool, g_task_new (NULL, NULL, lp_bench_task_cb, slot), NULL);
 }
 
 /* --- What is counted --- */
@@ -154,45 +147,15 @@ run_tasks (guint n)
 }
 
 static void
-ran_cb (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  if (!g_task_propagate_boolean (G_TASK (result), NULL))
-    g_error ("a task failed");
-  lp_bench_slot_done (user_data);
-}
-
-static void
-in_thread_func (GTask *task, gpointer source, gpointer task_data, GCancellable *unused)
-{
-  g_task_return_boolean (task, TRUE);
-}
-
-static void
-start_run_task (LpBenchSlot *slot, gpointer data)
-{
-  g_autoptr (GTask) task = g_task_new (NULL, NULL, ran_cb, slot);
-
-  lp_lease_run_task (lease, task, in_thread_func);
-}
-
-static void
-start_in_thread (LpBenchSlot *slot, gpointer data)
-{
-  g_autoptr (GTask) task = g_task_new (NULL, NULL, ran_cb, slot);
-
-  g_task_run_in_thread (task, in_thread_func);
-}
-
-static void
 run_run_tasks (guint n)
 {
-  lp_bench_window (start_run_task, NULL, n, 64);
+  lp_bench_window (lp_bench_start_run_task, lease, n, 64);
 }
 
 static void
 run_in_thread (guint n)
 {
-  lp_bench_window (start_in_thread, NULL, n, 64);
+  lp_bench_window (lp_bench_start_in_thread, NULL, n, 64);
 }
 
 static void

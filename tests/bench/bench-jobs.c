@@ -104,14 +104,6 @@ typedef struct
 } Peer;
 
 static void
-task_cb (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  if (!g_task_propagate_boolean (G_TASK (result), NULL))
-    g_error ("a task failed");
-  lp_bench_slot_done (user_data);
-}
-
-static void
 pool_func (gpointer data, gpointer user_data)
 {
   Peer *self = user_data;
@@ -128,7 +120,7 @@ start_pool (LpBenchSlot *slot, gpointer data)
 {
   Peer *self = data;
 
-  g_thread_pool_push (self->pool, g_task_new (NULL, NULL, task_cb, slot), NULL);
+  g_thread_pool_push (self->pool, g_task_new (NULL, NULL, lp_bench_task_cb, slot), NULL);
 }
 
 static double
@@ -158,40 +150,20 @@ peer_clear (Peer *self)
 
 /* --- g_task_run_in_thread() --- */
 
-static void
-in_thread_func (GTask *task, gpointer source, gpointer task_data, GCancellable *cancellable)
-{
-  g_task_return_boolean (task, TRUE);
-}
-
-static void
-start_in_thread (LpBenchSlot *slot, gpointer data)
-{
-  g_autoptr (GTask) task = g_task_new (NULL, NULL, task_cb, slot);
-
-  g_task_run_in_thread (task, in_thread_func);
-}
-
 static double
 run_in_thread (gpointer data, guint n)
 {
-  return lp_bench_window (start_in_thread, NULL, n, ((Peer *) data)->in_flight);
+  return lp_bench_window (lp_bench_start_in_thread, NULL, n, ((Peer *) data)->in_flight);
 }
 
 /* --- lp_lease_run_task(): the same GTask on both sides --- */
 
-static void
-start_run_task (LpBenchSlot *slot, gpointer data)
-{
-  g_autoptr (GTask) task = g_task_new (NULL, NULL, task_cb, slot);
-
-  lp_lease_run_task (((Ours *) data)->lease, task, in_thread_func);
-}
-
 static double
 run_task (gpointer data, guint n)
 {
-  return lp_bench_window (start_run_task, data, n, ((Ours *) data)->in_flight);
+  Ours *self = data;
+
+  return lp_bench_window (lp_bench_start_run_task, self->lease, n, self->in_flight);
 }
 
 /* --- libdex --- */

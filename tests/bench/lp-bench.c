@@ -323,6 +323,36 @@ lp_bench_give_back (LpManager *manager, LpLease *lease)
   g_object_unref (manager);
 }
 
+void
+lp_bench_task_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  if (!g_task_propagate_boolean (G_TASK (result), NULL))
+    g_error ("a task failed");
+  lp_bench_slot_done (user_data);
+}
+
+static void
+do_nothing (GTask *task, gpointer source, gpointer task_data, GCancellable *cancellable)
+{
+  g_task_return_boolean (task, TRUE);
+}
+
+void
+lp_bench_start_in_thread (LpBenchSlot *slot, gpointer data)
+{
+  g_autoptr (GTask) task = g_task_new (NULL, NULL, lp_bench_task_cb, slot);
+
+  g_task_run_in_thread (task, do_nothing);
+}
+
+void
+lp_bench_start_run_task (LpBenchSlot *slot, gpointer data)
+{
+  g_autoptr (GTask) task = g_task_new (NULL, NULL, lp_bench_task_cb, slot);
+
+  lp_lease_run_task (data, task, do_nothing);
+}
+
 /* The result of what has none; made once. */
 GVariant *
 lp_bench_unit (void)

@@ -56,6 +56,13 @@ double lp_bench_window       (LpBenchStartFunc start, gpointer data, guint n, gu
 double lp_bench_window_waits (LpBenchStartFunc start, gpointer data, guint n, guint in_flight, double fraction);
 void   lp_bench_slot_done    (LpBenchSlot *slot);
 
+/* --- Tasks of GIO: their data is the slot --- */
+
+void lp_bench_task_cb         (GObject *source, GAsyncResult *result, gpointer user_data);
+/* Both as LpBenchStartFunc: one that does nothing. DATA: the lease for the second, none for the first. */
+void lp_bench_start_in_thread (LpBenchSlot *slot, gpointer data);
+void lp_bench_start_run_task  (LpBenchSlot *slot, gpointer data);
+
 /* --- What most of them set up --- */
 
 LpManager *lp_bench_manager (const char *backend, int max_pools, int workers);

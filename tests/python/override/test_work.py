@@ -332,6 +332,13 @@ async def test_a_worker_goes_on_from_one_function_to_the_next(managers):
     assert (stats["jobs_succeeded"], stats["jobs_failed"]) == (7, 4)
 
 
+async def test_where_pygobject_has_an_interface_for_c(manager):
+    # What is left out of it in silence would only be slow.
+    async with await manager.acquire() as lease:
+        await lease.run(divmod, 17, 5)
+        assert lease._make_job
+
+
 async def test_where_pygobject_has_no_interface_for_c(manager, monkeypatch):
     monkeypatch.setattr("gi.overrides.Lp._lease.find_maker", lambda _manager, _lease: (False, None))
     async with await manager.acquire() as lease:
