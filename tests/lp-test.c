@@ -566,23 +566,24 @@ lp_test_wait_process (GSubprocess *process)
 
 /* One that has ended is there for a moment longer, even when it was joined. */
 static gboolean
-is_thread (const char *id, const char *prefix)
+is_thread (const char *id, const char *prefix, gboolean awake_only)
 {
   g_autofree char *path = g_build_filename ("/proc/self/task", id, "stat", NULL);
   g_autofree char *stat = NULL;
   const char *name, *end;
   guint flags;
+  char state;
 
   /* Its name may have anything in it. */
   if (!g_file_get_contents (path, &stat, NULL, NULL) || (name = strchr (stat, '(')) == NULL
-      || (end = strrchr (stat, ')')) == NULL || sscanf (end + 1, " %*c %*d %*d %*d %*d %*d %u", &flags) != 1)
+      || (end = strrchr (stat, ')')) == NULL || sscanf (end + 1, " %c %*d %*d %*d %*d %*d %u", &state, &flags) != 2)
     return FALSE;
 
-  return g_str_has_prefix (name + 1, prefix) && (flags & PF_EXITING) == 0;
+  return g_str_has_prefix (name + 1, prefix) && (flags & PF_EXITING) == 0 && !(awake_only && state == 'S');
 }
 
-guint
-lp_test_count_threads (const char *prefix)
+static guint
+count_threads (const char *prefix, gboolean awake_only)
 {
   g_autoptr (GDir) dir = g_dir_open ("/proc/self/task", 0, NULL);
   const char *name;
@@ -590,8 +591,22 @@ lp_test_count_threads (const char *prefix)
 
   g_assert_nonnull (dir);
   while ((name = g_dir_read_name (dir)) != NULL)
-    if (g_ascii_isdigit (name[0]) && is_thread (name, prefix))
+    if (g_ascii_isdigit (name[0]) && is_thread (name, prefix, awake_only))
       n_threads++;
+
+  return n_threads;
+}
+
+guint
+lp_test_count_threads_awake (const char *prefix)
+{
+  return count_threads (prefix, TRUE);
+}
+
+guint
+lp_test_count_threads (const char *prefix)
+{
+  guint n_threads = count_threads (prefix, FALSE);
 
 #ifdef __SANITIZE_THREAD__
   /* The sanitizer has one of its own, under the name of the program, from the first that is made. */

@@ -80,6 +80,7 @@ gboolean      lp_test_is_gone         (gpointer gone);          /* a LpTestCondi
 void          lp_test_wait_process    (GSubprocess *process);
 /* Threads of this process whose name begins with PREFIX; those that were joined are none. */
 guint         lp_test_count_threads   (const char *prefix);
+guint         lp_test_count_threads_awake (const char *prefix); /* those of them that do not sleep */
 /* The pool's invariants, at any moment. */
 void          lp_test_check           (LpManager *manager);
 /* Whoever waits does so because there is nothing to be had: nothing idle, and all places taken, unless a start or an

@@ -5,6 +5,8 @@
 
 #include "lp-thread-executor-private.h"
 
+#include "lp-clock-private.h"
+#include "lp-lookout-private.h"
 #include "lp-pool-private.h"
 
 /**
@@ -13,7 +15,9 @@
  * An executor whose workers are threads of this process.
  *
  * A thread is started when there is a job for it and the others are busy, and
- * stays until the executor is retired. With a worker-init-function all are
+ * stays until the executor is retired. One that has run out of work sleeps; where
+ * the last one had work again within 20 microseconds, it looks out for some for as
+ * long before. With a worker-init-function all are
  * started with the executor, and each calls that function first. Nobody can
  * kill a thread: one that does not return from a cancelled job keeps its worker
  * occupied, and its executor is quarantined when the lease ends.
@@ -26,16 +30,18 @@
 /* How threads come and go
  *
  * Everything below is guarded by the queue lock of the base class. A thread
- * takes jobs from the queue itself; when there is none it sleeps on `cond`.
- * `n_woken` counts the sleepers that were signalled and have not looked yet, so
- * that a burst of submits signals each sleeper once. Threads that end are joined
- * on the service thread: stopped means that nothing is left in the process. */
+ * takes jobs from the queue itself; when there is none it looks out for one a
+ * moment, if that is worth it, and then sleeps on `cond`. `n_woken` counts the
+ * sleepers that were signalled and have not looked yet, so that a burst of submits
+ * signals each sleeper once. Threads that end are joined on the service thread:
+ * stopped means that nothing is left in the process. */
 
 struct _LpThreadExecutor
 {
   LpExecutor parent_instance;
 
   GCond cond;
+  LpLookout lookout;
   guint n_threads;              /* started and not ending */
   guint n_unjoined;             /* started and not joined */
   guint n_idle;                 /* asleep, or woken and not running yet */
@@ -112,19 +118,43 @@ joined_cb (gpointer data, gpointer more)
   g_free (worker);
 }
 
+static void
+look_out_unlocked (LpThreadExecutor *self)
+{
+  g_mutex_unlock (lock_of (self));
+  lp_lookout_look (&self->lookout);
+  g_mutex_lock (lock_of (self));
+  lp_lookout_end_locked (&self->lookout);
+}
+
+static void
+sleep_locked (LpThreadExecutor *self)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (LP_EXECUTOR (self));
+
+  self->n_idle++;
+  g_cond_wait (&self->cond, lock_of (self));
+  self->n_idle--;
+  if (self->n_woken > 0)
+    self->n_woken--;
+  if (priv->queued.length > 0)
+    lp_lookout_woke_locked (&self->lookout, ((LpJob *) g_queue_peek_head (&priv->queued))->queued_at);
+}
+
 /* One job, or NULL when the thread is to end. */
 static LpJob *
 next_job_locked (LpThreadExecutor *self)
 {
+  gboolean looked = FALSE;
   LpJob *job;
 
   while ((job = lp_executor_claim_locked (LP_EXECUTOR (self))) == NULL && !self->closing)
     {
-      self->n_idle++;
-      g_cond_wait (&self->cond, lock_of (self));
-      self->n_idle--;
-      if (self->n_woken > 0)
-        self->n_woken--;
+      if (!looked && lp_lookout_begin_locked (&self->lookout, lp_clock_now ()))
+        look_out_unlocked (self);
+      else
+        sleep_locked (self);
+      looked = TRUE;
     }
 
   return job;
@@ -369,9 +399,9 @@ static gboolean
 lp_thread_executor_kick_locked (LpExecutor *executor)
 {
   LpThreadExecutor *self = LP_THREAD_EXECUTOR (executor);
-  guint n_queued = lp_executor_get_private (executor)->queued.length;
+  guint n_coming = self->n_woken + (lp_lookout_offer_locked (&self->lookout) ? 1 : 0);
 
-  if (self->n_woken >= n_queued)
+  if (n_coming >= lp_executor_get_private (executor)->queued.length)
     return FALSE;
 
   if (self->n_idle > self->n_woken)

@@ -122,10 +122,10 @@ main (void)
   Echo echo;
 
   lp_bench_init ("floors");
-  lp_bench_partner_init (&partner, FALSE);
+  lp_bench_partner_init (&partner, FALSE, FALSE);
   measure ("another thread is woken, and wakes this one", 5000, lp_bench_partner_ask, &partner);
   lp_bench_partner_clear (&partner);
-  lp_bench_partner_init (&partner, TRUE);
+  lp_bench_partner_init (&partner, TRUE, FALSE);
   measure ("another thread is woken, and wakes this one's main loop", 5000, lp_bench_partner_ask, &partner);
   lp_bench_partner_clear (&partner);
 

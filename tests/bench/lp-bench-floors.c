@@ -7,6 +7,8 @@
 
 #include "lp-bench-floors.h"
 
+#include "lp-lookout-private.h"
+
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,7 +17,27 @@
 #define ECHO_SIZE 64
 #define CREW_THREADS 2
 
+/* Until *SIGN is set, but no longer than our worker threads look out. */
+static void
+look_out (int *sign)
+{
+  gint64 end = g_get_monotonic_time () + LP_LOOKOUT_USEC;
+
+  do
+    g_thread_yield ();
+  while (!g_atomic_int_get (sign) && g_get_monotonic_time () < end);
+}
+
 /* --- A thread that is woken, and wakes --- */
+
+/* With the lock, which is given up meanwhile. */
+static void
+partner_look_out (LpBenchPartner *self)
+{
+  g_mutex_unlock (&self->lock);
+  look_out (&self->asked);
+  g_mutex_lock (&self->lock);
+}
 
 static gpointer
 partner_main (gpointer data)
@@ -25,13 +47,17 @@ partner_main (gpointer data)
   g_mutex_lock (&self->lock);
   while (!self->ends)
     {
-      if (!self->asked)
+      if (!self->asked && self->looks_out)
+        partner_look_out (self);
+      if (!self->asked && !self->ends)
         {
           g_cond_wait (&self->cond, &self->lock);
           continue;
         }
+      if (!self->asked)
+        continue;
 
-      self->asked = FALSE;
+      g_atomic_int_set (&self->asked, FALSE);
       g_atomic_int_set (&self->answered, TRUE);
       if (self->wakes_loop)
         g_main_context_wakeup (NULL);
@@ -44,12 +70,13 @@ partner_main (gpointer data)
 }
 
 void
-lp_bench_partner_init (LpBenchPartner *self, gboolean wakes_loop)
+lp_bench_partner_init (LpBenchPartner *self, gboolean wakes_loop, gboolean looks_out)
 {
   memset (self, 0, sizeof *self);
   g_mutex_init (&self->lock);
   g_cond_init (&self->cond);
   self->wakes_loop = wakes_loop;
+  self->looks_out = looks_out;
   self->thread = g_thread_new ("partner", partner_main, self);
 }
 
@@ -75,7 +102,7 @@ lp_bench_partner_ask (gpointer data, guint n)
     {
       g_mutex_lock (&self->lock);
       g_atomic_int_set (&self->answered, FALSE);
-      self->asked = TRUE;
+      g_atomic_int_set (&self->asked, TRUE);
       g_cond_broadcast (&self->cond);
       while (!self->wakes_loop && !self->answered)
         g_cond_wait (&self->cond, &self->lock);
@@ -102,6 +129,18 @@ move_all (GQueue *to, GQueue *from)
     g_queue_push_tail_link (to, link);
 }
 
+/* With the lock, which is given up meanwhile. */
+static void
+crew_look_out (LpBenchCrew *self)
+{
+  self->looking = TRUE;
+  g_atomic_int_set (&self->offered, FALSE);
+  g_mutex_unlock (&self->lock);
+  look_out (&self->offered);
+  g_mutex_lock (&self->lock);
+  self->looking = FALSE;
+}
+
 /* It takes whatever is there, and gives it back at once. */
 static gpointer
 crew_main (gpointer data)
@@ -111,11 +150,15 @@ crew_main (gpointer data)
   g_mutex_lock (&self->lock);
   while (!self->ends)
     {
-      if (self->asked.length == 0)
+      if (self->asked.length == 0 && !self->looking)
+        crew_look_out (self);
+      if (self->asked.length == 0 && !self->ends)
         {
           g_cond_wait (&self->cond, &self->lock);
           continue;
         }
+      if (self->asked.length == 0)
+        continue;
 
       if (self->answered.length == 0)
         g_source_set_ready_time (self->source, 0);
@@ -135,7 +178,10 @@ crew_ask (LpBenchCrew *self)
   self->n_started++;
   g_mutex_lock (&self->lock);
   g_queue_push_tail (&self->asked, result);
-  g_cond_signal (&self->cond);
+  if (self->looking)
+    g_atomic_int_set (&self->offered, TRUE);
+  else
+    g_cond_signal (&self->cond);
   g_mutex_unlock (&self->lock);
 }
 

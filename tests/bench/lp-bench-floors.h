@@ -12,29 +12,33 @@ G_BEGIN_DECLS
 
 /* Bare mechanisms, to be compared with the peers in the place of ours. Each has an LpBenchFunc, for itself as data. */
 
-/* A thread that is woken, and wakes this one, or its main loop. */
+/* A thread that is woken, and wakes this one, or its main loop. It may look out for the next question, for as long as our
+ * worker threads do, before it sleeps. */
 typedef struct
 {
   GMutex lock;
   GCond cond;
-  gboolean asked;               /* (lock) */
+  int asked;                    /* (atomic; changed under the lock) */
   gboolean answered;            /* (lock) also read without it by a main loop */
   gboolean ends;                /* (lock) */
   gboolean wakes_loop;          /* (construct-only) */
+  gboolean looks_out;           /* (construct-only) */
   GThread *thread;
 } LpBenchPartner;
 
-void   lp_bench_partner_init  (LpBenchPartner *self, gboolean wakes_loop);
+void   lp_bench_partner_init  (LpBenchPartner *self, gboolean wakes_loop, gboolean looks_out);
 double lp_bench_partner_ask   (gpointer self, guint n);
 void   lp_bench_partner_clear (LpBenchPartner *self);
 
 /* Two plain objects a job, for it and its result, through a locked queue to two threads, and through another one into
- * the main loop, which takes whatever is there. */
+ * the main loop, which takes whatever is there. One of the threads looks out before it sleeps. */
 typedef struct
 {
   GMutex lock;
   GCond cond;
   GQueue asked;                 /* (lock) of results, each with its job as data */
+  int offered;                  /* (atomic; changed under the lock) for the one that looks out */
+  gboolean looking;             /* (lock) */
   GQueue answered;              /* (lock) */
   gboolean ends;                /* (lock) */
   GSource *source;

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+#include "config.h"
+
+#include "lp-lookout-private.h"
+
+/* To put a thread to sleep and to wake it costs more than a short job, and who
+ * waits for that job waits for the wake-up. So a thread looks out for work before
+ * it sleeps, for as long as sleeping would cost, which is never worse than twice
+ * the best that could be done (Karlin, Li, Manasse, Owicki: “Empirical studies of
+ * competitive spinning for a shared-memory multiprocessor”, 1991).
+ *
+ * It does not do even that where it would be in vain: only when the thread that
+ * ran out of work before had some again within that time. So jobs that come one
+ * by one, with pauses, cost no processor time at all; and of the threads of one
+ * owner one looks at a time. While it looks it lets every other thread that wants
+ * the processor have it; where there is one processor it does not look. */
+
+/* Asked once: the system reads a file for it. */
+static gboolean
+has_another_processor (void)
+{
+  static int known;             /* (atomic) 0: not yet */
+  int n = g_atomic_int_get (&known);
+
+  if (n == 0)
+    {
+      n = (int) g_get_num_processors ();
+      g_atomic_int_set (&known, n);
+    }
+
+  return n > 1;
+}
+
+/* Notes that a thread has run out of work at NOW. TRUE: it is to look, without the
+ * lock, and then to end. */
+gboolean
+lp_lookout_begin_locked (LpLookout *self, gint64 now)
+{
+  self->idle_since = now;
+
+  if (!self->worth_it || self->looking || !has_another_processor ())
+    return FALSE;
+
+  self->looking = TRUE;
+  g_atomic_int_set (&self->offered, FALSE);
+  return TRUE;
+}
+
+void
+lp_lookout_look (LpLookout *self)
+{
+  gint64 end = g_get_monotonic_time () + LP_LOOKOUT_USEC;
+
+  do
+    g_thread_yield ();
+  while (!g_atomic_int_get (&self->offered) && g_get_monotonic_time () < end);
+}
+
+void
+lp_lookout_end_locked (LpLookout *self)
+{
+  self->looking = FALSE;
+  self->worth_it = self->offered;
+}
+
+/* A thread that slept has found work, which was there since OFFERED_AT. */
+void
+lp_lookout_woke_locked (LpLookout *self, gint64 offered_at)
+{
+  self->worth_it = offered_at - self->idle_since < LP_LOOKOUT_USEC;
+}
+
+/* There is work. TRUE: a thread looks, and sees it. */
+gboolean
+lp_lookout_offer_locked (LpLookout *self)
+{
+  if (self->looking && !self->offered)
+    g_atomic_int_set (&self->offered, TRUE);
+
+  return self->looking;
+}
