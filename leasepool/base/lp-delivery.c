@@ -5,6 +5,7 @@
 
 #include "lp-delivery-private.h"
 
+#include "lp-cache-line-private.h"
 #include "lp-clock-private.h"
 #include "lp-debug-private.h"
 #include "lp-log-private.h"
@@ -19,8 +20,8 @@
  * may be asleep: `asleep` is set by prepare(), before it looks at the queue a
  * last time, and cleared by whoever wakes it.
  *
- * References: every LpDelivery reference but the source's own also holds the
- * context, so a context cannot go away while something is on its way to it. The
+ * References: while there is one besides the source's own, the context is held, so
+ * it cannot go away while something is on its way to it. The
  * source's callback data is the delivery; when the context is destroyed its
  * sources are, and the delivery leaves the table before the address of the
  * context can be used again.
@@ -42,21 +43,27 @@ typedef struct
   gpointer data;
 } Destroy;
 
+/* What the reference of the source counts as, so that one number tells whether there
+ * are others. */
+#define OF_SOURCE (1 << 30)
+
 struct _LpDelivery
 {
   int ref_count;                /* (atomic) */
-  GMainContext *context;        /* (construct-only) held by each reference but the source's */
+  GMainContext *context;        /* (construct-only) held while there are references but the source's */
   guint fork_generation;        /* (construct-only) */
   gboolean watched;             /* (construct-only) somebody wants to know when they are late */
 
+  char apart[LP_CACHE_LINE];    /* the owner counts references while others post */
+
   GMutex lock;                  /* a leaf */
+  int asleep;                   /* (atomic) */
   LpDeliveryItem *queue;        /* (lock), the head is also read without it */
   LpDeliveryItem *queue_tail;   /* (lock) */
   gint64 queued_at;             /* (lock) the head, if watched */
   GArray *destroys;             /* (lock) of Destroy, made on demand; tested without it */
 
   LpDeliveryItem *batch;        /* (the context's owner) */
-  int asleep;                   /* (atomic) */
 };
 
 typedef struct
@@ -92,11 +99,8 @@ typedef struct
 static GPrivate last_found = G_PRIVATE_INIT (g_free); /* Found, made on demand */
 
 static void
-delivery_free_if_last (LpDelivery *self)
+delivery_free (LpDelivery *self)
 {
-  if (!g_atomic_int_dec_and_test (&self->ref_count))
-    return;
-
   g_clear_pointer (&self->destroys, g_array_unref);
   g_mutex_clear (&self->lock);
   g_free (self);
@@ -239,10 +243,14 @@ source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
+/* Mostly with the context, and there is no other reference. */
 static void
 source_finalize (GSource *source)
 {
-  delivery_free_if_last (((DeliverySource *) source)->delivery);
+  LpDelivery *self = ((DeliverySource *) source)->delivery;
+
+  if (g_atomic_int_add (&self->ref_count, -OF_SOURCE) == OF_SOURCE)
+    delivery_free (self);
 }
 
 static GSourceFuncs source_funcs = {
@@ -300,7 +308,7 @@ delivery_new (GMainContext *context)
   LpDelivery *self = g_new0 (LpDelivery, 1);
   GSource *source = g_source_new (&source_funcs, sizeof (DeliverySource));
 
-  self->ref_count = 1;
+  self->ref_count = OF_SOURCE;
   self->context = context;
   self->fork_generation = lp_fork_generation ();
   self->watched = lp_log_wants (G_LOG_DOMAIN, G_LOG_LEVEL_DEBUG, LP_DEBUG_DELIVERY);
@@ -377,11 +385,12 @@ lp_delivery_ref_current (void)
   return lp_delivery_ref_context (context != NULL ? context : g_main_context_default ());
 }
 
+/* The first one holds the context for all; until it does, the caller holds it. */
 LpDelivery *
 lp_delivery_ref (LpDelivery *self)
 {
-  g_atomic_int_inc (&self->ref_count);
-  g_main_context_ref (self->context);
+  if ((g_atomic_int_add (&self->ref_count, 1) & ~OF_SOURCE) == 0)
+    g_main_context_ref (self->context);
 
   return self;
 }
@@ -391,9 +400,12 @@ void
 lp_delivery_unref (LpDelivery *self)
 {
   GMainContext *context = self->context;
+  int before = g_atomic_int_add (&self->ref_count, -1);
 
-  delivery_free_if_last (self);
-  g_main_context_unref (context);
+  if (before == 1)
+    delivery_free (self);
+  if ((before & ~OF_SOURCE) == 1)
+    g_main_context_unref (context);
 }
 
 GMainContext *
@@ -417,7 +429,7 @@ lp_delivery_is_current (LpDelivery *self)
 static GMainContext *
 ref_asleep_locked (LpDelivery *self)
 {
-  if (g_atomic_int_compare_and_exchange (&self->asleep, TRUE, FALSE))
+  if (g_atomic_int_get (&self->asleep) && g_atomic_int_compare_and_exchange (&self->asleep, TRUE, FALSE))
     return g_main_context_ref (self->context);
 
   return NULL;

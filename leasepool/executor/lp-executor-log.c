@@ -31,11 +31,12 @@ log_job (LpExecutor *self, LpJob *job, const char *event, const char *how)
   LpExecutorPrivate *priv = lp_executor_get_private (self);
   g_autofree char *number = g_strdup_printf ("%" G_GUINT64_FORMAT ".%" G_GUINT64_FORMAT, priv->seq, job->number);
   g_autofree char *seq = g_strdup_printf ("%" G_GUINT64_FORMAT, priv->seq);
-  LpLogField fields[] = { { "JOB_ID", number }, { "OWNER", job->owner }, { "EXECUTOR_SEQ", seq }, { NULL, NULL } };
+  const char *owner = lp_job_peek_owner (job);
+  LpLogField fields[] = { { "JOB_ID", number }, { "OWNER", owner }, { "EXECUTOR_SEQ", seq }, { NULL, NULL } };
 
   lp_log (priv->settings->log_domain, G_LOG_LEVEL_DEBUG, LP_DEBUG_JOB, event, fields,
           "The job %s (%s) of “%s” on the executor %s %s", number, describe (job),
-          job->owner != NULL ? job->owner : "nobody in particular", seq, how);
+          owner != NULL ? owner : "nobody in particular", seq, how);
 }
 
 /* JOB has been claimed; no lock is held. */

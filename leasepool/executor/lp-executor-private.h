@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include "lp-cache-line-private.h"
 #include "lp-histogram-private.h"
 #include "lp-job-private.h"
 
@@ -76,20 +77,24 @@ typedef struct
 
   int dead;                     /* (atomic) it reported its death */
 
+  /* What is above is read without the lock by every submit, what is below is written
+   * for every job, by all threads: not in one line of their caches. */
+  char apart[LP_CACHE_LINE];
+
   GMutex lock;                  /* the queue lock: after the pool's, before a job's */
   LpGrant *grant;               /* (lock) (not owned) the lease that may submit */
   GQueue queued;                /* (lock) of LpJob, each with a reference */
-  GQueue sent;                  /* (lock) of LpJob, the same reference */
+  guint64 last_number;          /* (lock) of a job */
   GQueue running;               /* (lock) of LpJob, the same reference */
   GQueue stuck;                 /* (lock) of LpJob, the same reference */
-  guint64 last_number;          /* (lock) of a job */
   guint n_commands;             /* (lock) running or stuck */
+  gboolean worked;              /* (lock) a job has begun */
+  LpJobCounters counters;       /* (lock) */
+  LpHistogram *run_time;        /* (lock) */
+  GQueue sent;                  /* (lock) of LpJob, the same reference */
   GError *end_error;            /* (lock) (nullable) why nothing that has not started ever will */
   gboolean pump_posted;         /* (lock) */
-  gboolean worked;              /* (lock) a job has begun */
   gboolean shut_down;           /* (service thread) no vfunc is called any more */
-  LpJobCounters counters;       /* (lock) */
-  LpHistogram *run_time; /* (lock) */
 } LpExecutorPrivate;
 
 LpExecutorPrivate *lp_executor_get_private (LpExecutor *self);

@@ -90,6 +90,7 @@ lp_aftermath_run (LpExecutor *self, LpAftermath *aftermath)
   LpExecutorPrivate *priv = lp_executor_get_private (self);
   LpActions actions = LP_ACTIONS_INIT;
   LpJob *job = aftermath->job;
+  gboolean unreffed = FALSE;
 
   if (aftermath->ended && lp_log_wants_still (priv->logs_jobs))
     lp_executor_log_ended (self, job);
@@ -99,6 +100,13 @@ lp_aftermath_run (LpExecutor *self, LpAftermath *aftermath)
     lp_slot_load_changed (priv->slot, &actions);
   if (aftermath->gone)
     lp_job_drop_user_data (job);
+
+  /* Who is called has a reference, and nobody here needs one: the job is finalized there. */
+  if (aftermath->gone && lp_job_callback_is_all (&aftermath->waiters))
+    {
+      g_object_unref (job);
+      unreffed = TRUE;
+    }
 
   lp_job_tell (job, &aftermath->waiters);
   lp_actions_run (&actions);
@@ -110,7 +118,7 @@ lp_aftermath_run (LpExecutor *self, LpAftermath *aftermath)
       lp_owner_refresh (aftermath->grant);
       lp_grant_unref (aftermath->grant);
     }
-  if (aftermath->gone)
+  if (aftermath->gone && !unreffed)
     g_object_unref (job);
 }
 

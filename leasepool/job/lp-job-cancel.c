@@ -17,7 +17,7 @@
 GError *
 lp_job_interrupt_error (LpJob *self, LpInterrupt reason)
 {
-  const char *owner = self->owner != NULL ? self->owner : "nobody in particular";
+  const char *owner = lp_job_peek_owner (self) != NULL ? lp_job_peek_owner (self) : "nobody in particular";
 
   switch (reason)
     {

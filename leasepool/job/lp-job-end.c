@@ -89,10 +89,15 @@ lp_job_tell (LpJob *self, GQueue *waiters)
 
   while ((link = g_queue_pop_head_link (waiters)) != NULL)
     {
-      LpCompletion *completion = link->data;
+      LpJobCallback *callback = lp_job_callback_from_link (link);
 
-      settle_waiter (self, completion);
-      lp_completion_deliver (completion);
+      if (callback != NULL)
+        lp_job_callback_deliver (callback);
+      else
+        {
+          settle_waiter (self, link->data);
+          lp_completion_deliver (link->data);
+        }
     }
 }
 

@@ -32,6 +32,7 @@ lp_job_hold (LpJob *self, LpPool *pool, gint64 now, LpCompletion *ended, LpJobTa
   if (held)
     {
       self->pool = lp_pool_ref (pool);
+      self->owns_pool = TRUE;
       self->queued_at = now;
       self->held = TRUE;
       self->tally = tally;

@@ -11,7 +11,9 @@
 
 G_BEGIN_DECLS
 
+typedef struct _LpGrant LpGrant;
 typedef struct _LpPool LpPool;
+typedef struct _LpJobCallback LpJobCallback;
 
 typedef enum
 {
@@ -57,45 +59,29 @@ typedef struct
 
 /* Lock order: pool, executor, job. */
 
+/* What a worker touches of each job is at the front, and together: it has to come
+ * over from the processor of who made it. */
 struct _LpJob
 {
   GObject parent_instance;
 
   LpJobKind kind;               /* (construct-only) */
+  int entered;                  /* (atomic) its function has been called by lp_job_run() */
   LpJobFunc func;               /* (construct-only) */
-  GTask *task;                  /* (construct-only) */
-  GTaskThreadFunc task_func;    /* (construct-only) */
   gpointer user_data;           /* (executor) cleared when it is on its way to its destroy */
   GDestroyNotify destroy;       /* (executor) */
-  char *name;                   /* (construct-only) */
-  GVariant *parameters;         /* (construct-only) */
-  char **argv;                  /* (construct-only) */
-  GBytes *input;                /* (construct-only) */
   double timeout_seconds;       /* (until submitted) */
 
   /* Set by the submit that wins, before the job is queued; constant then, see lp_job_was_accepted(). */
-  LpExecutor *executor;         /* (owned) */
-  LpPool *pool;                 /* (owned) */
+  LpExecutor *executor;         /* of the grant */
+  LpPool *pool;                 /* of the grant, or of who holds it */
   LpFunction *function;         /* (owned) (nullable) the named function */
-  GRefString *owner;            /* (nullable) */
-  LpWorker *worker;             /* in a worker process, instead of those; set before anybody else has the job */
 
-  LpDeadline deadline;          /* (pool) its time-out, then its grace */
-  gboolean in_grace;            /* (pool) what the deadline is now */
-
-  guint64 number;               /* (executor) among those of its executor, from 1, in their order */
   GList link;                   /* (executor) in the list of its place */
   LpJobPlace place;             /* (executor) */
   gboolean armed;               /* (executor) its deadline has been set */
   gboolean detached;            /* (executor) deferred, and its function has returned */
-  struct _LpCommand *command;   /* (service thread) */
-  gboolean killed;              /* (its deadlines, which come one after the other) */
-
   int state;                    /* (atomic) LpJobState; changed under lock */
-  LpJob *waits_for;             /* (the wait lock of lp-job-end.c) what its function blocks for */
-
-  int submitted;                /* (atomic) a submit has claimed it */
-  int entered;                  /* (atomic) its function has been called by lp_job_run() */
   gint64 queued_at;             /* (executor) (lock) while it is held */
   gint64 started_at;            /* (executor) */
   gint64 ended_at;              /* (lock) */
@@ -103,12 +89,31 @@ struct _LpJob
   GMutex lock;                  /* a leaf */
   LpInterrupt interrupt;        /* (lock) */
   gboolean deferred;            /* (lock) */
-  GCancellable *cancellable;    /* (lock) made on demand, constant then */
-  gboolean held;                /* (lock) queued, and has no executor: see lp-job-hold.c */
-  LpJobTally *tally;            /* (lock) (nullable) (not owned) where its end is counted */
-  GQueue waiters;               /* (lock) of LpCompletion */
+  GQueue waiters;               /* (lock) of LpCompletion, and the callback */
   GVariant *result;             /* (lock) */
   GError *error;                /* (lock) */
+  LpJobTally *tally;            /* (lock) (nullable) (not owned) where its end is counted */
+  LpJobCallback *callback;      /* (lock) (owned) (nullable) of its submit, when that was accepted; constant then */
+
+  GTask *task;                  /* (construct-only) */
+  GTaskThreadFunc task_func;    /* (construct-only) */
+  char *name;                   /* (construct-only) */
+  GVariant *parameters;         /* (construct-only) */
+  char **argv;                  /* (construct-only) */
+  GBytes *input;                /* (construct-only) */
+  LpGrant *grant;               /* (owned) as executor */
+  LpWorker *worker;             /* in a worker process, instead of those; set before anybody else has the job */
+
+  int submitted;                /* (atomic) a submit has claimed it */
+  gboolean held;                /* (lock) queued, and has no executor: see lp-job-hold.c */
+  gboolean owns_pool;           /* it has been held */
+  guint64 number;               /* (executor) among those of its executor, from 1, in their order */
+  LpDeadline deadline;          /* (pool) its time-out, then its grace */
+  gboolean in_grace;            /* (pool) what the deadline is now */
+  gboolean killed;              /* (its deadlines, which come one after the other) */
+  struct _LpCommand *command;   /* (service thread) */
+  LpJob *waits_for;             /* (the wait lock of lp-job-end.c) what its function blocks for */
+  GCancellable *cancellable;    /* (lock) made on demand, constant then */
   double progress;              /* (lock) */
   char *status;                 /* (lock) */
   gboolean progress_posted;     /* (lock) */
@@ -117,6 +122,7 @@ struct _LpJob
 gboolean    lp_job_claim_for_submit     (LpJob *self, GError **error);
 void        lp_job_unclaim              (LpJob *self);
 gboolean    lp_job_was_accepted         (LpJob *self);
+const char *lp_job_peek_owner           (LpJob *self);
 gboolean    lp_job_set_queued           (LpJob *self);
 gboolean    lp_job_hold                 (LpJob *self, LpPool *pool, gint64 now, LpCompletion *ended,
                                          LpJobTally *tally);
@@ -147,6 +153,17 @@ gboolean    lp_job_is_on_stack          (LpJob *self);
 gboolean    lp_job_stack_has_pool       (LpPool *pool);
 void        lp_job_arm                  (LpJob *self, gboolean grace, gint64 when);
 void        lp_job_disarm               (LpJob *self);
+
+/* lp-job-callback.c */
+void           lp_job_call_back          (LpJob *self, gpointer source_object, gpointer tag, GCancellable *cancellable,
+                                          GAsyncReadyCallback func, gpointer user_data);
+gboolean       lp_job_is_result_of       (gpointer result, gpointer source_object, gpointer tag);
+GVariant      *lp_job_propagate          (LpJob *self, GError **error);
+LpJobCallback *lp_job_callback_from_link (GList *link);
+gboolean       lp_job_callback_is_all    (const GQueue *waiters);
+void           lp_job_callback_deliver   (LpJobCallback *self);
+void           lp_job_callback_free      (LpJobCallback *self);
+void           lp_job_async_result_init  (GAsyncResultIface *iface);
 
 static inline LpJobState
 lp_job_peek_state (LpJob *self)

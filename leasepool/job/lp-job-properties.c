@@ -128,6 +128,13 @@ lp_job_set_timeout_seconds (LpJob *self, double timeout_seconds)
   g_object_notify (G_OBJECT (self), "timeout-seconds");
 }
 
+/* For who may read what the submit has set. */
+const char *
+lp_job_peek_owner (LpJob *self)
+{
+  return self->grant != NULL ? self->grant->owner : NULL;
+}
+
 /**
  * lp_job_get_owner:
  * @self: a job
@@ -144,7 +151,7 @@ lp_job_get_owner (LpJob *self)
 {
   g_return_val_if_fail (LP_IS_JOB (self), NULL);
 
-  return lp_job_was_accepted (self) && !lp_job_is_held (self) ? self->owner : NULL;
+  return lp_job_was_accepted (self) && !lp_job_is_held (self) ? lp_job_peek_owner (self) : NULL;
 }
 
 /**

@@ -29,6 +29,10 @@
  * lp_lease_submit_async (lease, job, NULL, added_cb, NULL);
  * ```
  *
+ * It is also the #GAsyncResult that the callback of its submit is given, if it
+ * was accepted. Its source object, the lease, is there until the callback has
+ * returned, so that a job that is kept does not keep its lease.
+ *
  * All methods may be called from any thread.
  *
  * Since: 1.0
@@ -62,7 +66,8 @@ enum
 
 static GParamSpec *properties[N_PROPERTIES];
 
-G_DEFINE_FINAL_TYPE (LpJob, lp_job, G_TYPE_OBJECT)
+G_DEFINE_FINAL_TYPE_WITH_CODE (LpJob, lp_job, G_TYPE_OBJECT,
+                               G_IMPLEMENT_INTERFACE (G_TYPE_ASYNC_RESULT, lp_job_async_result_init))
 
 /* Sends the user data to its destroy notify, once the function cannot run any
  * more. In the owner context, never on a worker; a job that was never submitted
@@ -82,6 +87,19 @@ lp_job_drop_user_data (LpJob *self)
     destroy (user_data);
 }
 
+/* What a submit, or a hold, has set. */
+static void
+clear_submit (LpJob *self)
+{
+  g_clear_pointer (&self->function, lp_function_unref);
+  if (self->owns_pool)
+    lp_pool_unref (self->pool);
+  self->owns_pool = FALSE;
+  self->pool = NULL;
+  self->executor = NULL;
+  g_clear_pointer (&self->grant, lp_grant_unref);
+}
+
 static void
 lp_job_finalize (GObject *object)
 {
@@ -90,10 +108,7 @@ lp_job_finalize (GObject *object)
   lp_job_drop_user_data (self);
   g_clear_object (&self->task);
   /* Not the last reference of the function: the executor has the table. */
-  g_clear_pointer (&self->function, lp_function_unref);
-  g_clear_object (&self->executor);
-  g_clear_pointer (&self->pool, lp_pool_unref);
-  g_clear_pointer (&self->owner, g_ref_string_release);
+  clear_submit (self);
   g_clear_pointer (&self->name, g_free);
   g_clear_pointer (&self->parameters, g_variant_unref);
   g_clear_pointer (&self->argv, g_strfreev);
@@ -102,6 +117,7 @@ lp_job_finalize (GObject *object)
   g_clear_error (&self->error);
   g_clear_pointer (&self->status, g_free);
   g_clear_object (&self->cancellable);
+  g_clear_pointer (&self->callback, lp_job_callback_free);
   g_mutex_clear (&self->lock);
 
   G_OBJECT_CLASS (lp_job_parent_class)->finalize (object);
@@ -135,9 +151,9 @@ lp_job_set_property (GObject *object, guint prop_id, const GValue *value, GParam
 {
   LpJob *self = LP_JOB (object);
 
-  /* GObject sets all of a new job, to NULL but for those that are given; it is
-   * asked for the pointer only, since each of the other questions costs as much. */
-  if (prop_id != PROP_TIMEOUT_SECONDS && g_value_peek_pointer (value) == NULL)
+  /* GObject sets all of a new job that are construct-only, those that were not given
+   * to this value, which they have; each question to a value costs more. */
+  if (value == g_param_spec_get_default_value (pspec))
     return;
 
   switch (prop_id)
@@ -470,10 +486,7 @@ lp_job_was_accepted (LpJob *self)
 void
 lp_job_unclaim (LpJob *self)
 {
-  g_clear_object (&self->executor);
-  g_clear_pointer (&self->pool, lp_pool_unref);
-  g_clear_pointer (&self->function, lp_function_unref);
-  g_clear_pointer (&self->owner, g_ref_string_release);
+  clear_submit (self);
   g_atomic_int_set (&self->submitted, FALSE);
 }
 

@@ -40,10 +40,10 @@ enqueue (LpGrant *lease_grant, LpJob *job, GError **error)
   g_autoptr (LpGrant) grant = lp_grant_ref (lease_grant);
   GError *local_error = NULL;
 
-  job->executor = g_object_ref (grant->executor);
+  job->grant = lp_grant_ref (grant);
+  job->executor = grant->executor;
   if (job->pool == NULL)        /* else it is held for this pool */
-    job->pool = lp_pool_ref (grant->pool);
-  job->owner = grant->owner != NULL ? g_ref_string_acquire (grant->owner) : NULL;
+    job->pool = grant->pool;
 
   if (lp_executor_enqueue (grant->executor, grant, job, &local_error))
     {
@@ -117,26 +117,56 @@ lp_lease_submit (LpLease *self, LpJob *job, GError **error)
   return FALSE;
 }
 
-/* FALSE: refused, and COMPLETION is still the caller's. The cancellable is watched
- * from when the job is accepted: one that was refused is the caller's again, and
- * none of its next submit is cancelled for this one. */
+/* The cancellable is watched from when the job is accepted: one that was refused is
+ * the caller's again, and none of its next submit is cancelled for this one. */
+static gboolean
+submit_unless_cancelled (LpLease *self, LpJob *job, GCancellable *cancellable, GError **error)
+{
+  return !g_cancellable_set_error_if_cancelled (cancellable, error) && lp_lease_submit (self, job, error);
+}
+
+/* FALSE: refused, and COMPLETION is still the caller's. */
 static gboolean
 submit_and_follow (LpLease *self, LpJob *job, LpCompletion *completion, GCancellable *cancellable, GError **error)
 {
-  if (g_cancellable_set_error_if_cancelled (cancellable, error) || !lp_lease_submit (self, job, error))
+  if (!submit_unless_cancelled (self, job, cancellable, error))
     return FALSE;
 
   lp_job_follow (job, completion, cancellable);
   return TRUE;
 }
 
+/* The result of a job that was accepted is the job; that of another one has to say
+ * why. Without a callback nobody is told. The job may be what drops the last
+ * reference of its lease. */
 static void
-submit_and_wait (LpLease *self, LpJob *job, LpCompletion *completion, GCancellable *cancellable)
+submit_and_tell (LpLease *self, LpJob *job, gpointer tag, GCancellable *cancellable, GAsyncReadyCallback callback,
+                 gpointer user_data)
 {
+  g_autoptr (LpLease) held = g_object_ref (self);
+  LpCompletion *completion;
   GError *error = NULL;
 
-  if (!submit_and_follow (self, job, completion, cancellable, &error))
+  if (callback != NULL && submit_unless_cancelled (self, job, cancellable, &error))
+    {
+      lp_job_call_back (job, g_steal_pointer (&held), tag, cancellable, callback, user_data);
+      return;
+    }
+
+  completion = lp_completion_new (self, tag, cancellable, callback, user_data);
+  if (error != NULL || !submit_and_follow (self, job, completion, cancellable, &error))
     lp_completion_fail (completion, error);
+}
+
+static GVariant *
+finish (LpLease *self, gpointer tag, GAsyncResult *result, GError **error)
+{
+  if (lp_job_is_result_of (result, self, tag))
+    return lp_job_propagate (LP_JOB (result), error);
+
+  g_return_val_if_fail (lp_completion_is_valid (result, self, tag), NULL);
+
+  return lp_completion_propagate (LP_COMPLETION (result), error);
 }
 
 /**
@@ -148,7 +178,8 @@ submit_and_wait (LpLease *self, LpJob *job, LpCompletion *completion, GCancellab
  *   caller when the job has ended or was refused
  * @user_data: data for @callback
  *
- * Submits a job and waits for its end.
+ * Submits a job and waits for its end. The result that @callback is given is
+ * @job itself, unless that was refused.
  *
  * Since: 1.0
  */
@@ -156,14 +187,11 @@ void
 lp_lease_submit_async (LpLease *self, LpJob *job, GCancellable *cancellable, GAsyncReadyCallback callback,
                        gpointer user_data)
 {
-  LpCompletion *completion;
-
   g_return_if_fail (LP_IS_LEASE (self));
   g_return_if_fail (LP_IS_JOB (job));
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
-  completion = lp_completion_new (self, lp_lease_submit_async, cancellable, callback, user_data);
-  submit_and_wait (self, job, completion, cancellable);
+  submit_and_tell (self, job, lp_lease_submit_async, cancellable, callback, user_data);
 }
 
 /**
@@ -186,9 +214,8 @@ GVariant *
 lp_lease_submit_finish (LpLease *self, GAsyncResult *result, GError **error)
 {
   g_return_val_if_fail (LP_IS_LEASE (self), NULL);
-  g_return_val_if_fail (lp_completion_is_valid (result, self, lp_lease_submit_async), NULL);
 
-  return lp_completion_propagate (LP_COMPLETION (result), error);
+  return finish (self, lp_lease_submit_async, result, error);
 }
 
 /**
@@ -212,15 +239,13 @@ lp_lease_call_async (LpLease *self, const char *name, GVariant *parameters, GCan
                      GAsyncReadyCallback callback, gpointer user_data)
 {
   g_autoptr (LpJob) job = NULL;
-  LpCompletion *completion;
 
   g_return_if_fail (LP_IS_LEASE (self));
   g_return_if_fail (name != NULL);
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
   job = lp_job_new_for_call (name, parameters);
-  completion = lp_completion_new (self, lp_lease_call_async, cancellable, callback, user_data);
-  submit_and_wait (self, job, completion, cancellable);
+  submit_and_tell (self, job, lp_lease_call_async, cancellable, callback, user_data);
 }
 
 /**
@@ -240,9 +265,8 @@ GVariant *
 lp_lease_call_finish (LpLease *self, GAsyncResult *result, GError **error)
 {
   g_return_val_if_fail (LP_IS_LEASE (self), NULL);
-  g_return_val_if_fail (lp_completion_is_valid (result, self, lp_lease_call_async), NULL);
 
-  return lp_completion_propagate (LP_COMPLETION (result), error);
+  return finish (self, lp_lease_call_async, result, error);
 }
 
 /* A function that ran has returned through its task; one that never did cannot. */

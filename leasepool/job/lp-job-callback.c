@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+/* The callback of a job's submit, which is given the job itself as the result. */
+
+#include "config.h"
+
+#include "lp-job-private.h"
+
+/* A job is submitted once and ends once, so what waits for that from the start
+ * needs no object beside it for the result. That object would cost more than the
+ * job takes to get to a thread and back, mostly when it is finalized: each takes
+ * locks of GObject that all threads share. For the same reason the executor gives
+ * up its reference before it tells the callback: the job is finalized where it was
+ * made, and no worker has to.
+ *
+ * It is one of the job's waiters, from when the job was accepted; before that, a
+ * job may be refused, and is as new then. It holds the job and the source object
+ * until it has run. Not longer: a job that is kept, to be asked, keeps no lease. */
+
+struct _LpJobCallback
+{
+  LpDeliveryItem item;          /* (delivery lock) */
+  GList link;                   /* (job) in its waiters; without data: no completion */
+  LpJob *job;                   /* (owned) until it has run */
+  LpDelivery *delivery;         /* (owned) until it has run */
+  GObject *source_object;       /* (owned) until it has run, and compared after */
+  gboolean has_run;             /* (owner of the context) */
+  gpointer tag;                 /* (construct-only) */
+  GAsyncReadyCallback func;     /* (construct-only) */
+  gpointer user_data;           /* (construct-only) */
+  GCancellable *cancellable;    /* (construct-only) (owned) (nullable) */
+  gulong cancel_id;             /* (construct-only) */
+};
+
+static void
+run_item (LpDeliveryItem *item)
+{
+  LpJobCallback *self = (LpJobCallback *) item;
+  g_autoptr (LpJob) job = self->job; /* whose finalize frees SELF */
+
+  if (self->cancellable != NULL)
+    g_signal_handler_disconnect (self->cancellable, self->cancel_id);
+
+  self->func (self->source_object, G_ASYNC_RESULT (job), self->user_data);
+
+  self->has_run = TRUE;
+  g_object_unref (self->source_object);
+  lp_delivery_unref (self->delivery);
+}
+
+static void
+cancelled_cb (GCancellable *cancellable, gpointer data)
+{
+  lp_job_cancel (data);
+}
+
+static void
+unref_job (gpointer data, GClosure *closure)
+{
+  g_object_unref (data);
+}
+
+/* Before anybody else knows of it, so that whoever runs it finds what to disconnect. */
+static void
+watch (LpJobCallback *self, GCancellable *cancellable)
+{
+  self->cancellable = g_object_ref (cancellable);
+  self->cancel_id = g_signal_connect_data (cancellable, "cancelled", G_CALLBACK (cancelled_cb),
+                                           g_object_ref (self->job), unref_job, 0);
+  /* Cancelled before or while connecting: the handler may have been missed. */
+  if (g_cancellable_is_cancelled (cancellable))
+    lp_job_cancel (self->job);
+}
+
+/* For an accepted job: FUNC is called in the thread-default context of this thread
+ * when it has ended, and CANCELLABLE (nullable) cancels it. SOURCE_OBJECT is taken. */
+void
+lp_job_call_back (LpJob *self, gpointer source_object, gpointer tag, GCancellable *cancellable,
+                  GAsyncReadyCallback func, gpointer user_data)
+{
+  LpJobCallback *callback = g_new0 (LpJobCallback, 1);
+  gboolean ended;
+
+  callback->item.run = run_item;
+  callback->job = g_object_ref (self);
+  callback->delivery = lp_delivery_ref_current ();
+  callback->source_object = source_object;
+  callback->tag = tag;
+  callback->func = func;
+  callback->user_data = user_data;
+  if (cancellable != NULL)
+    watch (callback, cancellable);
+
+  g_mutex_lock (&self->lock);
+  self->callback = callback;
+  ended = lp_job_state_is_end (lp_job_peek_state (self));
+  if (!ended)
+    g_queue_push_tail_link (&self->waiters, &callback->link);
+  g_mutex_unlock (&self->lock);
+
+  if (ended)
+    lp_job_callback_deliver (callback);
+}
+
+/* Whose LINK in the waiters is; NULL: a completion's. */
+LpJobCallback *
+lp_job_callback_from_link (GList *link)
+{
+  return link->data == NULL ? (LpJobCallback *) ((char *) link - G_STRUCT_OFFSET (LpJobCallback, link)) : NULL;
+}
+
+/* Whether WAITERS has the callback and nobody else, who would still need the job. */
+gboolean
+lp_job_callback_is_all (const GQueue *waiters)
+{
+  return waiters->length == 1 && lp_job_callback_from_link (waiters->head) != NULL;
+}
+
+void
+lp_job_callback_deliver (LpJobCallback *self)
+{
+  lp_delivery_post (self->delivery, &self->item);
+}
+
+void
+lp_job_callback_free (LpJobCallback *self)
+{
+  g_clear_object (&self->cancellable);
+  g_free (self);
+}
+
+static gpointer
+get_user_data (GAsyncResult *result)
+{
+  LpJobCallback *self = LP_JOB (result)->callback;
+
+  return self != NULL ? self->user_data : NULL;
+}
+
+static GObject *
+get_source_object (GAsyncResult *result)
+{
+  LpJobCallback *self = LP_JOB (result)->callback;
+
+  return self != NULL && !self->has_run ? g_object_ref (self->source_object) : NULL;
+}
+
+static gboolean
+is_tagged (GAsyncResult *result, gpointer tag)
+{
+  LpJobCallback *self = LP_JOB (result)->callback;
+
+  return self != NULL && self->tag == tag;
+}
+
+void
+lp_job_async_result_init (GAsyncResultIface *iface)
+{
+  iface->get_user_data = get_user_data;
+  iface->get_source_object = get_source_object;
+  iface->is_tagged = is_tagged;
+}
+
+/* Whether RESULT is what the callback of that operation on SOURCE_OBJECT was given. */
+gboolean
+lp_job_is_result_of (gpointer result, gpointer source_object, gpointer tag)
+{
+  return LP_IS_JOB (result)
+         && is_tagged (result, tag)
+         && LP_JOB (result)->callback->source_object == source_object
+         && lp_job_state_is_end (lp_job_peek_state (result));
+}
+
+/* How a job has ended that is such a result. Nothing of that changes any more. */
+GVariant *
+lp_job_propagate (LpJob *self, GError **error)
+{
+  if (self->error == NULL)
+    return g_variant_ref (self->result);
+
+  g_propagate_error (error, g_error_copy (self->error));
+  return NULL;
+}
