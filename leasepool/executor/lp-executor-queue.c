@@ -102,7 +102,7 @@ lp_aftermath_run (LpExecutor *self, LpAftermath *aftermath)
     lp_job_drop_user_data (job);
 
   /* Who is called has a reference, and nobody here needs one: the job is finalized there. */
-  if (aftermath->gone && lp_job_callback_is_all (&aftermath->waiters))
+  if (aftermath->gone && lp_job_callback_is_last (&aftermath->waiters))
     {
       g_object_unref (job);
       unreffed = TRUE;

@@ -94,9 +94,9 @@ lp_grind_end_items (GPtrArray *items, const GError *error)
 }
 
 static void
-ended_cb (LpCompletion *completion, gpointer data)
+job_ended (LpJobWaiter *waiter)
 {
-  LpGrindItem *item = data;
+  LpGrindItem *item = (LpGrindItem *) ((char *) waiter - G_STRUCT_OFFSET (LpGrindItem, ended));
   LpGrind *self = item->grind;
   gboolean rebalance;
 
@@ -127,6 +127,7 @@ item_new (LpGrind *grind, LpJob *job, gint64 now)
   self->job = g_object_ref (job);
   self->since = now;
   self->link.data = self;
+  self->ended.tell = job_ended;
 
   return self;
 }
@@ -157,20 +158,21 @@ has_room_locked (LpGrind *self, GError **error)
   return FALSE;
 }
 
-/* From here on the job is accepted, and waits; the reference to ENDED is taken.
+/* From here on the job is accepted, and waits; it gets a reference to ITEM.
  * A job's lock comes after ours. */
 static gboolean
-push_locked (LpGrind *self, LpGrindItem *item, LpCompletion *ended, GError **error)
+push_locked (LpGrind *self, LpGrindItem *item, GError **error)
 {
   if (!check_running_locked (self, error) || !has_room_locked (self, error))
     return FALSE;
 
-  if (!lp_job_hold (item->job, self->pool, item->since, ended, &self->tally))
+  if (!lp_job_hold (item->job, self->pool, item->since, &item->ended, &self->tally))
     {
       g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "The job was cancelled before it was submitted");
       return FALSE;
     }
 
+  lp_grind_item_ref (item);
   g_queue_push_tail_link (&self->pending, &item->link);
   if (self->first_young == NULL)
     self->first_young = &item->link;
@@ -194,7 +196,6 @@ gboolean
 lp_grind_accept (LpGrind *self, LpJob *job, GError **error)
 {
   LpGrindItem *item;
-  LpCompletion *ended;
   gboolean accepted;
   gboolean rebalance;
 
@@ -202,18 +203,13 @@ lp_grind_accept (LpGrind *self, LpJob *job, GError **error)
     return FALSE;
 
   item = item_new (self, job, lp_clock_now ());
-  ended = lp_completion_new_step (ended_cb, lp_grind_item_ref (item));
   g_mutex_lock (&self->lock);
-  accepted = push_locked (self, item, ended, error);
+  accepted = push_locked (self, item, error);
   rebalance = accepted && concerns_locked (self);
   g_mutex_unlock (&self->lock);
 
   if (!accepted)
-    {
-      lp_job_unclaim (job);
-      g_object_unref (ended);     /* it is never told */
-      lp_grind_item_unref (item); /* its reference */
-    }
+    lp_job_unclaim (job);
   if (rebalance)
     lp_grind_rebalance (self);
 

@@ -42,6 +42,7 @@ struct _LpGrindItem
   LpItemPlace place;            /* (lock) */
   gboolean due;                 /* (lock) it has waited max-wait-seconds */
   GList link;                   /* (lock) in the list of its place */
+  LpJobWaiter ended;            /* holds a reference while the job has not ended */
 };
 
 struct _LpGrindBatch

@@ -239,7 +239,8 @@ lp_grinder_enqueue (LpGrinder *self, LpJob *job, GError **error)
  *   caller when the job has ended or was refused
  * @user_data: data for @callback
  *
- * Submits a job and waits for its end. Any thread.
+ * Submits a job and waits for its end. The result that @callback is given is
+ * @job itself, unless that was refused. Any thread.
  *
  * Since: 1.0
  */
@@ -247,24 +248,19 @@ void
 lp_grinder_submit_async (LpGrinder *self, LpJob *job, GCancellable *cancellable, GAsyncReadyCallback callback,
                          gpointer user_data)
 {
-  LpCompletion *completion;
+  LpGrinder *held;
   GError *error = NULL;
 
   g_return_if_fail (LP_IS_GRINDER (self));
   g_return_if_fail (LP_IS_JOB (job));
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
-  /* Without a callback the result is dropped where it comes, so it does not have
-   * the grinder. */
-  completion = lp_completion_new (callback != NULL ? self : NULL, lp_grinder_submit_async, cancellable, callback,
-                                  user_data);
+  /* The job may be what drops the last reference of the grinder. */
+  held = g_object_ref (self);
   if (g_cancellable_set_error_if_cancelled (cancellable, &error) || !lp_grind_accept (self->grind, job, &error))
-    {
-      lp_completion_fail (completion, error);
-      return;
-    }
-
-  lp_job_follow (job, completion, cancellable);
+    lp_job_call_back_refused (held, lp_grinder_submit_async, cancellable, callback, user_data, error);
+  else
+    lp_job_call_back (job, held, lp_grinder_submit_async, cancellable, callback, user_data);
 }
 
 /**
@@ -288,7 +284,6 @@ GVariant *
 lp_grinder_submit_finish (LpGrinder *self, GAsyncResult *result, GError **error)
 {
   g_return_val_if_fail (LP_IS_GRINDER (self), NULL);
-  g_return_val_if_fail (lp_completion_is_valid (result, self, lp_grinder_submit_async), NULL);
 
-  return lp_completion_propagate (LP_COMPLETION (result), error);
+  return lp_job_finish (self, lp_grinder_submit_async, result, error);
 }

@@ -21,7 +21,7 @@
 struct _LpJobCallback
 {
   LpDeliveryItem item;          /* (delivery lock) */
-  GList link;                   /* (job) in its waiters; without data: no completion */
+  LpJobWaiter waiter;           /* (job) */
   LpJob *job;                   /* (owned) until it has run */
   LpDelivery *delivery;         /* (owned) until it has run */
   GObject *source_object;       /* (owned) until it has run, and compared after */
@@ -50,6 +50,14 @@ run_item (LpDeliveryItem *item)
 }
 
 static void
+deliver (LpJobWaiter *waiter)
+{
+  LpJobCallback *self = (LpJobCallback *) ((char *) waiter - G_STRUCT_OFFSET (LpJobCallback, waiter));
+
+  lp_delivery_post (self->delivery, &self->item);
+}
+
+static void
 cancelled_cb (GCancellable *cancellable, gpointer data)
 {
   lp_job_cancel (data);
@@ -73,16 +81,26 @@ watch (LpJobCallback *self, GCancellable *cancellable)
     lp_job_cancel (self->job);
 }
 
-/* For an accepted job: FUNC is called in the thread-default context of this thread
- * when it has ended, and CANCELLABLE (nullable) cancels it. SOURCE_OBJECT is taken. */
+/* For an accepted job, by who submitted it: FUNC (nullable) is called in the
+ * thread-default context of this thread when it has ended, and CANCELLABLE
+ * (nullable) cancels it. SOURCE_OBJECT is taken. */
 void
 lp_job_call_back (LpJob *self, gpointer source_object, gpointer tag, GCancellable *cancellable,
                   GAsyncReadyCallback func, gpointer user_data)
 {
-  LpJobCallback *callback = g_new0 (LpJobCallback, 1);
+  LpJobCallback *callback;
   gboolean ended;
 
+  if (func == NULL)
+    {
+      lp_job_follow (self, lp_completion_new (NULL, tag, NULL, NULL, NULL), cancellable);
+      g_object_unref (source_object);
+      return;
+    }
+
+  callback = g_new0 (LpJobCallback, 1);
   callback->item.run = run_item;
+  callback->waiter.tell = deliver;
   callback->job = g_object_ref (self);
   callback->delivery = lp_delivery_ref_current ();
   callback->source_object = source_object;
@@ -96,31 +114,28 @@ lp_job_call_back (LpJob *self, gpointer source_object, gpointer tag, GCancellabl
   self->callback = callback;
   ended = lp_job_state_is_end (lp_job_peek_state (self));
   if (!ended)
-    g_queue_push_tail_link (&self->waiters, &callback->link);
+    g_queue_push_tail_link (&self->waiters, &callback->waiter.link);
   g_mutex_unlock (&self->lock);
 
   if (ended)
-    lp_job_callback_deliver (callback);
+    deliver (&callback->waiter);
 }
 
-/* Whose LINK in the waiters is; NULL: a completion's. */
-LpJobCallback *
-lp_job_callback_from_link (GList *link)
-{
-  return link->data == NULL ? (LpJobCallback *) ((char *) link - G_STRUCT_OFFSET (LpJobCallback, link)) : NULL;
-}
-
-/* Whether WAITERS has the callback and nobody else, who would still need the job. */
-gboolean
-lp_job_callback_is_all (const GQueue *waiters)
-{
-  return waiters->length == 1 && lp_job_callback_from_link (waiters->head) != NULL;
-}
-
+/* The same for a job that was refused, which is as new and not the result: FUNC gets
+ * ERROR. Both SOURCE_OBJECT and ERROR are taken. */
 void
-lp_job_callback_deliver (LpJobCallback *self)
+lp_job_call_back_refused (gpointer source_object, gpointer tag, GCancellable *cancellable, GAsyncReadyCallback func,
+                          gpointer user_data, GError *error)
 {
-  lp_delivery_post (self->delivery, &self->item);
+  lp_completion_fail (lp_completion_new (source_object, tag, cancellable, func, user_data), error);
+  g_object_unref (source_object);
+}
+
+/* Whether the last one of WAITERS is the callback, and the job lives until it is told. */
+gboolean
+lp_job_callback_is_last (const GQueue *waiters)
+{
+  return waiters->tail != NULL && waiters->tail->data == NULL && ((LpJobWaiter *) waiters->tail)->tell == deliver;
 }
 
 void
@@ -162,9 +177,9 @@ lp_job_async_result_init (GAsyncResultIface *iface)
   iface->is_tagged = is_tagged;
 }
 
-/* Whether RESULT is what the callback of that operation on SOURCE_OBJECT was given. */
-gboolean
-lp_job_is_result_of (gpointer result, gpointer source_object, gpointer tag)
+/* Whether RESULT is a job that FUNC of that operation was given. */
+static gboolean
+is_result_of (gpointer result, gpointer source_object, gpointer tag)
 {
   return LP_IS_JOB (result)
          && is_tagged (result, tag)
@@ -172,10 +187,20 @@ lp_job_is_result_of (gpointer result, gpointer source_object, gpointer tag)
          && lp_job_state_is_end (lp_job_peek_state (result));
 }
 
-/* How a job has ended that is such a result. Nothing of that changes any more. */
+/* What FUNC of that operation on SOURCE_OBJECT fetches. Nothing of the end of a job
+ * changes any more. */
 GVariant *
-lp_job_propagate (LpJob *self, GError **error)
+lp_job_finish (gpointer source_object, gpointer tag, gpointer result, GError **error)
 {
+  LpJob *self;
+
+  if (!is_result_of (result, source_object, tag))
+    {
+      g_return_val_if_fail (lp_completion_is_valid (result, source_object, tag), NULL);
+      return lp_completion_propagate (result, error);
+    }
+
+  self = result;
   if (self->error == NULL)
     return g_variant_ref (self->result);
 

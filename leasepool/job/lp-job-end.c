@@ -89,14 +89,15 @@ lp_job_tell (LpJob *self, GQueue *waiters)
 
   while ((link = g_queue_pop_head_link (waiters)) != NULL)
     {
-      LpJobCallback *callback = lp_job_callback_from_link (link);
+      LpCompletion *completion = link->data;
+      LpJobWaiter *waiter = (LpJobWaiter *) link;
 
-      if (callback != NULL)
-        lp_job_callback_deliver (callback);
+      if (completion == NULL)
+        waiter->tell (waiter);
       else
         {
-          settle_waiter (self, link->data);
-          lp_completion_deliver (link->data);
+          settle_waiter (self, completion);
+          lp_completion_deliver (completion);
         }
     }
 }

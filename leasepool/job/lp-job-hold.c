@@ -18,12 +18,12 @@
  *
  * `pool` and `queued_at` are set before the state says QUEUED. */
 
-/* Holds a claimed job for POOL from NOW on. ENDED, whose reference is taken, is
+/* Holds a claimed job for POOL from NOW on. ENDED is
  * told before all others that wait for the job; until then there must be TALLY.
  * FALSE: it was cancelled before, and is to be unclaimed. The caller may hold
  * locks that come before a job's. */
 gboolean
-lp_job_hold (LpJob *self, LpPool *pool, gint64 now, LpCompletion *ended, LpJobTally *tally)
+lp_job_hold (LpJob *self, LpPool *pool, gint64 now, LpJobWaiter *ended, LpJobTally *tally)
 {
   gboolean held;
 
@@ -36,7 +36,7 @@ lp_job_hold (LpJob *self, LpPool *pool, gint64 now, LpCompletion *ended, LpJobTa
       self->queued_at = now;
       self->held = TRUE;
       self->tally = tally;
-      g_queue_push_head_link (&self->waiters, lp_completion_get_link (ended));
+      g_queue_push_head_link (&self->waiters, &ended->link);
       held = g_atomic_int_compare_and_exchange (&self->state, LP_JOB_STATE_NEW, LP_JOB_STATE_QUEUED);
       g_assert (held);
     }

@@ -59,6 +59,16 @@ typedef struct
 
 /* Lock order: pool, executor, job. */
 
+/* Who is told of the end without an object of its own: by whoever ends the job, with
+ * no lock held. Nothing foreign may be run by that. */
+typedef struct _LpJobWaiter LpJobWaiter;
+
+struct _LpJobWaiter
+{
+  GList link;                   /* (job) in the waiters; without data: it is no completion */
+  void (*tell) (LpJobWaiter *self);
+};
+
 /* What a worker touches of each job is at the front, and together: it has to come
  * over from the processor of who made it. */
 struct _LpJob
@@ -89,7 +99,7 @@ struct _LpJob
   GMutex lock;                  /* a leaf */
   LpInterrupt interrupt;        /* (lock) */
   gboolean deferred;            /* (lock) */
-  GQueue waiters;               /* (lock) of LpCompletion, and the callback */
+  GQueue waiters;               /* (lock) of LpCompletion and LpJobWaiter */
   GVariant *result;             /* (lock) */
   GError *error;                /* (lock) */
   LpJobTally *tally;            /* (lock) (nullable) (not owned) where its end is counted */
@@ -124,7 +134,7 @@ void        lp_job_unclaim              (LpJob *self);
 gboolean    lp_job_was_accepted         (LpJob *self);
 const char *lp_job_peek_owner           (LpJob *self);
 gboolean    lp_job_set_queued           (LpJob *self);
-gboolean    lp_job_hold                 (LpJob *self, LpPool *pool, gint64 now, LpCompletion *ended,
+gboolean    lp_job_hold                 (LpJob *self, LpPool *pool, gint64 now, LpJobWaiter *ended,
                                          LpJobTally *tally);
 gboolean    lp_job_is_held              (LpJob *self);
 void        lp_job_end_held             (LpJob *self, GError *error);
@@ -155,15 +165,14 @@ void        lp_job_arm                  (LpJob *self, gboolean grace, gint64 whe
 void        lp_job_disarm               (LpJob *self);
 
 /* lp-job-callback.c */
-void           lp_job_call_back          (LpJob *self, gpointer source_object, gpointer tag, GCancellable *cancellable,
-                                          GAsyncReadyCallback func, gpointer user_data);
-gboolean       lp_job_is_result_of       (gpointer result, gpointer source_object, gpointer tag);
-GVariant      *lp_job_propagate          (LpJob *self, GError **error);
-LpJobCallback *lp_job_callback_from_link (GList *link);
-gboolean       lp_job_callback_is_all    (const GQueue *waiters);
-void           lp_job_callback_deliver   (LpJobCallback *self);
-void           lp_job_callback_free      (LpJobCallback *self);
-void           lp_job_async_result_init  (GAsyncResultIface *iface);
+void        lp_job_call_back            (LpJob *self, gpointer source_object, gpointer tag, GCancellable *cancellable,
+                                         GAsyncReadyCallback func, gpointer user_data);
+void        lp_job_call_back_refused    (gpointer source_object, gpointer tag, GCancellable *cancellable,
+                                         GAsyncReadyCallback func, gpointer user_data, GError *error);
+GVariant   *lp_job_finish               (gpointer source_object, gpointer tag, gpointer result, GError **error);
+gboolean    lp_job_callback_is_last     (const GQueue *waiters);
+void        lp_job_callback_free        (LpJobCallback *self);
+void        lp_job_async_result_init    (GAsyncResultIface *iface);
 
 static inline LpJobState
 lp_job_peek_state (LpJob *self)

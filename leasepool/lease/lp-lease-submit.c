@@ -125,48 +125,18 @@ submit_unless_cancelled (LpLease *self, LpJob *job, GCancellable *cancellable, G
   return !g_cancellable_set_error_if_cancelled (cancellable, error) && lp_lease_submit (self, job, error);
 }
 
-/* FALSE: refused, and COMPLETION is still the caller's. */
-static gboolean
-submit_and_follow (LpLease *self, LpJob *job, LpCompletion *completion, GCancellable *cancellable, GError **error)
-{
-  if (!submit_unless_cancelled (self, job, cancellable, error))
-    return FALSE;
-
-  lp_job_follow (job, completion, cancellable);
-  return TRUE;
-}
-
-/* The result of a job that was accepted is the job; that of another one has to say
- * why. Without a callback nobody is told. The job may be what drops the last
- * reference of its lease. */
+/* The job may be what drops the last reference of its lease. */
 static void
 submit_and_tell (LpLease *self, LpJob *job, gpointer tag, GCancellable *cancellable, GAsyncReadyCallback callback,
                  gpointer user_data)
 {
-  g_autoptr (LpLease) held = g_object_ref (self);
-  LpCompletion *completion;
+  LpLease *held = g_object_ref (self);
   GError *error = NULL;
 
-  if (callback != NULL && submit_unless_cancelled (self, job, cancellable, &error))
-    {
-      lp_job_call_back (job, g_steal_pointer (&held), tag, cancellable, callback, user_data);
-      return;
-    }
-
-  completion = lp_completion_new (self, tag, cancellable, callback, user_data);
-  if (error != NULL || !submit_and_follow (self, job, completion, cancellable, &error))
-    lp_completion_fail (completion, error);
-}
-
-static GVariant *
-finish (LpLease *self, gpointer tag, GAsyncResult *result, GError **error)
-{
-  if (lp_job_is_result_of (result, self, tag))
-    return lp_job_propagate (LP_JOB (result), error);
-
-  g_return_val_if_fail (lp_completion_is_valid (result, self, tag), NULL);
-
-  return lp_completion_propagate (LP_COMPLETION (result), error);
+  if (submit_unless_cancelled (self, job, cancellable, &error))
+    lp_job_call_back (job, held, tag, cancellable, callback, user_data);
+  else
+    lp_job_call_back_refused (held, tag, cancellable, callback, user_data, error);
 }
 
 /**
@@ -215,7 +185,7 @@ lp_lease_submit_finish (LpLease *self, GAsyncResult *result, GError **error)
 {
   g_return_val_if_fail (LP_IS_LEASE (self), NULL);
 
-  return finish (self, lp_lease_submit_async, result, error);
+  return lp_job_finish (self, lp_lease_submit_async, result, error);
 }
 
 /**
@@ -266,7 +236,7 @@ lp_lease_call_finish (LpLease *self, GAsyncResult *result, GError **error)
 {
   g_return_val_if_fail (LP_IS_LEASE (self), NULL);
 
-  return finish (self, lp_lease_call_async, result, error);
+  return lp_job_finish (self, lp_lease_call_async, result, error);
 }
 
 /* A function that ran has returned through its task; one that never did cannot. */
@@ -334,8 +304,11 @@ lp_lease_run_task (LpLease *self, GTask *task, GTaskThreadFunc func)
   job = lp_job_new_for_task (task, func);
   completion = lp_completion_new_in (g_task_get_context (task), job, lp_lease_run_task, task_job_ended_cb,
                                      g_object_ref (task));
-  if (submit_and_follow (self, job, completion, g_task_get_cancellable (task), &error))
-    return;
+  if (submit_unless_cancelled (self, job, g_task_get_cancellable (task), &error))
+    {
+      lp_job_follow (job, completion, g_task_get_cancellable (task));
+      return;
+    }
 
   g_object_unref (completion);
   g_task_return_error (task, error);
