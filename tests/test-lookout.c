@@ -5,6 +5,10 @@
 
 #include "config.h"
 
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <unistd.h>
+
 #include "lp-lookout-private.h"
 #include "lp-test.h"
 
@@ -128,7 +132,97 @@ test_forgets_the_offer (void)
   g_assert_false (lp_lookout_begin_locked (&lookout, 4000));
 }
 
-/* --- Worker threads --- */
+/* --- Polling --- */
+
+typedef struct
+{
+  int fds[2];
+  GPollFD poll;
+} Pipe;
+
+static void
+pipe_init (Pipe *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_unix_open_pipe (self->fds, FD_CLOEXEC, &error);
+  g_assert_no_error (error);
+  self->poll = (GPollFD) { self->fds[0], G_IO_IN, 0 };
+}
+
+static void
+pipe_clear (Pipe *self)
+{
+  close (self->fds[0]);
+  close (self->fds[1]);
+}
+
+static void
+pipe_put (Pipe *self)
+{
+  g_assert_cmpint (write (self->fds[1], "x", 1), ==, 1);
+}
+
+static void
+pipe_take (Pipe *self)
+{
+  char byte;
+
+  g_assert_cmpint (read (self->fds[0], &byte, 1), ==, 1);
+}
+
+/* Whether it was worth it to look or not, what is there is seen, and nothing else. */
+static void
+test_poll_sees_all (void)
+{
+  Pipe pipe;
+
+  pipe_init (&pipe);
+  for (guint i = 0; i < 50; i++)
+    {
+      pipe_put (&pipe);
+      g_assert_cmpint (lp_lookout_poll (&pipe.poll, 1, i % 2 == 0 ? -1 : 1000), ==, 1);
+      g_assert_cmpint (pipe.poll.revents, ==, G_IO_IN);
+      pipe_take (&pipe);
+
+      g_assert_cmpint (lp_lookout_poll (&pipe.poll, 1, i % 5 == 0 ? 2 : 0), ==, 0);
+      g_assert_cmpint (pipe.poll.revents, ==, 0);
+    }
+  pipe_clear (&pipe);
+}
+
+static gpointer
+put_thread (gpointer data)
+{
+  g_usleep (2000);
+  pipe_put (data);
+  return NULL;
+}
+
+/* What comes when it no longer looks wakes it. */
+static void
+test_poll_is_woken (void)
+{
+  Pipe pipe;
+
+  pipe_init (&pipe);
+  for (guint i = 0; i < 10; i++)
+    {
+      GThread *thread;
+
+      pipe_put (&pipe);
+      g_assert_cmpint (lp_lookout_poll (&pipe.poll, 1, -1), ==, 1);
+      pipe_take (&pipe);
+
+      thread = g_thread_new ("put", put_thread, &pipe);
+      g_assert_cmpint (lp_lookout_poll (&pipe.poll, 1, -1), ==, 1);
+      g_thread_join (thread);
+      pipe_take (&pipe);
+    }
+  pipe_clear (&pipe);
+}
+
+/* --- Threads of the library --- */
 
 static gboolean
 all_sleep (gpointer data)
@@ -138,15 +232,13 @@ all_sleep (gpointer data)
 
 /* Jobs in such a hurry that threads look out for them; then there are none. */
 static void
-test_workers_sleep (void)
+hurry (LpManager *manager, LpJob *(*new_job) (void))
 {
-  char prefix[] = "lookout";
-  LpManager *manager = lp_test_start (1, "workers-per-pool", 2, "name-prefix", prefix, NULL);
   LpLease *lease = lp_test_acquire (manager, "hurry");
 
   for (guint i = 0; i < lp_test_size (ROUNDS, 10 * ROUNDS, ROUNDS / 10); i++)
     {
-      g_autoptr (LpJob) job = lp_test_value_job ((int) i);
+      g_autoptr (LpJob) job = new_job ();
       g_autoptr (GError) error = NULL;
       g_autoptr (GVariant) value = NULL;
 
@@ -156,11 +248,51 @@ test_workers_sleep (void)
       g_assert_nonnull (value);
     }
 
-  g_assert_cmpuint (lp_test_count_threads (prefix), >, 0);
-  lp_test_block_for (all_sleep, prefix, "all worker threads to sleep");
-
   lp_lease_release (lease);
   g_object_unref (lease);
+}
+
+static LpJob *
+new_value_job (void)
+{
+  return lp_test_value_job (1);
+}
+
+static void
+test_workers_sleep (void)
+{
+  char prefix[] = "lookout";
+  LpManager *manager = lp_test_start (1, "workers-per-pool", 2, "name-prefix", prefix, NULL);
+
+  hurry (manager, new_value_job);
+  g_assert_cmpuint (lp_test_count_threads (prefix), >, 0);
+  lp_test_block_for (all_sleep, prefix, "all worker threads to sleep");
+  lp_test_finish (manager);
+}
+
+static LpJob *
+new_call (void)
+{
+  return lp_job_new_for_call ("double", g_variant_new ("(i)", 1));
+}
+
+/* It reads what the worker processes say. */
+static void
+test_service_thread_sleeps (void)
+{
+  g_autofree char *worker = g_test_build_filename (G_TEST_BUILT, "worker-program", NULL);
+  const char *argv[] = { worker, NULL };
+  LpManager *manager = lp_manager_new (LP_BACKEND_PROCESS, 1);
+  g_autoptr (GError) error = NULL;
+  char prefix[] = "leasepool";
+
+  lp_manager_set_worker_argv (manager, argv);
+  lp_manager_start (manager, NULL, &error);
+  g_assert_no_error (error);
+
+  hurry (manager, new_call);
+  g_assert_cmpuint (lp_test_count_threads (prefix), >, 0);
+  lp_test_block_for (all_sleep, prefix, "the service thread to sleep");
   lp_test_finish (manager);
 }
 
@@ -176,7 +308,10 @@ main (int argc, char **argv)
   g_test_add_func ("/lookout/one-at-a-time", test_one_at_a_time);
   g_test_add_func ("/lookout/in-vain", test_in_vain);
   g_test_add_func ("/lookout/forgets-the-offer", test_forgets_the_offer);
+  g_test_add_func ("/lookout/poll/sees-all", test_poll_sees_all);
+  g_test_add_func ("/lookout/poll/is-woken", test_poll_is_woken);
   g_test_add_func ("/lookout/workers-sleep", test_workers_sleep);
+  g_test_add_func ("/lookout/service-thread-sleeps", test_service_thread_sleeps);
 
   return g_test_run ();
 }

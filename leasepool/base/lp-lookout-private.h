@@ -7,8 +7,11 @@
 
 /* How a thread that has run out of work looks out for more before it sleeps. */
 
-/* To sleep and to be woken takes about so long, on both sides together; no look is longer. */
+/* For how long, in microseconds: what it costs to sleep and to be woken, on both sides together. */
 #define LP_LOOKOUT_USEC 20
+
+/* The same for who polls: in this time a process that has answered can be called again, and say that it runs. */
+#define LP_LOOKOUT_POLL_USEC 40
 
 typedef struct
 {
@@ -23,3 +26,5 @@ void     lp_lookout_look         (LpLookout *self);
 void     lp_lookout_end_locked   (LpLookout *self);
 void     lp_lookout_woke_locked  (LpLookout *self, gint64 offered_at);
 gboolean lp_lookout_offer_locked (LpLookout *self);
+
+int      lp_lookout_poll         (GPollFD *fds, guint n_fds, int timeout_msec);

@@ -81,3 +81,32 @@ lp_lookout_offer_locked (LpLookout *self)
 
   return self->looking;
 }
+
+/* --- For a thread that polls --- */
+
+static GPrivate poll_was_worth_it; /* of this thread; no memory */
+
+/* The same as a poll function, of a main context whose thread does nothing else. What
+ * it waits for goes through other processes, so it waits longer; it does so only as
+ * long as that was in time. */
+int
+lp_lookout_poll (GPollFD *fds, guint n_fds, int timeout_msec)
+{
+  gint64 began;
+  int n_ready = 0;
+
+  if (timeout_msec == 0 || !has_another_processor ())
+    return g_poll (fds, n_fds, timeout_msec);
+
+  began = g_get_monotonic_time ();
+  if (g_private_get (&poll_was_worth_it) != NULL)
+    while ((n_ready = g_poll (fds, n_fds, 0)) == 0 && g_get_monotonic_time () - began < LP_LOOKOUT_POLL_USEC)
+      g_thread_yield ();
+  if (n_ready != 0)
+    return n_ready;
+
+  n_ready = g_poll (fds, n_fds, timeout_msec);
+  g_private_set (&poll_was_worth_it,
+                 GINT_TO_POINTER (n_ready > 0 && g_get_monotonic_time () - began < LP_LOOKOUT_POLL_USEC));
+  return n_ready;
+}

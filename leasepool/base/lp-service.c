@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lp-error.h"
+#include "lp-lookout-private.h"
 
 /* The thread exists from the first use to the last. Whoever drops the last use
  * joins it, except on the thread itself, which then ends by itself. A use taken
@@ -121,6 +122,7 @@ service_new (GError **error)
 
   self = g_new0 (LpService, 1);
   self->context = g_main_context_new ();
+  g_main_context_set_poll_func (self->context, lp_lookout_poll);
   self->loop = g_main_loop_new (self->context, FALSE);
   self->delivery = lp_delivery_ref_context (self->context);
   self->thread = g_thread_try_new ("leasepool", service_main, self, &local_error);
