@@ -21,11 +21,6 @@ LpCompletion *lp_completion_new             (gpointer source_object,
                                              GCancellable *cancellable,
                                              GAsyncReadyCallback callback,
                                              gpointer user_data);
-LpCompletion *lp_completion_new_in          (GMainContext *context,
-                                             gpointer source_object,
-                                             gpointer tag,
-                                             GAsyncReadyCallback callback,
-                                             gpointer user_data);
 LpCompletion *lp_completion_new_blocking    (void);
 LpCompletion *lp_completion_new_step        (LpCompletionStepFunc func, gpointer data);
 void          lp_completion_set_check       (LpCompletion *self);

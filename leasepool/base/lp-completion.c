@@ -170,19 +170,6 @@ lp_completion_new (gpointer source_object, gpointer tag, GCancellable *cancellab
   return self;
 }
 
-/* The same with the result going to CONTEXT. */
-LpCompletion *
-lp_completion_new_in (GMainContext *context, gpointer source_object, gpointer tag, GAsyncReadyCallback callback,
-                      gpointer user_data)
-{
-  LpCompletion *self = lp_completion_new (source_object, tag, NULL, NULL, user_data);
-
-  self->callback = callback;
-  self->delivery = lp_delivery_ref_context (context);
-
-  return self;
-}
-
 LpCompletion *
 lp_completion_new_blocking (void)
 {

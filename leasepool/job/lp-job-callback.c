@@ -81,32 +81,26 @@ watch (LpJobCallback *self, GCancellable *cancellable)
     lp_job_cancel (self->job);
 }
 
-/* For an accepted job, by who submitted it: FUNC (nullable) is called in the
- * thread-default context of this thread when it has ended, and CANCELLABLE
- * (nullable) cancels it. SOURCE_OBJECT is taken. */
+/* For an accepted job, by who submitted it: FUNC is called in CONTEXT (nullable: the
+ * thread-default one of this thread) when it has ended, and CANCELLABLE (nullable)
+ * cancels it. SOURCE_OBJECT is taken. */
 void
-lp_job_call_back (LpJob *self, gpointer source_object, gpointer tag, GCancellable *cancellable,
-                  GAsyncReadyCallback func, gpointer user_data)
+lp_job_call_back_in (LpJob *self, GMainContext *context, gpointer source_object, gpointer tag,
+                     GCancellable *cancellable, GAsyncReadyCallback func, gpointer user_data)
 {
-  LpJobCallback *callback;
+  LpJobCallback *callback = g_new (LpJobCallback, 1);
   gboolean ended;
 
-  if (func == NULL)
-    {
-      lp_job_follow (self, lp_completion_new (NULL, tag, NULL, NULL, NULL), cancellable);
-      g_object_unref (source_object);
-      return;
-    }
-
-  callback = g_new0 (LpJobCallback, 1);
-  callback->item.run = run_item;
-  callback->waiter.tell = deliver;
-  callback->job = g_object_ref (self);
-  callback->delivery = lp_delivery_ref_current ();
-  callback->source_object = source_object;
-  callback->tag = tag;
-  callback->func = func;
-  callback->user_data = user_data;
+  *callback = (LpJobCallback) {
+    .item.run = run_item,
+    .waiter.tell = deliver,
+    .job = g_object_ref (self),
+    .delivery = context != NULL ? lp_delivery_ref_context (context) : lp_delivery_ref_current (),
+    .source_object = source_object,
+    .tag = tag,
+    .func = func,
+    .user_data = user_data,
+  };
   if (cancellable != NULL)
     watch (callback, cancellable);
 
@@ -119,6 +113,21 @@ lp_job_call_back (LpJob *self, gpointer source_object, gpointer tag, GCancellabl
 
   if (ended)
     deliver (&callback->waiter);
+}
+
+/* The same with a FUNC that may be NULL: then nobody is called. */
+void
+lp_job_call_back (LpJob *self, gpointer source_object, gpointer tag, GCancellable *cancellable,
+                  GAsyncReadyCallback func, gpointer user_data)
+{
+  if (func != NULL)
+    {
+      lp_job_call_back_in (self, NULL, source_object, tag, cancellable, func, user_data);
+      return;
+    }
+
+  lp_job_follow (self, lp_completion_new (NULL, tag, NULL, NULL, NULL), cancellable);
+  g_object_unref (source_object);
 }
 
 /* The same for a job that was refused, which is as new and not the result: FUNC gets

@@ -167,6 +167,8 @@ void        lp_job_disarm               (LpJob *self);
 /* lp-job-callback.c */
 void        lp_job_call_back            (LpJob *self, gpointer source_object, gpointer tag, GCancellable *cancellable,
                                          GAsyncReadyCallback func, gpointer user_data);
+void        lp_job_call_back_in         (LpJob *self, GMainContext *context, gpointer source_object, gpointer tag,
+                                         GCancellable *cancellable, GAsyncReadyCallback func, gpointer user_data);
 void        lp_job_call_back_refused    (gpointer source_object, gpointer tag, GCancellable *cancellable,
                                          GAsyncReadyCallback func, gpointer user_data, GError *error);
 GVariant   *lp_job_finish               (gpointer source_object, gpointer tag, gpointer result, GError **error);

@@ -243,13 +243,11 @@ lp_lease_call_finish (LpLease *self, GAsyncResult *result, GError **error)
 static void
 task_job_ended_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
-  LpJob *job = LP_JOB (source);
-  g_autoptr (GTask) task = user_data;
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) value = lp_completion_propagate (LP_COMPLETION (result), &error);
+  g_autoptr (GVariant) value = lp_job_finish (source, lp_lease_run_task, result, &error);
 
-  if (value == NULL && lp_job_get_started_at (job) == 0)
-    g_task_return_error (task, g_steal_pointer (&error));
+  if (value == NULL && lp_job_get_started_at (LP_JOB (result)) == 0)
+    g_task_return_error (G_TASK (source), g_steal_pointer (&error));
 }
 
 /**
@@ -281,7 +279,6 @@ void
 lp_lease_run_task (LpLease *self, GTask *task, GTaskThreadFunc func)
 {
   g_autoptr (LpJob) job = NULL;
-  LpCompletion *completion;
   GError *error = NULL;
 
   g_return_if_fail (LP_IS_LEASE (self));
@@ -302,15 +299,9 @@ lp_lease_run_task (LpLease *self, GTask *task, GTaskThreadFunc func)
     }
 
   job = lp_job_new_for_task (task, func);
-  completion = lp_completion_new_in (g_task_get_context (task), job, lp_lease_run_task, task_job_ended_cb,
-                                     g_object_ref (task));
   if (submit_unless_cancelled (self, job, g_task_get_cancellable (task), &error))
-    {
-      lp_job_follow (job, completion, g_task_get_cancellable (task));
-      return;
-    }
-
-  g_object_unref (completion);
-  g_task_return_error (task, error);
-  g_object_unref (task);
+    lp_job_call_back_in (job, g_task_get_context (task), g_object_ref (task), lp_lease_run_task,
+                         g_task_get_cancellable (task), task_job_ended_cb, NULL);
+  else
+    g_task_return_error (task, error);
 }
