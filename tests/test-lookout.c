@@ -5,8 +5,10 @@
 
 #include "config.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <glib-unix.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lp-lookout-private.h"
@@ -15,6 +17,37 @@
 #define SOON (LP_LOOKOUT_USEC - 1)
 #define LATE LP_LOOKOUT_USEC
 #define ROUNDS 2000
+#define MOST_TRIES 20
+
+/* In the place of the C library's, which the yields of a look come down to: how many there were, and for how long others
+ * have the processor. */
+static int n_yields;            /* (atomic) */
+static int lost_usec;           /* (atomic) */
+
+int
+sched_yield (void)
+{
+  int usec = g_atomic_int_get (&lost_usec);
+
+  g_atomic_int_inc (&n_yields);
+  if (usec > 0)
+    g_usleep ((gulong) usec);
+  return (int) syscall (SYS_sched_yield);
+}
+
+/* In the place of GLib's: the time-out of the last one. */
+static int last_timeout;        /* (atomic) */
+
+typedef int (*PollFunc) (GPollFD *, guint, int);
+
+int
+g_poll (GPollFD *fds, guint n_fds, int timeout_msec)
+{
+  PollFunc real_poll = (PollFunc) dlsym (RTLD_NEXT, "g_poll");
+
+  g_atomic_int_set (&last_timeout, timeout_msec);
+  return real_poll (fds, n_fds, timeout_msec);
+}
 
 /* One where the last thread that ran out of work had some again after GAP. Each time is later than the one before. */
 static LpLookout
@@ -171,6 +204,14 @@ pipe_take (Pipe *self)
   g_assert_cmpint (read (self->fds[0], &byte, 1), ==, 1);
 }
 
+static void
+poll_what_is_there (Pipe *pipe)
+{
+  pipe_put (pipe);
+  g_assert_cmpint (lp_lookout_poll (&pipe->poll, 1, -1), ==, 1);
+  pipe_take (pipe);
+}
+
 /* Whether it was worth it to look or not, what is there is seen, and nothing else. */
 static void
 test_poll_sees_all (void)
@@ -219,6 +260,64 @@ test_poll_is_woken (void)
       g_thread_join (thread);
       pipe_take (&pipe);
     }
+  pipe_clear (&pipe);
+}
+
+/* Polls until it looks, for which something has to have been there in time before, and it must not rest; then others
+ * have the processor for USEC. When that poll began; 0: it does not look on this machine. */
+static gint64
+poll_and_lose (Pipe *pipe, int usec, int timeout_msec)
+{
+  gint64 began = 0;
+
+  g_atomic_int_set (&n_yields, 0);
+  for (guint i = 0; i < MOST_TRIES && g_atomic_int_get (&n_yields) == 0; i++)
+    {
+      if (i > 0)
+        g_usleep (LP_LOOKOUT_POLL_REST_USEC / 5);
+      poll_what_is_there (pipe);
+      g_atomic_int_set (&lost_usec, usec);
+      began = g_get_monotonic_time ();
+      g_assert_cmpint (lp_lookout_poll (&pipe->poll, 1, timeout_msec), ==, 0);
+      g_atomic_int_set (&lost_usec, 0);
+    }
+
+  if (g_atomic_int_get (&n_yields) > 0)
+    return began;
+  g_test_skip ("There is one processor, or this machine is so slow that nothing is there in time");
+  return 0;
+}
+
+/* Who yields where all processors are wanted gets his back late: then it does not look, for a while. */
+static void
+test_poll_rests (void)
+{
+  Pipe pipe;
+  gint64 began;
+
+  pipe_init (&pipe);
+  began = poll_and_lose (&pipe, 2 * LP_LOOKOUT_POLL_LOST_USEC, 1);
+  g_atomic_int_set (&n_yields, 0);
+  for (guint i = 0; i < 5; i++)
+    {
+      poll_what_is_there (&pipe);
+      g_assert_cmpint (lp_lookout_poll (&pipe.poll, 1, 1), ==, 0);
+    }
+  if (g_get_monotonic_time () - began < LP_LOOKOUT_POLL_REST_USEC)
+    g_assert_cmpint (g_atomic_int_get (&n_yields), ==, 0);
+  pipe_clear (&pipe);
+}
+
+/* What others take of the processor counts for the time-out. */
+static void
+test_poll_is_on_time (void)
+{
+  const int lost = 5, timeout = 20;
+  Pipe pipe;
+
+  pipe_init (&pipe);
+  if (poll_and_lose (&pipe, lost * 1000, timeout) != 0)
+    g_assert_cmpint (g_atomic_int_get (&last_timeout), <=, timeout - lost);
   pipe_clear (&pipe);
 }
 
@@ -310,6 +409,8 @@ main (int argc, char **argv)
   g_test_add_func ("/lookout/forgets-the-offer", test_forgets_the_offer);
   g_test_add_func ("/lookout/poll/sees-all", test_poll_sees_all);
   g_test_add_func ("/lookout/poll/is-woken", test_poll_is_woken);
+  g_test_add_func ("/lookout/poll/rests", test_poll_rests);
+  g_test_add_func ("/lookout/poll/is-on-time", test_poll_is_on_time);
   g_test_add_func ("/lookout/workers-sleep", test_workers_sleep);
   g_test_add_func ("/lookout/service-thread-sleeps", test_service_thread_sleeps);
 

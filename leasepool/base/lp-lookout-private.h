@@ -13,6 +13,10 @@
 /* The same for who polls: in this time a process that has answered can be called again, and say that it runs. */
 #define LP_LOOKOUT_POLL_USEC 40
 
+/* If that took longer than the first, others had the processor, and it does not look for as long as the second. */
+#define LP_LOOKOUT_POLL_LOST_USEC 200
+#define LP_LOOKOUT_POLL_REST_USEC (100 * 1000)
+
 typedef struct
 {
   gint64 idle_since;            /* (the owner's lock) when a thread last ran out of work */

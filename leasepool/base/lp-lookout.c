@@ -84,7 +84,54 @@ lp_lookout_offer_locked (LpLookout *self)
 
 /* --- For a thread that polls --- */
 
-static GPrivate poll_was_worth_it; /* of this thread; no memory */
+typedef struct
+{
+  gboolean worth_it;            /* the last time something was there in time */
+  gint64 rests_until;           /* no look begins before */
+} Poller;
+
+static GPrivate own_poller = G_PRIVATE_INIT (g_free);   /* of this thread */
+
+static Poller *
+get_poller (void)
+{
+  Poller *poller = g_private_get (&own_poller);
+
+  if (poller == NULL)
+    {
+      poller = g_new0 (Poller, 1);
+      g_private_set (&own_poller, poller);
+    }
+
+  return poller;
+}
+
+/* What is left of a time-out since BEGAN; one that never comes is negative. */
+static int
+time_left (int timeout_msec, gint64 began, gint64 now)
+{
+  return timeout_msec < 0 ? timeout_msec : (int) MAX (timeout_msec - (now - began) / 1000, 0);
+}
+
+/* Where all processors are wanted, who yields gets his back after a whole slice of
+ * somebody else, milliseconds later, whereas who sleeps and is woken need not wait
+ * for that: after a look that took so long there is none for a while, so that no more
+ * than one slice in that while is lost. */
+static int
+look_at (Poller *poller, GPollFD *fds, guint n_fds, gint64 began, gint64 *now)
+{
+  int n_ready;
+
+  while ((n_ready = g_poll (fds, n_fds, 0)) == 0 && *now - began < LP_LOOKOUT_POLL_USEC)
+    {
+      g_thread_yield ();
+      *now = g_get_monotonic_time ();
+    }
+
+  if (*now - began > LP_LOOKOUT_POLL_LOST_USEC)
+    poller->rests_until = *now + LP_LOOKOUT_POLL_REST_USEC;
+  return n_ready;
+}
 
 /* The same as a poll function, of a main context whose thread does nothing else. What
  * it waits for goes through other processes, so it waits longer; it does so only as
@@ -92,21 +139,21 @@ static GPrivate poll_was_worth_it; /* of this thread; no memory */
 int
 lp_lookout_poll (GPollFD *fds, guint n_fds, int timeout_msec)
 {
-  gint64 began;
+  Poller *poller;
+  gint64 began, now;
   int n_ready = 0;
 
   if (timeout_msec == 0 || !has_another_processor ())
     return g_poll (fds, n_fds, timeout_msec);
 
-  began = g_get_monotonic_time ();
-  if (g_private_get (&poll_was_worth_it) != NULL)
-    while ((n_ready = g_poll (fds, n_fds, 0)) == 0 && g_get_monotonic_time () - began < LP_LOOKOUT_POLL_USEC)
-      g_thread_yield ();
+  poller = get_poller ();
+  began = now = g_get_monotonic_time ();
+  if (poller->worth_it && began >= poller->rests_until)
+    n_ready = look_at (poller, fds, n_fds, began, &now);
   if (n_ready != 0)
     return n_ready;
 
-  n_ready = g_poll (fds, n_fds, timeout_msec);
-  g_private_set (&poll_was_worth_it,
-                 GINT_TO_POINTER (n_ready > 0 && g_get_monotonic_time () - began < LP_LOOKOUT_POLL_USEC));
+  n_ready = g_poll (fds, n_fds, time_left (timeout_msec, began, now));
+  poller->worth_it = n_ready > 0 && g_get_monotonic_time () - began < LP_LOOKOUT_POLL_USEC;
   return n_ready;
 }
