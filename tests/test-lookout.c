@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <glib-unix.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -18,10 +19,14 @@
 #define LATE LP_LOOKOUT_USEC
 #define ROUNDS 2000
 #define MOST_TRIES 20
+#define N_DEFERRED 20
+#define PAUSE_USEC 1000
+#define WORKER "lookout"
 
 /* In the place of the C library's, which the yields of a look come down to: how many there were, and for how long others
  * have the processor. */
 static int n_yields;            /* (atomic) */
+static int n_worker_yields;     /* (atomic) those of them of threads called WORKER */
 static int lost_usec;           /* (atomic) */
 
 int
@@ -29,7 +34,12 @@ sched_yield (void)
 {
   int usec = g_atomic_int_get (&lost_usec);
 
+  char name[16] = "";
+
+  prctl (PR_GET_NAME, name);
   g_atomic_int_inc (&n_yields);
+  if (g_str_has_prefix (name, WORKER))
+    g_atomic_int_inc (&n_worker_yields);
   if (usec > 0)
     g_usleep ((gulong) usec);
   return (int) syscall (SYS_sched_yield);
@@ -360,12 +370,51 @@ new_value_job (void)
 static void
 test_workers_sleep (void)
 {
-  char prefix[] = "lookout";
+  char prefix[] = WORKER;
   LpManager *manager = lp_test_start (1, "workers-per-pool", 2, "name-prefix", prefix, NULL);
 
   hurry (manager, new_value_job);
   g_assert_cmpuint (lp_test_count_threads (prefix), >, 0);
   lp_test_block_for (all_sleep, prefix, "all worker threads to sleep");
+  lp_test_finish (manager);
+}
+
+static void
+deferred_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  lp_job_defer (job);
+  g_async_queue_push (user_data, job);
+}
+
+/* The jobs wait in the queue for a worker that is free, but there is a pause until then: it is in vain to look. */
+static void
+test_not_while_others_occupy (void)
+{
+  char prefix[] = WORKER;
+  LpManager *manager = lp_test_start (1, "workers-per-pool", 1, "name-prefix", prefix, NULL);
+  LpLease *lease = lp_test_acquire (manager, "deferred");
+  g_autoptr (GAsyncQueue) begun = g_async_queue_new ();
+  g_autoptr (GPtrArray) jobs = g_ptr_array_new_with_free_func (g_object_unref);
+
+  g_atomic_int_set (&n_worker_yields, 0);
+  for (guint i = 0; i < N_DEFERRED; i++)
+    {
+      g_ptr_array_add (jobs, lp_job_new_for_func (deferred_func, begun, NULL));
+      lp_test_submit (lease, jobs->pdata[i]);
+    }
+  for (guint i = 0; i < N_DEFERRED; i++)
+    {
+      LpJob *job = g_async_queue_pop (begun);
+
+      lp_test_block_for (all_sleep, prefix, "the worker thread to sleep");
+      g_usleep (PAUSE_USEC);
+      lp_job_return_value (job, g_variant_new ("()"));
+    }
+  /* One that had not come to sleep yet, on a busy machine, may look. */
+  g_assert_cmpint (g_atomic_int_get (&n_worker_yields), <, N_DEFERRED / 2);
+
+  lp_lease_release (lease);
+  g_object_unref (lease);
   lp_test_finish (manager);
 }
 
@@ -412,6 +461,7 @@ main (int argc, char **argv)
   g_test_add_func ("/lookout/poll/rests", test_poll_rests);
   g_test_add_func ("/lookout/poll/is-on-time", test_poll_is_on_time);
   g_test_add_func ("/lookout/workers-sleep", test_workers_sleep);
+  g_test_add_func ("/lookout/not/while-others-occupy", test_not_while_others_occupy);
   g_test_add_func ("/lookout/service-thread-sleeps", test_service_thread_sleeps);
 
   return g_test_run ();

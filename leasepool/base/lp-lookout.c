@@ -65,7 +65,7 @@ lp_lookout_end_locked (LpLookout *self)
   self->worth_it = self->offered;
 }
 
-/* A thread that slept has found work, which was there since OFFERED_AT. */
+/* A thread that sleeps is woken for work that there is since OFFERED_AT. */
 void
 lp_lookout_woke_locked (LpLookout *self, gint64 offered_at)
 {

@@ -130,15 +130,11 @@ look_out_unlocked (LpThreadExecutor *self)
 static void
 sleep_locked (LpThreadExecutor *self)
 {
-  LpExecutorPrivate *priv = lp_executor_get_private (LP_EXECUTOR (self));
-
   self->n_idle++;
   g_cond_wait (&self->cond, lock_of (self));
   self->n_idle--;
   if (self->n_woken > 0)
     self->n_woken--;
-  if (priv->queued.length > 0)
-    lp_lookout_woke_locked (&self->lookout, ((LpJob *) g_queue_peek_head (&priv->queued))->queued_at);
 }
 
 /* One job, or NULL when the thread is to end. */
@@ -407,6 +403,8 @@ lp_thread_executor_kick_locked (LpExecutor *executor)
   if (self->n_idle > self->n_woken)
     {
       self->n_woken++;
+      /* Not when the job was queued: it may have waited for a worker that something else occupied. */
+      lp_lookout_woke_locked (&self->lookout, lp_clock_now ());
       g_cond_signal (&self->cond);
       return FALSE;
     }
