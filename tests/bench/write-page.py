@@ -55,22 +55,6 @@ NOTES = {
     "jobs": "Floors: a job with its result is at least two objects, and goes through a lock to a thread and through another "
             "one back into the main loop; one at a time, the main loop sleeps meanwhile and has to be woken. Their "
             "threads look out for work before they sleep, as ours do, but whether that was worth it or not.",
-    "calls": "Calls of worker processes",
-    "grinder": "Items of a grinder",
-    "python": "Functions of Python",
-    "large": "Large values",
-    "records": "Log records of workers",
-    "crash": "Workers that are killed",
-    "memory": "Memory",
-    "idle": "Idle",
-    "floors": "What the system takes",
-}
-
-NOTES = {
-    "jobs": "Floors: a job with its result is at least two objects, and goes through a lock to a thread and through another "
-            "one back into the main loop; one at a time wakes a thread, and that wakes the main loop. A worker thread "
-            "that looked again and again for 30 µs before it slept would save one of the two wake-ups; it came to 0.7 to 0.9 "
-            "of the peer's time in a trial, at the cost of a processor, and was not kept.",
     "calls": "Floors: answers have to be read whatever the main loop does, so that a thread of the library reads them, which "
              "wakes it; many at a time are one write each, so that none waits for the next one.",
     "acquire": "The peers are what no lease can do without: an object, and one turn of the main loop.",
