@@ -19,12 +19,13 @@
 #define LATE LP_LOOKOUT_USEC
 #define ROUNDS 2000
 #define MOST_TRIES 20
+#define N_WORKERS 3
 #define N_DEFERRED 20
 #define PAUSE_USEC 1000
 #define WORKER "lookout"
 
-/* In the place of the C library's, which the yields of a look come down to: how many there were, and for how long others
- * have the processor. */
+/* In the place of the C library's, which the yields of a look come down to: how many there were, and for how long
+ * others have the processor. */
 static int n_yields;            /* (atomic) */
 static int n_worker_yields;     /* (atomic) those of them of threads called WORKER */
 static int lost_usec;           /* (atomic) */
@@ -339,6 +340,16 @@ all_sleep (gpointer data)
   return lp_test_count_threads_awake (data) == 0;
 }
 
+static void
+wait_job (LpJob *job)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) value = lp_job_wait (job, -1, NULL, &error);
+
+  g_assert_no_error (error);
+  g_assert_nonnull (value);
+}
+
 /* Jobs in such a hurry that threads look out for them; then there are none. */
 static void
 hurry (LpManager *manager, LpJob *(*new_job) (void))
@@ -348,13 +359,9 @@ hurry (LpManager *manager, LpJob *(*new_job) (void))
   for (guint i = 0; i < lp_test_size (ROUNDS, 10 * ROUNDS, ROUNDS / 10); i++)
     {
       g_autoptr (LpJob) job = new_job ();
-      g_autoptr (GError) error = NULL;
-      g_autoptr (GVariant) value = NULL;
 
       lp_test_submit (lease, job);
-      value = lp_job_wait (job, -1, NULL, &error);
-      g_assert_no_error (error);
-      g_assert_nonnull (value);
+      wait_job (job);
     }
 
   lp_lease_release (lease);
@@ -376,6 +383,63 @@ test_workers_sleep (void)
   hurry (manager, new_value_job);
   g_assert_cmpuint (lp_test_count_threads (prefix), >, 0);
   lp_test_block_for (all_sleep, prefix, "all worker threads to sleep");
+  lp_test_finish (manager);
+}
+
+typedef struct
+{
+  GMutex lock;
+  GCond cond;
+  guint n_missing;              /* (lock) */
+} Meeting;
+
+/* Blocks its worker until all have come. */
+static void
+meet_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  Meeting *meeting = user_data;
+  gint64 end = g_get_monotonic_time () + LP_TEST_PATIENCE_SECONDS * G_TIME_SPAN_SECOND;
+
+  g_mutex_lock (&meeting->lock);
+  meeting->n_missing--;
+  g_cond_broadcast (&meeting->cond);
+  while (meeting->n_missing > 0)
+    if (!g_cond_wait_until (&meeting->cond, &meeting->lock, end))
+      g_error ("a job was kept waiting by one that blocks, though there is a worker for it");
+  g_mutex_unlock (&meeting->lock);
+  *result = g_variant_new ("()");
+}
+
+/* Who looks comes for one job, whatever that does: for the others somebody else is woken, or started. */
+static void
+test_looks_for_one_job (void)
+{
+  LpManager *manager = lp_test_start (1, "workers-per-pool", N_WORKERS, NULL);
+  LpLease *lease = lp_test_acquire (manager, "meetings");
+
+  for (guint i = 0; i < lp_test_size (ROUNDS / 2, 5 * ROUNDS, ROUNDS / 20); i++)
+    {
+      g_autoptr (LpJob) hurry = lp_test_value_job (1);
+      g_autoptr (GPtrArray) jobs = g_ptr_array_new_with_free_func (g_object_unref);
+      Meeting meeting = { .n_missing = N_WORKERS };
+
+      g_mutex_init (&meeting.lock);
+      g_cond_init (&meeting.cond);
+      lp_test_submit (lease, hurry);
+      wait_job (hurry);
+      for (guint j = 0; j < N_WORKERS; j++)
+        {
+          g_ptr_array_add (jobs, lp_job_new_for_func (meet_func, &meeting, NULL));
+          lp_test_submit (lease, jobs->pdata[j]);
+        }
+      for (guint j = 0; j < N_WORKERS; j++)
+        wait_job (jobs->pdata[j]);
+      g_cond_clear (&meeting.cond);
+      g_mutex_clear (&meeting.lock);
+    }
+
+  lp_lease_release (lease);
+  g_object_unref (lease);
   lp_test_finish (manager);
 }
 
@@ -460,6 +524,7 @@ main (int argc, char **argv)
   g_test_add_func ("/lookout/poll/is-woken", test_poll_is_woken);
   g_test_add_func ("/lookout/poll/rests", test_poll_rests);
   g_test_add_func ("/lookout/poll/is-on-time", test_poll_is_on_time);
+  g_test_add_func ("/lookout/looks-for-one-job", test_looks_for_one_job);
   g_test_add_func ("/lookout/workers-sleep", test_workers_sleep);
   g_test_add_func ("/lookout/not/while-others-occupy", test_not_while_others_occupy);
   g_test_add_func ("/lookout/service-thread-sleeps", test_service_thread_sleeps);
