@@ -206,6 +206,56 @@ test_source_until_told (Fixture *self, gconstpointer data)
   lp_test_finish (manager);
 }
 
+typedef struct
+{
+  LpJob *job;
+  int asked;                    /* (atomic) at least once */
+  int over;                     /* (atomic) */
+} Asker;
+
+static gpointer
+ask_main (gpointer data)
+{
+  Asker *self = data;
+
+  while (!g_atomic_int_get (&self->over))
+    {
+      g_autoptr (GObject) source = g_async_result_get_source_object (G_ASYNC_RESULT (self->job));
+
+      g_assert_true (source == NULL || LP_IS_LEASE (source));
+      g_async_result_is_tagged (G_ASYNC_RESULT (self->job), lp_lease_submit_async);
+      g_atomic_int_set (&self->asked, TRUE);
+    }
+
+  return NULL;
+}
+
+/* Any thread may ask for the source object, also when it is about to go. */
+static void
+test_source_asked_elsewhere (Fixture *self, gconstpointer data)
+{
+  for (guint i = 0; i < lp_test_size (50, 1000, 10); i++)
+    {
+      g_autoptr (LpJob) job = lp_test_value_job (3);
+      LpManager *manager = lp_test_start (1, NULL);
+      LpLease *lease = lp_test_acquire (manager, "asked for");
+      Asker asker = { job, FALSE, FALSE };
+      GThread *thread = g_thread_new ("asker", ask_main, &asker);
+      Told told = { NULL };
+
+      lp_test_block_for (is_set, &asker.asked, "the other thread to ask");
+      lp_lease_submit_async (lease, job, NULL, told_cb, &told);
+      g_object_unref (lease);
+      wait_told (&told);
+      told_clear (&told);
+
+      g_atomic_int_set (&asker.over, TRUE);
+      g_thread_join (thread);
+      lp_test_wait_stat (manager, "leased", 0);
+      lp_test_finish (manager);
+    }
+}
+
 static GThread *main_thread;
 
 static void
@@ -363,6 +413,7 @@ main (int argc, char **argv)
   TEST ("refused/is-not-the-job", test_refused_is_not_the_job);
   TEST ("refused/beside-accepted", test_refused_beside_accepted);
   TEST ("source-until-told", test_source_until_told);
+  TEST ("source-asked-elsewhere", test_source_asked_elsewhere);
   TEST ("finalized-where-told", test_finalized_where_told);
   TEST ("others-wait", test_others_wait);
   TEST ("cancellable/cancels", test_cancellable_cancels);

@@ -16,7 +16,9 @@
  *
  * It is one of the job's waiters, from when the job was accepted; before that, a
  * job may be refused, and is as new then. It holds the job and the source object
- * until it has run. Not longer: a job that is kept, to be asked, keeps no lease. */
+ * until it has run. Not longer: a job that is kept, to be asked, keeps no lease.
+ * Any thread that has the job may ask for the source object, also while that is let
+ * go: this is guarded by the job's lock. What else others read is constant. */
 
 struct _LpJobCallback
 {
@@ -25,7 +27,7 @@ struct _LpJobCallback
   LpJob *job;                   /* (owned) until it has run */
   LpDelivery *delivery;         /* (owned) until it has run */
   GObject *source_object;       /* (owned) until it has run, and compared after */
-  gboolean has_run;             /* (owner of the context) */
+  gboolean has_run;             /* (job) */
   gpointer tag;                 /* (construct-only) */
   GAsyncReadyCallback func;     /* (construct-only) */
   gpointer user_data;           /* (construct-only) */
@@ -44,7 +46,9 @@ run_item (LpDeliveryItem *item)
 
   self->func (self->source_object, G_ASYNC_RESULT (job), self->user_data);
 
+  g_mutex_lock (&job->lock);
   self->has_run = TRUE;
+  g_mutex_unlock (&job->lock);
   g_object_unref (self->source_object);
   lp_delivery_unref (self->delivery);
 }
@@ -105,7 +109,7 @@ lp_job_call_back_in (LpJob *self, GMainContext *context, gpointer source_object,
     watch (callback, cancellable);
 
   g_mutex_lock (&self->lock);
-  self->callback = callback;
+  g_atomic_pointer_set (&self->callback, callback);
   ended = lp_job_state_is_end (lp_job_peek_state (self));
   if (!ended)
     g_queue_push_tail_link (&self->waiters, &callback->waiter.link);
@@ -154,10 +158,17 @@ lp_job_callback_free (LpJobCallback *self)
   g_free (self);
 }
 
+/* The job may have been running, and known to others, before there is one. */
+static LpJobCallback *
+peek_callback (gpointer job)
+{
+  return g_atomic_pointer_get (&LP_JOB (job)->callback);
+}
+
 static gpointer
 get_user_data (GAsyncResult *result)
 {
-  LpJobCallback *self = LP_JOB (result)->callback;
+  LpJobCallback *self = peek_callback (result);
 
   return self != NULL ? self->user_data : NULL;
 }
@@ -165,15 +176,26 @@ get_user_data (GAsyncResult *result)
 static GObject *
 get_source_object (GAsyncResult *result)
 {
-  LpJobCallback *self = LP_JOB (result)->callback;
+  LpJob *job = LP_JOB (result);
+  LpJobCallback *self = peek_callback (job);
+  GObject *source_object = NULL;
 
-  return self != NULL && !self->has_run ? g_object_ref (self->source_object) : NULL;
+  if (self == NULL)
+    return NULL;
+
+  /* It is not the second reference, of which a binding would be told. */
+  g_mutex_lock (&job->lock);
+  if (!self->has_run)
+    source_object = g_object_ref (self->source_object);
+  g_mutex_unlock (&job->lock);
+
+  return source_object;
 }
 
 static gboolean
 is_tagged (GAsyncResult *result, gpointer tag)
 {
-  LpJobCallback *self = LP_JOB (result)->callback;
+  LpJobCallback *self = peek_callback (result);
 
   return self != NULL && self->tag == tag;
 }
@@ -192,7 +214,7 @@ is_result_of (gpointer result, gpointer source_object, gpointer tag)
 {
   return LP_IS_JOB (result)
          && is_tagged (result, tag)
-         && LP_JOB (result)->callback->source_object == source_object
+         && peek_callback (result)->source_object == source_object
          && lp_job_state_is_end (lp_job_peek_state (result));
 }
 

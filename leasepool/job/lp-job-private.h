@@ -103,7 +103,7 @@ struct _LpJob
   GVariant *result;             /* (lock) */
   GError *error;                /* (lock) */
   LpJobTally *tally;            /* (lock) (nullable) (not owned) where its end is counted */
-  LpJobCallback *callback;      /* (lock) (owned) (nullable) of its submit, when that was accepted; constant then */
+  LpJobCallback *callback;      /* (atomic) (owned) (nullable) of its submit, when that was accepted; constant then */
 
   GTask *task;                  /* (construct-only) */
   GTaskThreadFunc task_func;    /* (construct-only) */
