@@ -380,6 +380,39 @@ test_cancellable_lets_go (Fixture *self, gconstpointer data)
                     G_TYPE_CANCELLABLE), 0, NULL, NULL, NULL), ==, 0);
 }
 
+static void
+never_cb (GCancellable *cancellable, gpointer data)
+{
+  g_assert_not_reached ();
+}
+
+static void
+unref_job (gpointer data, GClosure *closure)
+{
+  g_object_unref (data);
+}
+
+/* And a job that is kept, here by a handler of the cancellable, does not hold that. */
+static void
+test_cancellable_is_let_go (Fixture *self, gconstpointer data)
+{
+  GCancellable *cancellable = g_cancellable_new ();
+  LpJob *job = lp_test_value_job (3);
+  int cancellable_gone = FALSE, job_gone = FALSE;
+  Told told = { NULL };
+
+  lp_test_watch (cancellable, &cancellable_gone);
+  lp_test_watch (job, &job_gone);
+  lp_lease_submit_async (self->lease, job, cancellable, told_cb, &told);
+  g_signal_connect_data (cancellable, "cancelled", G_CALLBACK (never_cb), job, unref_job, 0);
+  wait_told (&told);
+  told_clear (&told);
+
+  g_object_unref (cancellable);
+  lp_test_wait_for (lp_test_is_gone, &cancellable_gone, "the cancellable to go");
+  lp_test_wait_for (lp_test_is_gone, &job_gone, "the job to go");
+}
+
 /* The job may have ended when its submit comes to wait for it, or not: it is told once. */
 static void
 test_ends_at_once (Fixture *self, gconstpointer data)
@@ -419,6 +452,7 @@ main (int argc, char **argv)
   TEST ("cancellable/cancels", test_cancellable_cancels);
   TEST ("cancellable/before", test_cancelled_before);
   TEST ("cancellable/lets-go", test_cancellable_lets_go);
+  TEST ("cancellable/is-let-go", test_cancellable_is_let_go);
   TEST ("ends-at-once", test_ends_at_once);
 
   return g_test_run ();

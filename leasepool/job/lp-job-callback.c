@@ -16,7 +16,8 @@
  *
  * It is one of the job's waiters, from when the job was accepted; before that, a
  * job may be refused, and is as new then. It holds the job and the source object
- * until it has run. Not longer: a job that is kept, to be asked, keeps no lease.
+ * until it has run, and the cancellable as well. Not longer: a job that is kept, to
+ * be asked, keeps no lease, and makes no circle with what a cancellable holds.
  * Any thread that has the job may ask for the source object, also while that is let
  * go: this is guarded by the job's lock. What else others read is constant. */
 
@@ -31,7 +32,7 @@ struct _LpJobCallback
   gpointer tag;                 /* (construct-only) */
   GAsyncReadyCallback func;     /* (construct-only) */
   gpointer user_data;           /* (construct-only) */
-  GCancellable *cancellable;    /* (construct-only) (owned) (nullable) */
+  GCancellable *cancellable;    /* (construct-only) (owned) until it has run (nullable) */
   gulong cancel_id;             /* (construct-only) */
 };
 
@@ -50,6 +51,7 @@ run_item (LpDeliveryItem *item)
   self->has_run = TRUE;
   g_mutex_unlock (&job->lock);
   g_object_unref (self->source_object);
+  g_clear_object (&self->cancellable);
   lp_delivery_unref (self->delivery);
 }
 
@@ -149,13 +151,6 @@ gboolean
 lp_job_callback_is_last (const GQueue *waiters)
 {
   return waiters->tail != NULL && waiters->tail->data == NULL && ((LpJobWaiter *) waiters->tail)->tell == deliver;
-}
-
-void
-lp_job_callback_free (LpJobCallback *self)
-{
-  g_clear_object (&self->cancellable);
-  g_free (self);
 }
 
 /* The job may have been running, and known to others, before there is one. */

@@ -173,7 +173,6 @@ void        lp_job_call_back_refused    (gpointer source_object, gpointer tag, G
                                          GAsyncReadyCallback func, gpointer user_data, GError *error);
 GVariant   *lp_job_finish               (gpointer source_object, gpointer tag, gpointer result, GError **error);
 gboolean    lp_job_callback_is_last     (const GQueue *waiters);
-void        lp_job_callback_free        (LpJobCallback *self);
 void        lp_job_async_result_init    (GAsyncResultIface *iface);
 
 static inline LpJobState
