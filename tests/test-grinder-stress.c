@@ -31,6 +31,17 @@ ended_cb (LpCompletion *completion, gpointer data)
   g_atomic_int_inc ((int *) data);
 }
 
+/* While its grinder, an executor or nobody has it. */
+static void
+ask (LpJob *job)
+{
+  const char *owner = lp_job_get_owner (job);
+  gint64 started_at = lp_job_get_started_at (job);
+
+  g_assert_true (owner == NULL || g_str_has_prefix (owner, "work-grinder-batch-"));
+  g_assert_true (started_at == 0 || started_at >= lp_job_get_queued_at (job));
+}
+
 static void
 submit_one (Submitter *self, GRand *rand)
 {
@@ -41,6 +52,7 @@ submit_one (Submitter *self, GRand *rand)
       lp_job_add_waiter (job, lp_completion_new_step (ended_cb, self->n_told));
       g_ptr_array_add (self->jobs, g_object_ref (job));
       self->n_accepted++;
+      ask (job);
     }
   else
     {
@@ -49,6 +61,8 @@ submit_one (Submitter *self, GRand *rand)
     }
   g_object_unref (job);
 
+  if (self->jobs->len > 0)
+    ask (self->jobs->pdata[g_rand_int_range (rand, 0, self->jobs->len)]);
   if (self->jobs->len > 0 && g_rand_int_range (rand, 0, 4) == 0)
     lp_job_cancel (self->jobs->pdata[g_rand_int_range (rand, 0, self->jobs->len)]);
 }

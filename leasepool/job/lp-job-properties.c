@@ -229,8 +229,9 @@ get_executor_time (LpJob *self, const gint64 *time)
 
   if (self->worker != NULL)
     return *time; /* as it was when the job was made */
+  /* An executor may have it from here on: then only the other time is constant. */
   if (lp_job_is_held (self))
-    return *time; /* constant meanwhile */
+    return time == &self->queued_at ? *time : 0;
   if (!lp_job_was_accepted (self) || lp_pool_is_forked (self->pool))
     return 0;
 
