@@ -101,8 +101,9 @@ lp_aftermath_run (LpExecutor *self, LpAftermath *aftermath)
   if (aftermath->gone)
     lp_job_drop_user_data (job);
 
-  /* Who is called has a reference, and nobody here needs one: the job is finalized there. */
-  if (aftermath->gone && lp_job_callback_is_last (&aftermath->waiters))
+  /* Who is called has a reference, and nobody here needs one: the job is finalized
+   * there. Unless somebody is to be woken: it may be what the executor lives by. */
+  if (aftermath->gone && !aftermath->wake && lp_job_callback_is_last (&aftermath->waiters))
     {
       g_object_unref (job);
       unreffed = TRUE;

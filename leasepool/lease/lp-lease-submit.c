@@ -149,7 +149,8 @@ submit_and_tell (LpLease *self, LpJob *job, gpointer tag, GCancellable *cancella
  * @user_data: data for @callback
  *
  * Submits a job and waits for its end. The result that @callback is given is
- * @job itself, unless that was refused.
+ * @job itself, unless that was refused. @self is held until @callback has
+ * returned; without one it is not held.
  *
  * Since: 1.0
  */
