@@ -90,7 +90,7 @@ lp_aftermath_run (LpExecutor *self, LpAftermath *aftermath)
   LpExecutorPrivate *priv = lp_executor_get_private (self);
   LpActions actions = LP_ACTIONS_INIT;
   LpJob *job = aftermath->job;
-  gboolean unreffed = FALSE;
+  gboolean given = FALSE;
 
   if (aftermath->ended && lp_log_wants_still (priv->logs_jobs))
     lp_executor_log_ended (self, job);
@@ -101,13 +101,10 @@ lp_aftermath_run (LpExecutor *self, LpAftermath *aftermath)
   if (aftermath->gone)
     lp_job_drop_user_data (job);
 
-  /* Who is called has a reference, and nobody here needs one: the job is finalized
-   * there. Unless somebody is to be woken: it may be what the executor lives by. */
-  if (aftermath->gone && !aftermath->wake && lp_job_callback_is_last (&aftermath->waiters))
-    {
-      g_object_unref (job);
-      unreffed = TRUE;
-    }
+  /* Nobody here needs the reference of the lists any more: the job is finalized where
+   * it is told. Unless somebody is to be woken: it may be what the executor lives by. */
+  if (aftermath->gone && !aftermath->wake)
+    given = lp_job_callback_give (job, &aftermath->waiters);
 
   lp_job_tell (job, &aftermath->waiters);
   lp_actions_run (&actions);
@@ -119,7 +116,7 @@ lp_aftermath_run (LpExecutor *self, LpAftermath *aftermath)
       lp_owner_refresh (aftermath->grant);
       lp_grant_unref (aftermath->grant);
     }
-  if (aftermath->gone && !unreffed)
+  if (aftermath->gone && !given)
     g_object_unref (job);
 }
 

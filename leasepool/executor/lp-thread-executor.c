@@ -5,6 +5,7 @@
 
 #include "lp-thread-executor-private.h"
 
+#include "lp-cache-line-private.h"
 #include "lp-clock-private.h"
 #include "lp-lookout-private.h"
 #include "lp-pool-private.h"
@@ -39,6 +40,8 @@
 struct _LpThreadExecutor
 {
   LpExecutor parent_instance;
+
+  char apart[LP_CACHE_LINE];    /* every check of the type reads the above, while threads come and go */
 
   GCond cond;
   LpLookout lookout;

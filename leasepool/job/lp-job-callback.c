@@ -11,12 +11,13 @@
  * needs no object beside it for the result. That object would cost more than the
  * job takes to get to a thread and back, mostly when it is finalized: each takes
  * locks of GObject that all threads share. For the same reason the executor gives
- * up its reference before it tells the callback: the job is finalized where it was
+ * its reference to the callback that it tells: the job is finalized where it was
  * made, and no worker has to.
  *
  * It is one of the job's waiters, from when the job was accepted; before that, a
- * job may be refused, and is as new then. It holds the job and the source object
- * until it has run, and the cancellable as well. Not longer: a job that is kept, to
+ * job may be refused, and is as new then. Whoever ends a job holds it until all are
+ * told; from then on the callback does, until it has run. Until then it holds the
+ * source object and the cancellable as well, and not longer: a job that is kept, to
  * be asked, keeps no lease, and makes no circle with what a cancellable holds.
  * Any thread that has the job may ask for the source object, also while that is let
  * go: this is guarded by the job's lock. What else others read is constant. */
@@ -25,7 +26,8 @@ struct _LpJobCallback
 {
   LpDeliveryItem item;          /* (delivery lock) */
   LpJobWaiter waiter;           /* (job) */
-  LpJob *job;                   /* (owned) until it has run */
+  LpJob *job;                   /* (owned) from when it is told until it has run */
+  gboolean given;               /* (who ends the job) with a reference that is there already */
   LpDelivery *delivery;         /* (owned) until it has run */
   GObject *source_object;       /* (owned) until it has run, and compared after */
   gboolean has_run;             /* (job) */
@@ -60,6 +62,8 @@ deliver (LpJobWaiter *waiter)
 {
   LpJobCallback *self = (LpJobCallback *) ((char *) waiter - G_STRUCT_OFFSET (LpJobCallback, waiter));
 
+  if (!self->given)
+    g_object_ref (self->job);
   lp_delivery_post (self->delivery, &self->item);
 }
 
@@ -100,7 +104,7 @@ lp_job_call_back_in (LpJob *self, GMainContext *context, gpointer source_object,
   *callback = (LpJobCallback) {
     .item.run = run_item,
     .waiter.tell = deliver,
-    .job = g_object_ref (self),
+    .job = self,
     .delivery = context != NULL ? lp_delivery_ref_context (context) : lp_delivery_ref_current (),
     .source_object = source_object,
     .tag = tag,
@@ -146,18 +150,26 @@ lp_job_call_back_refused (gpointer source_object, gpointer tag, GCancellable *ca
   g_object_unref (source_object);
 }
 
-/* Whether the last one of WAITERS is the callback, and the job lives until it is told. */
-gboolean
-lp_job_callback_is_last (const GQueue *waiters)
-{
-  return waiters->tail != NULL && waiters->tail->data == NULL && ((LpJobWaiter *) waiters->tail)->tell == deliver;
-}
-
 /* The job may have been running, and known to others, before there is one. */
 static LpJobCallback *
 peek_callback (gpointer job)
 {
   return g_atomic_pointer_get (&LP_JOB (job)->callback);
+}
+
+/* If the last one of WAITERS is the callback, it takes over the caller's reference of
+ * the job, which lives until that is told. Worth it, since to count one, and even to
+ * check that it is an object, has the processors pass on what all its kind share. */
+gboolean
+lp_job_callback_give (LpJob *self, const GQueue *waiters)
+{
+  LpJobCallback *callback = peek_callback (self);
+
+  if (callback == NULL || waiters->tail != &callback->waiter.link)
+    return FALSE;
+
+  callback->given = TRUE;
+  return TRUE;
 }
 
 static gpointer

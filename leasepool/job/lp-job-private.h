@@ -172,7 +172,7 @@ void        lp_job_call_back_in         (LpJob *self, GMainContext *context, gpo
 void        lp_job_call_back_refused    (gpointer source_object, gpointer tag, GCancellable *cancellable,
                                          GAsyncReadyCallback func, gpointer user_data, GError *error);
 GVariant   *lp_job_finish               (gpointer source_object, gpointer tag, gpointer result, GError **error);
-gboolean    lp_job_callback_is_last     (const GQueue *waiters);
+gboolean    lp_job_callback_give        (LpJob *self, const GQueue *waiters);
 void        lp_job_async_result_init    (GAsyncResultIface *iface);
 
 static inline LpJobState

@@ -182,7 +182,7 @@ measure_throughput (guint in_flight, guint n)
   Ours ours = ours_new (2, noop_func, in_flight);
   LpBenchSide our_side = { NULL, run_ours, &ours };
   g_autofree char *name = g_strdup_printf ("no-op jobs, %u in flight, 2 threads", in_flight);
-  g_autofree char *floor_name = g_strdup_printf (LP_BENCH_FLOOR "two plain objects a job, %u in flight, 2 threads",
+  g_autofree char *floor_name = g_strdup_printf (LP_BENCH_FLOOR "an LpJob goes to a thread and back, %u in flight, 2 threads",
                                                  in_flight);
   g_autofree char *task_name = g_strdup_printf ("lp_lease_run_task(), %u in flight, 2 threads", in_flight);
   LpBenchRow row = { name, "jobs/s", n, 3 };

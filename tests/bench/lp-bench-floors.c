@@ -115,9 +115,13 @@ lp_bench_partner_ask (gpointer data, guint n)
   return (double) (lp_bench_now () - started) / n;
 }
 
-/* --- Two objects a job, through threads and back into the main loop --- */
+/* --- An object for each job, through threads and back into the main loop --- */
 
-static GQuark job_quark;
+static void
+never_called (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  g_assert_not_reached ();
+}
 
 /* FROM is empty then. */
 static void
@@ -172,12 +176,11 @@ crew_main (gpointer data)
 static void
 crew_ask (LpBenchCrew *self)
 {
-  GObject *result = g_object_new (G_TYPE_OBJECT, NULL);
+  LpJob *job = lp_job_new_for_func (never_called, NULL, NULL);
 
-  g_object_set_qdata_full (result, job_quark, g_object_new (G_TYPE_OBJECT, NULL), g_object_unref);
   self->n_started++;
   g_mutex_lock (&self->lock);
-  g_queue_push_tail (&self->asked, result);
+  g_queue_push_tail (&self->asked, job);
   if (self->looking)
     g_atomic_int_set (&self->offered, TRUE);
   else
@@ -190,7 +193,7 @@ crew_answered_cb (gpointer data)
 {
   LpBenchCrew *self = data;
   GQueue answered;
-  GObject *result;
+  LpJob *job;
 
   g_mutex_lock (&self->lock);
   g_source_set_ready_time (self->source, -1);
@@ -198,9 +201,9 @@ crew_answered_cb (gpointer data)
   g_queue_init (&self->answered);
   g_mutex_unlock (&self->lock);
 
-  while ((result = g_queue_pop_head (&answered)) != NULL)
+  while ((job = g_queue_pop_head (&answered)) != NULL)
     {
-      g_object_unref (result);
+      g_object_unref (job);
       self->n_ended++;
       if (self->n_started < self->n)
         crew_ask (self);
@@ -240,7 +243,6 @@ lp_bench_crew_init (LpBenchCrew *self, guint in_flight)
   self->in_flight = in_flight;
   g_mutex_init (&self->lock);
   g_cond_init (&self->cond);
-  job_quark = g_quark_from_static_string ("job");
   self->source = g_source_new (&crew_funcs, sizeof (GSource));
   g_source_set_callback (self->source, crew_answered_cb, self, NULL);
   g_source_attach (self->source, NULL);

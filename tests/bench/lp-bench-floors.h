@@ -30,13 +30,13 @@ void   lp_bench_partner_init  (LpBenchPartner *self, gboolean wakes_loop, gboole
 double lp_bench_partner_ask   (gpointer self, guint n);
 void   lp_bench_partner_clear (LpBenchPartner *self);
 
-/* Two plain objects a job, for it and its result, through a locked queue to two threads, and through another one into
- * the main loop, which takes whatever is there. One of the threads looks out before it sleeps. */
+/* An LpJob for each job, made and finalized and nothing else, through a locked queue to two threads, and through another
+ * one into the main loop, which takes whatever is there. One of the threads looks out before it sleeps. */
 typedef struct
 {
   GMutex lock;
   GCond cond;
-  GQueue asked;                 /* (lock) of results, each with its job as data */
+  GQueue asked;                 /* (lock) of LpJob */
   int offered;                  /* (atomic; changed under the lock) for the one that looks out */
   gboolean looking;             /* (lock) */
   GQueue answered;              /* (lock) */
