@@ -57,21 +57,6 @@ NOTES = {
             "into it, so that none waits for the memory of another. One at a time, the main loop sleeps meanwhile and has "
             "to be woken. Their threads look out for work before they sleep, as ours do, but whether that was worth it or "
             "not.",
-    "calls": "Calls of worker processes",
-    "grinder": "Items of a grinder",
-    "python": "Functions of Python",
-    "large": "Large values",
-    "records": "Log records of workers",
-    "crash": "Workers that are killed",
-    "memory": "Memory",
-    "idle": "Idle",
-    "floors": "What the system takes",
-}
-
-NOTES = {
-    "jobs": "Floors: an LpJob with its four construct-only properties is made, goes through a lock to a thread and through "
-            "another one back into the main loop, and is finalized; nothing is run, counted or told. One at a time, the main loop sleeps meanwhile and has to be woken. Their "
-            "threads look out for work before they sleep, as ours do, but whether that was worth it or not.",
     "calls": "Floors: answers have to be read whatever the main loop does, so that a thread of the library reads them, which "
              "wakes it; many at a time are one write each, so that none waits for the next one.",
     "acquire": "The peers are what no lease can do without: an object, and one turn of the main loop.",
