@@ -138,7 +138,7 @@ class Request(GObject.Object):
     @staticmethod
     def new() -> Request: ...
 
-class Job(GObject.Object):
+class Job(GObject.Object, Gio.AsyncResult):
     @property
     def name(self) -> str | None: ...
     @property
