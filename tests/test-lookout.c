@@ -34,7 +34,6 @@ int
 sched_yield (void)
 {
   int usec = g_atomic_int_get (&lost_usec);
-
   char name[16] = "";
 
   prctl (PR_GET_NAME, name);

@@ -21,10 +21,9 @@
  * last time, and cleared by whoever wakes it.
  *
  * References: while there is one besides the source's own, the context is held, so
- * it cannot go away while something is on its way to it. The
- * source's callback data is the delivery; when the context is destroyed its
- * sources are, and the delivery leaves the table before the address of the
- * context can be used again.
+ * it cannot go away while something is on its way to it. The source's callback data
+ * is the delivery; when the context is destroyed its sources are, and the delivery
+ * leaves the table before the address of the context can be used again.
  *
  * Destroy notifies of user data wait in a list of their own: they hold nothing,
  * may be run by a thread that owns the context and runs no loop

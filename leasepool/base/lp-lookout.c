@@ -8,8 +8,10 @@
 /* To put a thread to sleep and to wake it costs more than a short job, and who
  * waits for that job waits for the wake-up. So a thread looks out for work before
  * it sleeps, for as long as sleeping would cost, which is never worse than twice
- * the best that could be done (Karlin, Li, Manasse, Owicki: “Empirical studies of
- * competitive spinning for a shared-memory multiprocessor”, 1991).
+ * the best that could be done while it has a processor (Karlin, Li, Manasse, Owicki:
+ * “Empirical studies of competitive spinning for a shared-memory multiprocessor”,
+ * 1991). Where others want it, one that looks comes back later than one that is
+ * woken would: jobs one at a time take longer there, many at a time do not.
  *
  * It does not do even that where it would be in vain: only when the thread that
  * ran out of work before had some again within that time. So jobs that come one
