@@ -385,30 +385,6 @@ test_workers_sleep (void)
   lp_test_finish (manager);
 }
 
-typedef struct
-{
-  GMutex lock;
-  GCond cond;
-  guint n_missing;              /* (lock) */
-} Meeting;
-
-/* Blocks its worker until all have come. */
-static void
-meet_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
-{
-  Meeting *meeting = user_data;
-  gint64 end = g_get_monotonic_time () + LP_TEST_PATIENCE_SECONDS * G_TIME_SPAN_SECOND;
-
-  g_mutex_lock (&meeting->lock);
-  meeting->n_missing--;
-  g_cond_broadcast (&meeting->cond);
-  while (meeting->n_missing > 0)
-    if (!g_cond_wait_until (&meeting->cond, &meeting->lock, end))
-      g_error ("a job was kept waiting by one that blocks, though there is a worker for it");
-  g_mutex_unlock (&meeting->lock);
-  *result = g_variant_new ("()");
-}
-
 /* Who looks comes for one job, whatever that does: for the others somebody else is woken, or started. */
 static void
 test_looks_for_one_job (void)
@@ -420,21 +396,20 @@ test_looks_for_one_job (void)
     {
       g_autoptr (LpJob) hurry = lp_test_value_job (1);
       g_autoptr (GPtrArray) jobs = g_ptr_array_new_with_free_func (g_object_unref);
-      Meeting meeting = { .n_missing = N_WORKERS };
+      LpTestGate *gate = lp_test_gate_new ();
 
-      g_mutex_init (&meeting.lock);
-      g_cond_init (&meeting.cond);
       lp_test_submit (lease, hurry);
       wait_job (hurry);
       for (guint j = 0; j < N_WORKERS; j++)
         {
-          g_ptr_array_add (jobs, lp_job_new_for_func (meet_func, &meeting, NULL));
+          g_ptr_array_add (jobs, lp_test_gate_job (gate));
           lp_test_submit (lease, jobs->pdata[j]);
         }
+      lp_test_gate_wait_entered (gate, N_WORKERS);
+      lp_test_gate_open (gate);
       for (guint j = 0; j < N_WORKERS; j++)
         wait_job (jobs->pdata[j]);
-      g_cond_clear (&meeting.cond);
-      g_mutex_clear (&meeting.lock);
+      lp_test_gate_unref (gate);
     }
 
   lp_lease_release (lease);

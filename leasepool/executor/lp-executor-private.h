@@ -6,6 +6,7 @@
 #include "lp-cache-line-private.h"
 #include "lp-histogram-private.h"
 #include "lp-job-private.h"
+#include "lp-watch-private.h"
 
 G_BEGIN_DECLS
 
@@ -85,6 +86,7 @@ typedef struct
   LpGrant *grant;               /* (lock) (not owned) the lease that may submit */
   GQueue queued;                /* (lock) of LpJob, each with a reference */
   guint64 last_number;          /* (lock) of a job */
+  LpWatch watch;                /* (lock) of the threads, where they are ours */
   GQueue running;               /* (lock) of LpJob, the same reference */
   GQueue stuck;                 /* (lock) of LpJob, the same reference */
   guint n_commands;             /* (lock) running or stuck */
@@ -134,6 +136,7 @@ gboolean    lp_executor_has_worked       (LpExecutor *self);
 LpJob      *lp_executor_run_and_claim    (LpExecutor *self, LpJob *job);
 LpJob      *lp_executor_return_and_go_on (LpExecutor *self, LpJob *job, LpOutcome *outcome);
 gboolean    lp_executor_claim_this       (LpExecutor *self, LpJob *job);
+gboolean    lp_executor_may_claim_locked (LpExecutor *self);
 LpJob      *lp_executor_claim_locked     (LpExecutor *self);
 LpJob      *lp_executor_send_locked      (LpExecutor *self);
 void        lp_executor_job_started      (LpExecutor *self, LpJob *job);

@@ -38,7 +38,10 @@ count_end_locked (LpExecutorPrivate *priv, LpJob *job)
     }
 
   if (job->started_at != 0)
-    lp_histogram_add (&priv->run_time, job->ended_at, job->ended_at - job->started_at);
+    {
+      lp_histogram_add (&priv->run_time, job->ended_at, job->ended_at - job->started_at);
+      lp_watch_job_ended_locked (&priv->watch, job->ended_at - job->started_at);
+    }
 }
 
 static GQueue *
@@ -325,14 +328,23 @@ lp_executor_begin_locked (LpExecutorPrivate *priv, LpJob *job)
   begin_at_locked (priv, job, lp_clock_now ());
 }
 
-/* Takes the next job if a worker is free for it. NOW: 0 if the clock was not read. */
+/* Whether there is a job and a worker free for it. */
+gboolean
+lp_executor_may_claim_locked (LpExecutor *self)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+
+  return priv->queued.length > 0 && priv->running.length + priv->stuck.length < (guint) priv->workers;
+}
+
+/* Takes the next job if it may. NOW: 0 if the clock was not read. */
 static LpJob *
 claim_at_locked (LpExecutor *self, gint64 now)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
   LpJob *job;
 
-  if (priv->queued.length == 0 || priv->running.length + priv->stuck.length >= (guint) priv->workers)
+  if (!lp_executor_may_claim_locked (self))
     return NULL;
 
   job = g_queue_peek_head (&priv->queued);

@@ -18,10 +18,13 @@
  * A thread is started when there is a job for it and the others are busy, and
  * stays until the executor is retired. One that has run out of work sleeps; where
  * the last one had work again within 20 microseconds, it looks out for some for as
- * long before. With a worker-init-function all are
- * started with the executor, and each calls that function first. Nobody can
- * kill a thread: one that does not return from a cancelled job keeps its worker
- * occupied, and its executor is quarantined when the lease ends.
+ * long before. While jobs take less than 2 microseconds each, no more threads take
+ * them than keep up with them; one that takes longer after all then holds up those
+ * behind it for up to 200 microseconds, and what the system adds to that. With a
+ * worker-init-function all are started with the executor, and each calls that
+ * function first. Nobody can kill a thread: one that does not return from a
+ * cancelled job keeps its worker occupied, and its executor is quarantined when the
+ * lease ends.
  *
  * Managers make its objects; see [property@Lp.Manager:backend].
  *
@@ -31,11 +34,12 @@
 /* How threads come and go
  *
  * Everything below is guarded by the queue lock of the base class. A thread
- * takes jobs from the queue itself; when there is none it looks out for one a
- * moment, if that is worth it, and then sleeps on `cond`. `n_woken` counts the
- * sleepers that were signalled and have not looked yet, so that a burst of submits
- * signals each sleeper once. Threads that end are joined on the service thread:
- * stopped means that nothing is left in the process. */
+ * takes jobs from the queue itself; when there is none it watches whether the
+ * others keep up, or looks out for one a moment, if that is worth it, and then
+ * sleeps on `cond`. `n_woken` counts the sleepers that were signalled and have not
+ * looked yet, so that a burst of submits signals each sleeper once. Threads that
+ * end are joined on the service thread: stopped means that nothing is left in the
+ * process. */
 
 struct _LpThreadExecutor
 {
@@ -81,6 +85,12 @@ lock_of (LpThreadExecutor *self)
   return lp_executor_get_lock (LP_EXECUTOR (self));
 }
 
+static LpWatch *
+watch_of (LpThreadExecutor *self)
+{
+  return &lp_executor_get_private (LP_EXECUTOR (self))->watch;
+}
+
 /* PREFIX-SEQ-N in 15 bytes: the prefix is cut, never what tells threads apart. */
 static char *
 thread_name (LpThreadExecutor *self, guint number)
@@ -99,6 +109,9 @@ thread_name (LpThreadExecutor *self, guint number)
   end = g_utf8_find_prev_char (prefix, prefix + room + 1);
   return g_strdup_printf ("%.*s%s", end != NULL ? (int) (end - prefix) : 0, prefix, suffix);
 }
+
+static gboolean lp_thread_executor_spawn (LpThreadExecutor *self, gboolean with_start);
+static gboolean lp_thread_executor_kick_locked (LpExecutor *executor);
 
 static void
 joined_cb (gpointer data, gpointer more)
@@ -130,32 +143,84 @@ look_out_unlocked (LpThreadExecutor *self)
   lp_lookout_end_locked (&self->lookout);
 }
 
-static void
-sleep_locked (LpThreadExecutor *self)
+/* FALSE: it is UNTIL (-1: never), and nobody has woken it. */
+static gboolean
+sleep_locked (LpThreadExecutor *self, gint64 until)
 {
+  gboolean woken = TRUE;
+
   self->n_idle++;
-  g_cond_wait (&self->cond, lock_of (self));
+  if (until < 0)
+    g_cond_wait (&self->cond, lock_of (self));
+  else
+    woken = g_cond_wait_until (&self->cond, lock_of (self), until);
   self->n_idle--;
-  if (self->n_woken > 0)
-    self->n_woken--;
+
+  /* Also if its time was over as it was signalled. */
+  if (self->n_woken == 0)
+    return woken;
+  self->n_woken--;
+  return TRUE;
 }
 
-/* One job, or NULL when the thread is to end. */
+static gboolean
+is_another_awake_locked (LpThreadExecutor *self)
+{
+  return self->n_threads > self->n_idle + 1;
+}
+
+/* Stays out of the jobs until the others do not keep up with them, or there are none. */
+static void
+watch_locked (LpThreadExecutor *self)
+{
+  LpWatch *watch = watch_of (self);
+
+  while (!sleep_locked (self, g_get_monotonic_time () + LP_WATCH_USEC) && !self->closing
+         && !(lp_watch_is_behind_locked (watch) && lp_executor_may_claim_locked (LP_EXECUTOR (self))))
+    if (!lp_watch_next_period_locked (watch))
+      break;
+
+  lp_watch_end_locked (watch);
+}
+
+/* One job, or NULL when the thread is to end. COMES: it was not at work before. */
 static LpJob *
-next_job_locked (LpThreadExecutor *self)
+next_job_locked (LpThreadExecutor *self, gboolean *comes)
 {
   gboolean looked = FALSE;
   LpJob *job;
 
   while ((job = lp_executor_claim_locked (LP_EXECUTOR (self))) == NULL && !self->closing)
     {
-      if (!looked && lp_lookout_begin_locked (&self->lookout, lp_clock_now ()))
+      lp_watch_ran_out_locked (watch_of (self));
+      if (is_another_awake_locked (self) && lp_watch_begin_locked (watch_of (self)))
+        watch_locked (self);
+      else if (!looked && lp_lookout_begin_locked (&self->lookout, lp_clock_now ()))
         look_out_unlocked (self);
       else
-        sleep_locked (self);
-      looked = TRUE;
+        sleep_locked (self, -1);
+      looked = *comes = TRUE;
     }
 
+  return job;
+}
+
+/* The next job of a thread that has none. While a thread watches, others are not sent
+ * for by who submits: each that comes sends for the next one, if it leaves jobs. */
+static LpJob *
+wait_for_job (LpThreadExecutor *self, gboolean comes)
+{
+  gboolean spawn;
+  LpJob *job;
+
+  g_mutex_lock (lock_of (self));
+  job = next_job_locked (self, &comes);
+  spawn = comes && job != NULL && lp_executor_may_claim_locked (LP_EXECUTOR (self))
+          && lp_thread_executor_kick_locked (LP_EXECUTOR (self));
+  g_mutex_unlock (lock_of (self));
+
+  if (spawn)
+    lp_thread_executor_spawn (self, FALSE);
   return job;
 }
 
@@ -176,11 +241,7 @@ work (LpThreadExecutor *self, Worker *worker)
   while (!is_worn_out (self, worker))
     {
       if (job == NULL)
-        {
-          g_mutex_lock (lock_of (self));
-          job = next_job_locked (self);
-          g_mutex_unlock (lock_of (self));
-        }
+        job = wait_for_job (self, worker->n_jobs == 0);
       if (job == NULL)
         return;
 
@@ -269,8 +330,6 @@ initialise (LpThreadExecutor *self, Worker *worker)
 
   return !failed;
 }
-
-static gboolean lp_thread_executor_spawn (LpThreadExecutor *self, gboolean with_start);
 
 static gpointer
 worker_main (gpointer data)
@@ -401,6 +460,9 @@ lp_thread_executor_kick_locked (LpExecutor *executor)
   guint n_coming = self->n_woken + (lp_lookout_offer_locked (&self->lookout) ? 1 : 0);
 
   if (n_coming >= lp_executor_get_private (executor)->queued.length)
+    return FALSE;
+
+  if (self->n_threads > self->n_idle && lp_watch_rely_locked (watch_of (self)))
     return FALSE;
 
   if (self->n_idle > self->n_woken)

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+#pragma once
+
+#include <glib.h>
+
+/* How one thread of several stays out of short jobs while the others keep up with them. */
+
+/* What counts as short, in microseconds: less than it costs to submit a job and to be told of its end, so that no
+ * second worker makes one submitter faster. */
+#define LP_WATCH_SHORT_USEC 2
+
+/* So many of them in a row are taken for a promise of more. */
+#define LP_WATCH_SHORT_JOBS 16
+
+/* A period, in microseconds. Where the others do not keep up, a job waits for less than two. */
+#define LP_WATCH_USEC 100
+
+/* All of it is guarded by the owner's lock. */
+typedef struct
+{
+  guint n_short;                /* jobs in a row that were short */
+  gboolean watching;            /* a thread does */
+  gboolean relied_on;           /* in this period a thread was not woken because of that */
+  gboolean kept_up;             /* in this period a thread has run out of jobs */
+} LpWatch;
+
+void     lp_watch_job_ended_locked   (LpWatch *self, gint64 usec);
+void     lp_watch_ran_out_locked     (LpWatch *self);
+gboolean lp_watch_begin_locked       (LpWatch *self);
+gboolean lp_watch_rely_locked        (LpWatch *self);
+gboolean lp_watch_is_behind_locked   (LpWatch *self);
+gboolean lp_watch_next_period_locked (LpWatch *self);
+void     lp_watch_end_locked         (LpWatch *self);

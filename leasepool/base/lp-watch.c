@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+#include "config.h"
+
+#include "lp-watch-private.h"
+
+/* Of several threads that take the same short jobs, each hinders the others, and who
+ * submits, more than it helps: they pass the memory of queue and jobs to and fro, and
+ * who submits is the slower side anyway. So a thread that runs out of short jobs while
+ * others are awake does not come back for the next one. It watches: it sleeps for
+ * periods of LP_WATCH_USEC, nobody wakes it meanwhile, and it joins at the end of one
+ * in which none of the others ran out of jobs. That is so when they cannot keep up,
+ * and also when a job was not short after all, whatever it does; what waits behind
+ * that waits for the rest of a period and a whole one longer than it had to.
+ *
+ * Nobody watches for nothing: it ends with a period in which no wake-up was saved. */
+
+static gboolean
+jobs_are_short (LpWatch *self)
+{
+  return self->n_short >= LP_WATCH_SHORT_JOBS;
+}
+
+/* Writes nothing where nothing changes: who submits reads this. */
+void
+lp_watch_job_ended_locked (LpWatch *self, gint64 usec)
+{
+  if (usec >= LP_WATCH_SHORT_USEC)
+    self->n_short = 0;
+  else if (!jobs_are_short (self))
+    self->n_short++;
+}
+
+/* A thread has found no job. */
+void
+lp_watch_ran_out_locked (LpWatch *self)
+{
+  self->kept_up = TRUE;
+}
+
+/* For a thread that has run out of jobs, when another one is awake. TRUE: it watches. */
+gboolean
+lp_watch_begin_locked (LpWatch *self)
+{
+  if (self->watching || !jobs_are_short (self))
+    return FALSE;
+
+  *self = (LpWatch) { .n_short = self->n_short, .watching = TRUE };
+  return TRUE;
+}
+
+/* There is a job, another thread is awake, and one sleeps. TRUE: that one need not be
+ * woken, for one watches. */
+gboolean
+lp_watch_rely_locked (LpWatch *self)
+{
+  if (!self->watching || !jobs_are_short (self))
+    return FALSE;
+
+  self->relied_on = TRUE;
+  return TRUE;
+}
+
+/* A period is over. TRUE: if there is a job now, it has waited for the whole of it, or
+ * others before it have. */
+gboolean
+lp_watch_is_behind_locked (LpWatch *self)
+{
+  return !self->kept_up;
+}
+
+/* FALSE: there is to be no other period. */
+gboolean
+lp_watch_next_period_locked (LpWatch *self)
+{
+  gboolean goes_on = self->relied_on;
+
+  self->relied_on = FALSE;
+  self->kept_up = FALSE;
+  return goes_on;
+}
+
+void
+lp_watch_end_locked (LpWatch *self)
+{
+  self->watching = FALSE;
+}
