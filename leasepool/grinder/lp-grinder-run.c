@@ -261,6 +261,7 @@ lp_grinder_submit_async (LpGrinder *self, LpJob *job, GCancellable *cancellable,
     lp_job_call_back_refused (held, lp_grinder_submit_async, cancellable, callback, user_data, error);
   else
     lp_job_call_back (job, held, lp_grinder_submit_async, cancellable, callback, user_data);
+  g_object_unref (held);
 }
 
 /**

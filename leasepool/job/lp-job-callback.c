@@ -14,13 +14,18 @@
  * its reference to the callback that it tells: the job is finalized where it was
  * made, and no worker has to.
  *
- * It is one of the job's waiters, from when the job was accepted; before that, a
- * job may be refused, and is as new then. Whoever ends a job holds it until all are
- * told; from then on the callback does, until it has run. Until then it holds the
- * source object and the cancellable as well, and not longer: a job that is kept, to
- * be asked, keeps no lease, and makes no circle with what a cancellable holds.
- * Any thread that has the job may ask for the source object, also while that is let
- * go: this is guarded by the job's lock. What else others read is constant. */
+ * It is one of the job's waiters from before the job is queued, as long as nobody
+ * else has the job: once a worker has it, each touch of it is a wait for the worker's
+ * processor. So it is taken back from a job that is refused, which is as new then,
+ * unless that was cancelled meanwhile and its end is told. A cancellable is watched
+ * from when the job was accepted, only if there is one; it may have run by then.
+ *
+ * Whoever ends a job holds it until all are told; from then on the callback does,
+ * until it has run. Until then it holds the source object and the cancellable as
+ * well, and not longer: a job that is kept, to be asked, keeps no lease, and makes no
+ * circle with what a cancellable holds. Any thread that has the job may ask for the
+ * source object, also while that is let go: this is guarded by the job's lock. What
+ * else others read is constant. */
 
 struct _LpJobCallback
 {
@@ -28,15 +33,31 @@ struct _LpJobCallback
   LpJobWaiter waiter;           /* (job) */
   LpJob *job;                   /* (owned) from when it is told until it has run */
   gboolean given;               /* (who ends the job) with a reference that is there already */
+  gboolean watched;             /* (construct-only) there is a cancellable */
   LpDelivery *delivery;         /* (owned) until it has run */
   GObject *source_object;       /* (owned) until it has run, and compared after */
+  gboolean runs;                /* (job) if it is watched */
   gboolean has_run;             /* (job) */
   gpointer tag;                 /* (construct-only) */
   GAsyncReadyCallback func;     /* (construct-only) */
   gpointer user_data;           /* (construct-only) */
-  GCancellable *cancellable;    /* (construct-only) (owned) until it has run (nullable) */
-  gulong cancel_id;             /* (construct-only) */
+  GCancellable *cancellable;    /* (job) (owned) (nullable) while it is watched */
+  gulong cancel_id;             /* (job) */
 };
+
+static void
+stop_watching (LpJobCallback *self)
+{
+  g_autoptr (GCancellable) cancellable = NULL;
+
+  g_mutex_lock (&self->job->lock);
+  self->runs = TRUE;
+  cancellable = g_steal_pointer (&self->cancellable);
+  g_mutex_unlock (&self->job->lock);
+
+  if (cancellable != NULL)
+    g_signal_handler_disconnect (cancellable, self->cancel_id);
+}
 
 static void
 run_item (LpDeliveryItem *item)
@@ -44,8 +65,8 @@ run_item (LpDeliveryItem *item)
   LpJobCallback *self = (LpJobCallback *) item;
   g_autoptr (LpJob) job = self->job; /* whose finalize frees SELF */
 
-  if (self->cancellable != NULL)
-    g_signal_handler_disconnect (self->cancellable, self->cancel_id);
+  if (self->watched)
+    stop_watching (self);
 
   self->func (self->source_object, G_ASYNC_RESULT (job), self->user_data);
 
@@ -53,7 +74,6 @@ run_item (LpDeliveryItem *item)
   self->has_run = TRUE;
   g_mutex_unlock (&job->lock);
   g_object_unref (self->source_object);
-  g_clear_object (&self->cancellable);
   lp_delivery_unref (self->delivery);
 }
 
@@ -65,6 +85,75 @@ deliver (LpJobWaiter *waiter)
   if (!self->given)
     g_object_ref (self->job);
   lp_delivery_post (self->delivery, &self->item);
+}
+
+/* FUNC is called in CONTEXT (nullable: the thread-default one of this thread) when JOB
+ * has ended, which is attached to it. WATCHED: so is a cancellable. */
+LpJobCallback *
+lp_job_callback_new (LpJob *job, GMainContext *context, gpointer source_object, gpointer tag, gboolean watched,
+                     GAsyncReadyCallback func, gpointer user_data)
+{
+  LpJobCallback *self = g_new (LpJobCallback, 1);
+
+  *self = (LpJobCallback) {
+    .item.run = run_item,
+    .waiter.tell = deliver,
+    .job = job,
+    .watched = watched,
+    .delivery = context != NULL ? lp_delivery_ref_context (context) : lp_delivery_ref_current (),
+    .source_object = g_object_ref (source_object),
+    .tag = tag,
+    .func = func,
+    .user_data = user_data,
+  };
+
+  return self;
+}
+
+/* One that is not attached. */
+void
+lp_job_callback_free (LpJobCallback *self)
+{
+  lp_delivery_unref (self->delivery);
+  g_object_unref (self->source_object);
+  g_free (self);
+}
+
+/* By who submits the job, or has submitted it. It is told at once if that has ended. */
+void
+lp_job_callback_attach (LpJobCallback *self)
+{
+  LpJob *job = self->job;
+  gboolean ended;
+
+  g_mutex_lock (&job->lock);
+  g_atomic_pointer_set (&job->callback, self);
+  ended = lp_job_state_is_end (lp_job_peek_state (job));
+  if (!ended)
+    g_queue_push_tail_link (&job->waiters, &self->waiter.link);
+  g_mutex_unlock (&job->lock);
+
+  if (ended)
+    deliver (&self->waiter);
+}
+
+/* The job was refused. FALSE: it was cancelled before that, and is told. */
+gboolean
+lp_job_callback_detach (LpJobCallback *self)
+{
+  LpJob *job = self->job;
+  gboolean detached;
+
+  g_mutex_lock (&job->lock);
+  detached = !lp_job_state_is_end (lp_job_peek_state (job));
+  if (detached)
+    {
+      g_queue_unlink (&job->waiters, &self->waiter.link);
+      g_atomic_pointer_set (&job->callback, NULL);
+    }
+  g_mutex_unlock (&job->lock);
+
+  return detached;
 }
 
 static void
@@ -79,75 +168,59 @@ unref_job (gpointer data, GClosure *closure)
   g_object_unref (data);
 }
 
-/* Before anybody else knows of it, so that whoever runs it finds what to disconnect. */
-static void
-watch (LpJobCallback *self, GCancellable *cancellable)
-{
-  self->cancellable = g_object_ref (cancellable);
-  self->cancel_id = g_signal_connect_data (cancellable, "cancelled", G_CALLBACK (cancelled_cb),
-                                           g_object_ref (self->job), unref_job, 0);
-  /* Cancelled before or while connecting: the handler may have been missed. */
-  if (g_cancellable_is_cancelled (cancellable))
-    lp_job_cancel (self->job);
-}
-
-/* For an accepted job, by who submitted it: FUNC is called in CONTEXT (nullable: the
- * thread-default one of this thread) when it has ended, and CANCELLABLE (nullable)
- * cancels it. SOURCE_OBJECT is taken. */
+/* The job was accepted: CANCELLABLE cancels it. The caller holds the job; the callback
+ * may have run. */
 void
-lp_job_call_back_in (LpJob *self, GMainContext *context, gpointer source_object, gpointer tag,
-                     GCancellable *cancellable, GAsyncReadyCallback func, gpointer user_data)
+lp_job_callback_watch (LpJobCallback *self, GCancellable *cancellable)
 {
-  LpJobCallback *callback = g_new (LpJobCallback, 1);
-  gboolean ended;
+  LpJob *job = self->job;
+  gulong cancel_id = g_signal_connect_data (cancellable, "cancelled", G_CALLBACK (cancelled_cb), g_object_ref (job),
+                                            unref_job, 0);
+  gboolean too_late;
 
-  *callback = (LpJobCallback) {
-    .item.run = run_item,
-    .waiter.tell = deliver,
-    .job = self,
-    .delivery = context != NULL ? lp_delivery_ref_context (context) : lp_delivery_ref_current (),
-    .source_object = source_object,
-    .tag = tag,
-    .func = func,
-    .user_data = user_data,
-  };
-  if (cancellable != NULL)
-    watch (callback, cancellable);
+  g_mutex_lock (&job->lock);
+  too_late = self->runs;
+  if (!too_late)
+    {
+      self->cancellable = g_object_ref (cancellable);
+      self->cancel_id = cancel_id;
+    }
+  g_mutex_unlock (&job->lock);
 
-  g_mutex_lock (&self->lock);
-  g_atomic_pointer_set (&self->callback, callback);
-  ended = lp_job_state_is_end (lp_job_peek_state (self));
-  if (!ended)
-    g_queue_push_tail_link (&self->waiters, &callback->waiter.link);
-  g_mutex_unlock (&self->lock);
-
-  if (ended)
-    deliver (&callback->waiter);
+  if (too_late)
+    g_signal_handler_disconnect (cancellable, cancel_id);
+  /* Cancelled before or while connecting: the handler may have been missed. */
+  else if (g_cancellable_is_cancelled (cancellable))
+    lp_job_cancel (job);
 }
 
-/* The same with a FUNC that may be NULL: then nobody is called. */
+/* For an accepted job whose callback was not attached before: FUNC (nullable) is called
+ * when it has ended, and CANCELLABLE (nullable) cancels it. */
 void
 lp_job_call_back (LpJob *self, gpointer source_object, gpointer tag, GCancellable *cancellable,
                   GAsyncReadyCallback func, gpointer user_data)
 {
-  if (func != NULL)
+  LpJobCallback *callback;
+
+  if (func == NULL)
     {
-      lp_job_call_back_in (self, NULL, source_object, tag, cancellable, func, user_data);
+      lp_job_follow (self, lp_completion_new (NULL, tag, NULL, NULL, NULL), cancellable);
       return;
     }
 
-  lp_job_follow (self, lp_completion_new (NULL, tag, NULL, NULL, NULL), cancellable);
-  g_object_unref (source_object);
+  callback = lp_job_callback_new (self, NULL, source_object, tag, cancellable != NULL, func, user_data);
+  lp_job_callback_attach (callback);
+  if (cancellable != NULL)
+    lp_job_callback_watch (callback, cancellable);
 }
 
-/* The same for a job that was refused, which is as new and not the result: FUNC gets
- * ERROR. Both SOURCE_OBJECT and ERROR are taken. */
+/* For a job that was refused, which is as new and not the result: FUNC gets ERROR, which
+ * is taken. */
 void
 lp_job_call_back_refused (gpointer source_object, gpointer tag, GCancellable *cancellable, GAsyncReadyCallback func,
                           gpointer user_data, GError *error)
 {
   lp_completion_fail (lp_completion_new (source_object, tag, cancellable, func, user_data), error);
-  g_object_unref (source_object);
 }
 
 /* The job may have been running, and known to others, before there is one. */

@@ -103,7 +103,7 @@ struct _LpJob
   GVariant *result;             /* (lock) */
   GError *error;                /* (lock) */
   LpJobTally *tally;            /* (lock) (nullable) (not owned) where its end is counted */
-  LpJobCallback *callback;      /* (atomic) (owned) (nullable) of its submit, when that was accepted; constant then */
+  LpJobCallback *callback;      /* (atomic) (owned) (nullable) of its submit; constant once that was accepted */
 
   GTask *task;                  /* (construct-only) */
   GTaskThreadFunc task_func;    /* (construct-only) */
@@ -165,10 +165,14 @@ void        lp_job_arm                  (LpJob *self, gboolean grace, gint64 whe
 void        lp_job_disarm               (LpJob *self);
 
 /* lp-job-callback.c */
+LpJobCallback *lp_job_callback_new      (LpJob *job, GMainContext *context, gpointer source_object, gpointer tag,
+                                         gboolean watched, GAsyncReadyCallback func, gpointer user_data);
+void        lp_job_callback_free        (LpJobCallback *self);
+void        lp_job_callback_attach      (LpJobCallback *self);
+gboolean    lp_job_callback_detach      (LpJobCallback *self);
+void        lp_job_callback_watch       (LpJobCallback *self, GCancellable *cancellable);
 void        lp_job_call_back            (LpJob *self, gpointer source_object, gpointer tag, GCancellable *cancellable,
                                          GAsyncReadyCallback func, gpointer user_data);
-void        lp_job_call_back_in         (LpJob *self, GMainContext *context, gpointer source_object, gpointer tag,
-                                         GCancellable *cancellable, GAsyncReadyCallback func, gpointer user_data);
 void        lp_job_call_back_refused    (gpointer source_object, gpointer tag, GCancellable *cancellable,
                                          GAsyncReadyCallback func, gpointer user_data, GError *error);
 GVariant   *lp_job_finish               (gpointer source_object, gpointer tag, gpointer result, GError **error);

@@ -125,18 +125,52 @@ submit_unless_cancelled (LpLease *self, LpJob *job, GCancellable *cancellable, G
   return !g_cancellable_set_error_if_cancelled (cancellable, error) && lp_lease_submit (self, job, error);
 }
 
+/* The same with a CALLBACK for its end, which is attached to the job then. TRUE also if
+ * the job was cancelled while it was submitted, and the callback gets that. */
+static gboolean
+submit_with_callback (LpLease *self, LpJob *job, LpJobCallback *callback, GCancellable *cancellable, GError **error)
+{
+  gboolean told;
+
+  if (g_cancellable_set_error_if_cancelled (cancellable, error) || !claim (self, job, error))
+    return FALSE;
+
+  lp_job_callback_attach (callback);
+  if (lp_grant_accept (lp_lease_get_grant (self), job, error))
+    {
+      if (cancellable != NULL)
+        lp_job_callback_watch (callback, cancellable);
+      return TRUE;
+    }
+
+  told = !lp_job_callback_detach (callback);
+  lp_job_unclaim (job);
+  if (told)
+    g_clear_error (error);
+  return told;
+}
+
 /* The job may be what drops the last reference of its lease. */
 static void
-submit_and_tell (LpLease *self, LpJob *job, gpointer tag, GCancellable *cancellable, GAsyncReadyCallback callback,
+submit_and_tell (LpLease *self, LpJob *job, gpointer tag, GCancellable *cancellable, GAsyncReadyCallback func,
                  gpointer user_data)
 {
-  LpLease *held = g_object_ref (self);
+  LpJobCallback *callback;
   GError *error = NULL;
 
-  if (submit_unless_cancelled (self, job, cancellable, &error))
-    lp_job_call_back (job, held, tag, cancellable, callback, user_data);
-  else
-    lp_job_call_back_refused (held, tag, cancellable, callback, user_data, error);
+  if (func == NULL)
+    {
+      if (submit_unless_cancelled (self, job, cancellable, NULL))
+        lp_job_follow (job, lp_completion_new (NULL, tag, NULL, NULL, NULL), cancellable);
+      return;
+    }
+
+  callback = lp_job_callback_new (job, NULL, self, tag, cancellable != NULL, func, user_data);
+  if (submit_with_callback (self, job, callback, cancellable, &error))
+    return;
+
+  lp_job_call_back_refused (self, tag, cancellable, func, user_data, error);
+  lp_job_callback_free (callback);
 }
 
 /**
@@ -280,6 +314,7 @@ void
 lp_lease_run_task (LpLease *self, GTask *task, GTaskThreadFunc func)
 {
   g_autoptr (LpJob) job = NULL;
+  LpJobCallback *callback;
   GError *error = NULL;
 
   g_return_if_fail (LP_IS_LEASE (self));
@@ -300,9 +335,11 @@ lp_lease_run_task (LpLease *self, GTask *task, GTaskThreadFunc func)
     }
 
   job = lp_job_new_for_task (task, func);
-  if (submit_unless_cancelled (self, job, g_task_get_cancellable (task), &error))
-    lp_job_call_back_in (job, g_task_get_context (task), g_object_ref (task), lp_lease_run_task,
-                         g_task_get_cancellable (task), task_job_ended_cb, NULL);
-  else
-    g_task_return_error (task, error);
+  callback = lp_job_callback_new (job, g_task_get_context (task), task, lp_lease_run_task,
+                                  g_task_get_cancellable (task) != NULL, task_job_ended_cb, NULL);
+  if (submit_with_callback (self, job, callback, g_task_get_cancellable (task), &error))
+    return;
+
+  g_task_return_error (task, error);
+  lp_job_callback_free (callback);
 }
