@@ -9,6 +9,7 @@
 #include "lp-clock-private.h"
 #include "lp-debug-private.h"
 #include "lp-log-private.h"
+#include "lp-mutex-private.h"
 #include "lp-service-private.h"
 
 /* How delivery works
@@ -174,7 +175,7 @@ take_queue (LpDelivery *self)
   LpDeliveryItem *taken = NULL;
   gint64 queued_at;
 
-  g_mutex_lock (&self->lock);
+  lp_mutex_lock_awake (&self->lock);
   queued_at = self->queued_at;
   if (self->batch == NULL)
     {
@@ -453,7 +454,7 @@ lp_delivery_post (LpDelivery *self, LpDeliveryItem *item)
 
   item->next = NULL;
 
-  g_mutex_lock (&self->lock);
+  lp_mutex_lock_awake (&self->lock);
   if (self->queue_tail != NULL)
     self->queue_tail->next = item;
   else

@@ -9,6 +9,7 @@
 
 #include "lp-defect-private.h"
 #include "lp-histogram-private.h"
+#include "lp-mutex-private.h"
 #include "lp-pool-private.h"
 
 /* A job is in one of four lists, which say what it counts as: queued, sent (a
@@ -293,7 +294,7 @@ lp_executor_enqueue (LpExecutor *self, LpGrant *grant, LpJob *job, GError **erro
   /* Not under the lock: a binding may be told of the second reference. */
   g_object_ref (job);
 
-  g_mutex_lock (&priv->lock);
+  lp_mutex_lock_awake (&priv->lock);
   accepted = accept_locked (priv, grant, job, now, error);
   if (accepted)
     {
@@ -441,7 +442,7 @@ lp_executor_run_and_claim (LpExecutor *self, LpJob *job)
       return next;
     }
 
-  g_mutex_lock (&priv->lock);
+  lp_mutex_lock_awake (&priv->lock);
   next = return_and_claim_locked (self, job, &outcome, &aftermath);
   g_mutex_unlock (&priv->lock);
 
@@ -470,7 +471,7 @@ lp_executor_return_and_go_on (LpExecutor *self, LpJob *job, LpOutcome *outcome)
   LpAftermath aftermath;
   LpJob *next = NULL;
 
-  g_mutex_lock (&priv->lock);
+  lp_mutex_lock_awake (&priv->lock);
   if (goes_on_locked (priv, job))
     next = return_and_claim_locked (self, job, outcome, &aftermath);
   g_mutex_unlock (&priv->lock);

@@ -8,6 +8,7 @@
 #include "lp-cache-line-private.h"
 #include "lp-clock-private.h"
 #include "lp-lookout-private.h"
+#include "lp-mutex-private.h"
 #include "lp-pool-private.h"
 
 /**
@@ -139,7 +140,7 @@ look_out_unlocked (LpThreadExecutor *self)
 {
   g_mutex_unlock (lock_of (self));
   lp_lookout_look (&self->lookout);
-  g_mutex_lock (lock_of (self));
+  lp_mutex_lock_awake (lock_of (self));
   lp_lookout_end_locked (&self->lookout);
 }
 
@@ -213,7 +214,7 @@ wait_for_job (LpThreadExecutor *self, gboolean comes)
   gboolean spawn;
   LpJob *job;
 
-  g_mutex_lock (lock_of (self));
+  lp_mutex_lock_awake (lock_of (self));
   job = next_job_locked (self, &comes);
   spawn = comes && job != NULL && lp_executor_may_claim_locked (LP_EXECUTOR (self))
           && lp_thread_executor_kick_locked (LP_EXECUTOR (self));
