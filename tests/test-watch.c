@@ -44,7 +44,7 @@ after_short_jobs (void)
 {
   LpWatch watch = { 0 };
 
-  for (guint i = 0; i < LP_WATCH_SHORT_JOBS; i++)
+  for (guint i = 0; i < LP_WATCH_ENOUGH; i++)
     {
       g_assert_false (lp_watch_begin_locked (&watch));
       lp_watch_job_ended_locked (&watch, LP_WATCH_SHORT_USEC - 1);
@@ -61,7 +61,7 @@ test_not_after_a_long_job (void)
   lp_watch_job_ended_locked (&watch, LP_WATCH_SHORT_USEC);
   g_assert_false (lp_watch_begin_locked (&watch));
 
-  for (guint i = 0; i < LP_WATCH_SHORT_JOBS; i++)
+  for (guint i = 0; i < LP_WATCH_ENOUGH; i++)
     lp_watch_job_ended_locked (&watch, 0);
   g_assert_true (lp_watch_begin_locked (&watch));
 }
@@ -133,6 +133,22 @@ test_ends_if_nobody_relied_on_it (void)
   lp_watch_end_locked (&watch);
   g_assert_true (lp_watch_begin_locked (&watch));
   g_assert_false (lp_watch_next_period_locked (&watch));
+}
+
+/* A long one now and then is the machine's fault; more of them are not. */
+static void
+test_not_after_some_long_jobs (void)
+{
+  LpWatch watch = after_short_jobs ();
+
+  for (guint i = 0; i < 100 * LP_WATCH_LONG_COUNTS; i++)
+    lp_watch_job_ended_locked (&watch, i % (2 * LP_WATCH_LONG_COUNTS) == 0 ? LP_WATCH_SHORT_USEC : 0);
+  g_assert_true (lp_watch_begin_locked (&watch));
+  lp_watch_end_locked (&watch);
+
+  for (guint i = 0; i < 1 + (LP_WATCH_MOST - LP_WATCH_ENOUGH) / LP_WATCH_LONG_COUNTS; i++)
+    lp_watch_job_ended_locked (&watch, LP_WATCH_SHORT_USEC);
+  g_assert_false (lp_watch_begin_locked (&watch));
 }
 
 /* --- Threads of the library --- */
@@ -399,6 +415,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
 
   g_test_add_func ("/watch/not/after-a-long-job", test_not_after_a_long_job);
+  g_test_add_func ("/watch/not/after-some-long-jobs", test_not_after_some_long_jobs);
   g_test_add_func ("/watch/one-at-a-time", test_one_at_a_time);
   g_test_add_func ("/watch/relied-on/while-it-watches", test_relied_on_while_it_watches);
   g_test_add_func ("/watch/relied-on/not-after-a-long-job", test_not_relied_on_after_a_long_job);

@@ -11,8 +11,11 @@
  * second worker makes one submitter faster. */
 #define LP_WATCH_SHORT_USEC 2
 
-/* So many of them in a row are taken for a promise of more. */
-#define LP_WATCH_SHORT_JOBS 16
+/* A score of so many short jobs is taken for a promise of more; it gets no higher than the second. One that is not short
+ * counts as so many against it. */
+#define LP_WATCH_ENOUGH 16
+#define LP_WATCH_MOST 32
+#define LP_WATCH_LONG_COUNTS 8
 
 /* A period, in microseconds. Where the others do not keep up, a job waits for less than two. */
 #define LP_WATCH_USEC 100
@@ -20,7 +23,7 @@
 /* All of it is guarded by the owner's lock. */
 typedef struct
 {
-  guint n_short;                /* jobs in a row that were short */
+  guint score;                  /* how surely the next jobs are short */
   gboolean watching;            /* a thread does */
   gboolean relied_on;           /* in this period a thread was not woken because of that */
   gboolean kept_up;             /* in this period a thread has run out of jobs */

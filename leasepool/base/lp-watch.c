@@ -19,17 +19,18 @@
 static gboolean
 jobs_are_short (LpWatch *self)
 {
-  return self->n_short >= LP_WATCH_SHORT_JOBS;
+  return self->score >= LP_WATCH_ENOUGH;
 }
 
-/* Writes nothing where nothing changes: who submits reads this. */
+/* One that takes longer now and then, because others had the processor, changes
+ * nothing. Where nothing changes, nothing is written: who submits reads this. */
 void
 lp_watch_job_ended_locked (LpWatch *self, gint64 usec)
 {
   if (usec >= LP_WATCH_SHORT_USEC)
-    self->n_short = 0;
-  else if (!jobs_are_short (self))
-    self->n_short++;
+    self->score -= MIN (self->score, LP_WATCH_LONG_COUNTS);
+  else if (self->score < LP_WATCH_MOST)
+    self->score++;
 }
 
 /* A thread has found no job. */
@@ -46,7 +47,7 @@ lp_watch_begin_locked (LpWatch *self)
   if (self->watching || !jobs_are_short (self))
     return FALSE;
 
-  *self = (LpWatch) { .n_short = self->n_short, .watching = TRUE };
+  *self = (LpWatch) { .score = self->score, .watching = TRUE };
   return TRUE;
 }
 
