@@ -8,5 +8,6 @@
 G_BEGIN_DECLS
 
 GVariant *lp_unit_ref (void);
+gboolean  lp_unit_is  (GVariant *value);
 
 G_END_DECLS

@@ -17,3 +17,11 @@ lp_unit_ref (void)
 
   return g_variant_ref ((GVariant *) unit);
 }
+
+gboolean
+lp_unit_is (GVariant *value)
+{
+  const char *type = g_variant_get_type_string (value);
+
+  return type[0] == '(' && type[1] == ')';
+}

@@ -134,8 +134,7 @@ end_running (LpChild *self, LpOutcome outcome)
   self->lines_read = TRUE;
 
   lp_executor_job_returned (self->executor, job, &outcome);
-  g_clear_pointer (&outcome.result, g_variant_unref);
-  g_clear_error (&outcome.error);
+  lp_outcome_clear (&outcome);
   self->events->moved (self->executor, self);
 
   return NULL;

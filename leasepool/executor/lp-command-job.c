@@ -40,8 +40,7 @@ command_done_cb (LpCommand *command, GVariant *result, const GError *error, gpoi
     outcome.result = g_variant_ref (result);
 
   lp_executor_job_returned (job->executor, job, &outcome);
-  g_clear_pointer (&outcome.result, g_variant_unref);
-  g_clear_error (&outcome.error);
+  lp_outcome_clear (&outcome);
   g_object_unref (job);
 }
 

@@ -25,7 +25,6 @@ void lp_executor_move_locked      (LpExecutorPrivate *priv, LpJob *job, LpJobPla
 void lp_executor_end_early_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, gboolean by_function,
                                    LpAftermath *aftermath);
 void lp_aftermath_run             (LpExecutor *self, LpAftermath *aftermath);
-void lp_outcome_clear             (LpOutcome *outcome);
 
 /* lp-executor-log.c */
 void lp_executor_log_begun        (LpExecutor *self, LpJob *job);

@@ -171,13 +171,6 @@ lp_executor_end_early_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, 
   note_load_locked (priv, aftermath);
 }
 
-void
-lp_outcome_clear (LpOutcome *outcome)
-{
-  g_clear_pointer (&outcome->result, g_variant_unref);
-  g_clear_error (&outcome->error);
-}
-
 /* Lets GRANT's holder submit. */
 void
 lp_executor_open (LpExecutor *self, LpGrant *grant)

@@ -313,7 +313,7 @@ lp_job_finish (gpointer source_object, gpointer tag, gpointer result, GError **e
 
   self = result;
   if (self->error == NULL)
-    return g_variant_ref (self->result);
+    return lp_job_ref_result (self);
 
   g_propagate_error (error, g_error_copy (self->error));
   return NULL;

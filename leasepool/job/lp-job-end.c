@@ -10,6 +10,14 @@
 #include "lp-clock-private.h"
 #include "lp-executor-private.h"
 #include "lp-pool-private.h"
+#include "lp-unit-private.h"
+
+void
+lp_outcome_clear (LpOutcome *outcome)
+{
+  g_clear_pointer (&outcome->result, g_variant_unref);
+  g_clear_error (&outcome->error);
+}
 
 gboolean
 lp_job_state_is_end (LpJobState state)
@@ -36,17 +44,42 @@ end_state_locked (LpJob *self, LpOutcome *outcome, gboolean by_function)
   return LP_JOB_STATE_FAILED;
 }
 
+/* The value of a job that has succeeded. */
+GVariant *
+lp_job_ref_result (LpJob *self)
+{
+  return self->result != NULL ? g_variant_ref (self->result) : lp_unit_ref ();
+}
+
 static void
 settle_waiter (LpJob *self, LpCompletion *completion)
 {
+  GVariant *result;
+
   if (self->error != NULL)
-    lp_completion_settle_error (completion, g_error_copy (self->error));
-  else if (!lp_completion_settle (completion, g_variant_ref (self->result), (GDestroyNotify) g_variant_unref))
-    g_variant_unref (self->result);
+    {
+      lp_completion_settle_error (completion, g_error_copy (self->error));
+      return;
+    }
+
+  result = lp_job_ref_result (self);
+  if (!lp_completion_settle (completion, result, (GDestroyNotify) g_variant_unref))
+    g_variant_unref (result);
 }
 
-/* Ends the job unless it has ended: OUTCOME is taken if so, and the waiters are
- * moved to WAITERS, to be told by lp_job_tell() when no lock is held. */
+/* The value () is not kept, which most functions give one and the same of: else the
+ * threads that run them and those that are told would count its references at the
+ * same time. */
+static void
+take_result_locked (LpJob *self, LpOutcome *outcome)
+{
+  if (outcome->result != NULL && !lp_unit_is (outcome->result))
+    self->result = g_steal_pointer (&outcome->result);
+}
+
+/* Ends the job unless it has ended: OUTCOME is taken if so, but for what the caller is
+ * to clear in any case, and the waiters are moved to WAITERS, to be told by
+ * lp_job_tell() when no lock is held. */
 gboolean
 lp_job_end_locked (LpJob *self, LpOutcome *outcome, gboolean by_function, GQueue *waiters)
 {
@@ -56,7 +89,7 @@ lp_job_end_locked (LpJob *self, LpOutcome *outcome, gboolean by_function, GQueue
     return FALSE;
 
   state = end_state_locked (self, outcome, by_function);
-  self->result = g_steal_pointer (&outcome->result);
+  take_result_locked (self, outcome);
   self->error = g_steal_pointer (&outcome->error);
   self->ended_at = lp_clock_now ();
   *waiters = self->waiters;

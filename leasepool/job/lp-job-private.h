@@ -100,7 +100,7 @@ struct _LpJob
   LpInterrupt interrupt;        /* (lock) */
   gboolean deferred;            /* (lock) */
   GQueue waiters;               /* (lock) of LpCompletion and LpJobWaiter */
-  GVariant *result;             /* (lock) */
+  GVariant *result;             /* (lock) (nullable) NULL also for the value (), see lp_job_ref_result() */
   GError *error;                /* (lock) */
   LpJobTally *tally;            /* (lock) (nullable) (not owned) where its end is counted */
   LpJobCallback *callback;      /* (atomic) (owned) (nullable) of its submit; constant once that was accepted */
@@ -140,9 +140,11 @@ gboolean    lp_job_is_held              (LpJob *self);
 void        lp_job_end_held             (LpJob *self, GError *error);
 gboolean    lp_job_cancel_held          (LpJob *self);
 LpJob      *lp_job_new_for_task         (GTask *task, GTaskThreadFunc func);
+void        lp_outcome_clear            (LpOutcome *outcome);
 gboolean    lp_job_state_is_end         (LpJobState state);
 gboolean    lp_job_end                  (LpJob *self, LpOutcome *outcome, gboolean by_function, GQueue *waiters);
 gboolean    lp_job_end_locked           (LpJob *self, LpOutcome *outcome, gboolean by_function, GQueue *waiters);
+GVariant   *lp_job_ref_result           (LpJob *self);
 void        lp_job_tell                 (LpJob *self, GQueue *waiters);
 gboolean    lp_job_mark_interrupted     (LpJob *self, LpInterrupt reason);
 void        lp_job_interrupt            (LpJob *self, LpInterrupt reason);

@@ -321,8 +321,8 @@ lp_job_dup_result (LpJob *self)
   g_return_val_if_fail (LP_IS_JOB (self), NULL);
 
   g_mutex_lock (&self->lock);
-  if (self->result != NULL)
-    result = g_variant_ref (self->result);
+  if (lp_job_peek_state (self) == LP_JOB_STATE_SUCCEEDED)
+    result = lp_job_ref_result (self);
   g_mutex_unlock (&self->lock);
 
   return result;

@@ -204,8 +204,7 @@ lp_job_take_next (LpJob *self, GVariant *result)
   outcome.result = g_variant_ref (result);
   check_outcome (self, &outcome);
   next = lp_executor_return_and_go_on (self->executor, self, &outcome);
-  g_clear_pointer (&outcome.result, g_variant_unref);
-  g_clear_error (&outcome.error);
+  lp_outcome_clear (&outcome);
 
   if (next == NULL)
     return NULL;
@@ -236,8 +235,7 @@ lp_job_run_init (LpFunctions *functions, const char *name, GVariant *parameters)
     error = lp_log_new_error (LP_ERROR, LP_ERROR_START_FAILED, "The worker-init-function %s failed: %s", name,
                               outcome.error->message);
 
-  g_clear_pointer (&outcome.result, g_variant_unref);
-  g_clear_error (&outcome.error);
+  lp_outcome_clear (&outcome);
   return error;
 }
 
@@ -278,8 +276,7 @@ give_outcome (LpJob *self, LpOutcome *outcome)
       lp_executor_job_given (self->executor, self, outcome);
     }
 
-  g_clear_pointer (&outcome->result, g_variant_unref);
-  g_clear_error (&outcome->error);
+  lp_outcome_clear (outcome);
 }
 
 /**
@@ -349,8 +346,7 @@ lp_job_execute (LpJob *self)
   if (lp_job_run (self, &outcome))
     {
       lp_executor_job_returned (self->executor, self, &outcome);
-      g_clear_pointer (&outcome.result, g_variant_unref);
-      g_clear_error (&outcome.error);
+      lp_outcome_clear (&outcome);
     }
   else
     lp_executor_job_deferred (self->executor, self);

@@ -153,7 +153,7 @@ run_call (LpWorker *self, LpWorkerCall *call, LpOutcome *outcome)
   return !check_call (job, &outcome->error) || lp_job_run (job, outcome);
 }
 
-/* Its waiters, should there be any, are told here as they are there. */
+/* Its waiters, should there be any, are told here as they are there. OUTCOME is taken. */
 static void
 end_job (LpJob *job, LpOutcome *outcome)
 {
@@ -161,6 +161,7 @@ end_job (LpJob *job, LpOutcome *outcome)
 
   lp_job_end (job, outcome, FALSE, &waiters);
   lp_job_tell (job, &waiters);
+  lp_outcome_clear (outcome);
 }
 
 /* --- The loop --- */
@@ -199,8 +200,7 @@ finish_current (LpWorker *self, LpOutcome *returned, gboolean begin_next)
   lp_worker_unlock (self);
 
   end_job (call->job, &outcome);
-  g_clear_pointer (&returned->result, g_variant_unref);
-  g_clear_error (&returned->error);
+  lp_outcome_clear (returned);
   lp_worker_call_unref (call);
 }
 
