@@ -248,6 +248,81 @@ test_defer_job_outlives_its_function (Fixture *self, gconstpointer data)
   defer_clear (&defer);
 }
 
+/* Nor does it have to end by what is given: its grace may be over by then. */
+static void
+test_defer_given_after_the_grace (Fixture *self, gconstpointer data)
+{
+  g_autoptr (LpJob) next = lp_test_value_job (1);
+  Defer defer;
+  LpJob *job;
+  int gone = 0;
+
+  defer_init (&defer, TRUE);
+  job = submit_deferred (self, &defer);
+  lp_test_watch (job, &gone);
+  lp_test_submit (self->lease, next);
+  lp_job_cancel (job);
+  assert_cancelled (job);
+  for (guint i = 0; i < 2; i++)
+    g_thread_join (g_thread_new ("returns", i == 0 ? return_value_main : return_error_main, job));
+  assert_cancelled (job);
+  g_assert_cmpuint (lp_test_counter (self->manager, "results_discarded"), ==, 2);
+  g_object_unref (job);
+
+  /* It is still in use, and so is its worker. */
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  g_assert_false (lp_test_is_gone (&gone));
+  g_assert_cmpint (g_atomic_int_get (&defer.n_destroyed), ==, 0);
+  g_assert_cmpint (lp_job_get_state (next), ==, LP_JOB_STATE_QUEUED);
+
+  g_async_queue_push (defer.go_on, &defer);
+  assert_value (next, 1);
+  lp_test_wait_for (is_set, &defer.n_destroyed, "the destroy notify");
+  lp_test_wait_for (lp_test_is_gone, &gone, "the job to be finalized");
+  g_assert_cmpuint (lp_test_counter (self->manager, "results_discarded"), ==, 2);
+  defer_clear (&defer);
+}
+
+static void
+count_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  g_atomic_int_inc ((int *) user_data);
+  *result = g_variant_new ("(i)", 1);
+}
+
+/* Nor does its function have to have begun: the worker may only just have taken the job. */
+static void
+test_given_before_its_function (Fixture *self, gconstpointer data)
+{
+  guint n_rounds = lp_test_size (2000, 20000, 100);
+  guint n_given = 0;
+
+  for (guint i = 0; i < n_rounds; i++)
+    {
+      int n_calls = 0;
+      g_autoptr (LpJob) job = lp_job_new_for_func (count_func, &n_calls, NULL);
+      g_autoptr (GVariant) result = NULL;
+      int gone = 0;
+      int value;
+
+      lp_test_watch (job, &gone);
+      lp_test_submit (self->lease, job);
+      while (lp_job_get_state (job) == LP_JOB_STATE_QUEUED)
+        g_thread_yield ();
+      lp_job_return_value (job, g_variant_new ("(i)", 2));
+      result = lp_job_wait (job, -1, NULL, NULL);
+      g_variant_get (result, "(i)", &value);
+      n_given += value == 2;
+
+      g_clear_object (&job);
+      lp_test_block_for (lp_test_is_gone, &gone, "the job to be finalized");
+      g_assert_cmpint (g_atomic_int_get (&n_calls), ==, 1);
+    }
+
+  g_test_message ("%u of %u jobs ended with what was given", n_given, n_rounds);
+}
+
 static void
 defer_and_answer_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
 {
@@ -412,6 +487,8 @@ main (int argc, char *argv[])
   add_short_closure ("defer/times-out", 1, test_defer_times_out);
   add_closure ("defer/returns-before-its-function", 1, test_defer_returns_before_its_function);
   add_closure ("defer/job-outlives-its-function", 1, test_defer_job_outlives_its_function);
+  add_closure ("return/before-its-function", 1, test_given_before_its_function);
+  add_short_closure ("defer/given-after-the-grace", 1, test_defer_given_after_the_grace);
   add_closure ("defer/and-a-value-is-an-end", 1, test_defer_and_a_value_is_an_end);
   add ("return/on-a-new-job", 1, test_return_on_a_new_job);
   add ("return/on-a-queued-job", 1, test_return_on_a_queued_job);

@@ -322,6 +322,16 @@ lp_executor_begin_locked (LpExecutorPrivate *priv, LpJob *job)
   begin_at_locked (priv, job, lp_clock_now ());
 }
 
+/* From here on a thread of ours has the job, without a reference of its own: it stays
+ * in one of the lists until that has come back, whatever ends it. */
+static void
+claim_job_locked (LpExecutorPrivate *priv, LpJob *job, gint64 now)
+{
+  begin_at_locked (priv, job, now);
+  if (priv->ops->holds_threads && job->kind != LP_JOB_COMMAND)
+    g_atomic_int_set (&job->entered, TRUE);
+}
+
 /* Whether there is a job and a worker free for it. */
 gboolean
 lp_executor_may_claim_locked (LpExecutor *self)
@@ -342,7 +352,7 @@ claim_at_locked (LpExecutor *self, gint64 now)
     return NULL;
 
   job = g_queue_peek_head (&priv->queued);
-  begin_at_locked (priv, job, now != 0 ? now : lp_clock_now ());
+  claim_job_locked (priv, job, now != 0 ? now : lp_clock_now ());
 
   return job;
 }
@@ -367,7 +377,7 @@ lp_executor_claim_this (LpExecutor *self, LpJob *job)
   g_mutex_lock (&priv->lock);
   claimed = job->place == LP_PLACE_QUEUED;
   if (claimed)
-    lp_executor_begin_locked (priv, job);
+    claim_job_locked (priv, job, lp_clock_now ());
   g_mutex_unlock (&priv->lock);
 
   return claimed;
@@ -475,6 +485,21 @@ lp_executor_return_and_go_on (LpExecutor *self, LpJob *job, LpOutcome *outcome)
   return next;
 }
 
+/* OUTCOME is given for JOB while its function, which may not have begun yet, has not
+ * returned: the job is in use until it does. */
+static void
+give_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, LpAftermath *aftermath)
+{
+  if (job->place == LP_PLACE_RUNNING)
+    {
+      lp_executor_end_early_locked (self, job, outcome, TRUE, aftermath);
+      return;
+    }
+
+  *aftermath = (LpAftermath) { .job = job };
+  lp_executor_get_private (self)->counters.discarded++;
+}
+
 static void
 job_returned (LpExecutor *self, LpJob *job, LpOutcome *outcome, gboolean from_outside)
 {
@@ -482,8 +507,8 @@ job_returned (LpExecutor *self, LpJob *job, LpOutcome *outcome, gboolean from_ou
   LpAftermath aftermath;
 
   g_mutex_lock (&priv->lock);
-  if (from_outside && job->place == LP_PLACE_RUNNING && !job->detached && g_atomic_int_get (&job->entered))
-    lp_executor_end_early_locked (self, job, outcome, TRUE, &aftermath);
+  if (from_outside && g_atomic_int_get (&job->entered) && !job->detached)
+    give_locked (self, job, outcome, &aftermath);
   else
     return_locked (self, job, outcome, &aftermath);
   aftermath.wake = priv->queued.length > 0 && priv->ops->kick_locked (self);

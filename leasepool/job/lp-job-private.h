@@ -76,7 +76,7 @@ struct _LpJob
   GObject parent_instance;
 
   LpJobKind kind;               /* (construct-only) */
-  int entered;                  /* (atomic) its function has been called by lp_job_run() */
+  int entered;                  /* (atomic) a thread that is to call its function has it, or is in lp_job_run() with it */
   LpJobFunc func;               /* (construct-only) */
   gpointer user_data;           /* (executor) cleared when it is on its way to its destroy */
   GDestroyNotify destroy;       /* (executor) */

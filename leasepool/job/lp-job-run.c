@@ -210,7 +210,6 @@ lp_job_take_next (LpJob *self, GVariant *result)
     return NULL;
 
   frame->job = next;
-  g_atomic_int_set (&next->entered, TRUE);
   lp_executor_job_begins (next->executor, next);
 
   return next;

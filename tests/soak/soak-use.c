@@ -97,6 +97,25 @@ soak_use_measure (SoakUse *use, guint64 n_jobs)
   use->n_threads = count_files ("/proc/self/task");
 }
 
+/* The names of all threads. */
+char *
+soak_dup_threads (void)
+{
+  g_autoptr (GDir) dir = g_dir_open ("/proc/self/task", 0, NULL);
+  GString *names = g_string_new (NULL);
+  const char *task;
+
+  while (dir != NULL && (task = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *path = g_build_filename ("/proc/self/task", task, "comm", NULL);
+      g_autofree char *name = NULL;
+
+      if (g_file_get_contents (path, &name, NULL, NULL))
+        g_string_append_printf (names, "%s%s", names->len > 0 ? ", " : "", g_strstrip (name));
+    }
+  return g_string_free (names, FALSE);
+}
+
 static const SoakUse *
 find_least (const SoakUse *uses, guint n_uses)
 {

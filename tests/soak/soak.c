@@ -189,7 +189,11 @@ check_nothing_is_left (SoakLoad *load, SoakUse *before)
   if (now.n_children > before->n_children)
     problem ("%s: children: %u more are left", load->backend, now.n_children - before->n_children);
   if (now.n_threads > before->n_threads)
-    problem ("%s: threads: %u more are left", load->backend, now.n_threads - before->n_threads);
+    {
+      g_autofree char *names = soak_dup_threads ();
+
+      problem ("%s: threads: %u more are left, of %s", load->backend, now.n_threads - before->n_threads, names);
+    }
 }
 
 /* With nothing under way there are no more than the bounds allow: a worker has a stream, its standard error, and a

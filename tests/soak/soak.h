@@ -72,6 +72,7 @@ typedef struct
 } SoakUse;
 
 void     soak_use_measure    (SoakUse *use, guint64 n_jobs);
+char    *soak_dup_threads    (void);
 /* A child of this process, or 0. */
 int      soak_pick_child     (GRand *random);
 /* How many bytes a job are kept, in so many measurements; 0 if it is no more than what comes and goes. */
