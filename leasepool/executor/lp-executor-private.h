@@ -138,6 +138,7 @@ LpJob      *lp_executor_return_and_go_on (LpExecutor *self, LpJob *job, LpOutcom
 gboolean    lp_executor_claim_this       (LpExecutor *self, LpJob *job);
 gboolean    lp_executor_may_claim_locked (LpExecutor *self);
 LpJob      *lp_executor_claim_locked     (LpExecutor *self);
+LpJob      *lp_executor_claim_to_run_locked (LpExecutor *self);
 LpJob      *lp_executor_send_locked      (LpExecutor *self);
 void        lp_executor_job_started      (LpExecutor *self, LpJob *job);
 void        lp_executor_job_dropped      (LpExecutor *self, LpJob *job);

@@ -322,16 +322,6 @@ lp_executor_begin_locked (LpExecutorPrivate *priv, LpJob *job)
   begin_at_locked (priv, job, lp_clock_now ());
 }
 
-/* From here on a thread of ours has the job, without a reference of its own: it stays
- * in one of the lists until that has come back, whatever ends it. */
-static void
-claim_job_locked (LpExecutorPrivate *priv, LpJob *job, gint64 now)
-{
-  begin_at_locked (priv, job, now);
-  if (priv->ops->holds_threads && job->kind != LP_JOB_COMMAND)
-    g_atomic_int_set (&job->entered, TRUE);
-}
-
 /* Whether there is a job and a worker free for it. */
 gboolean
 lp_executor_may_claim_locked (LpExecutor *self)
@@ -352,7 +342,7 @@ claim_at_locked (LpExecutor *self, gint64 now)
     return NULL;
 
   job = g_queue_peek_head (&priv->queued);
-  claim_job_locked (priv, job, now != 0 ? now : lp_clock_now ());
+  begin_at_locked (priv, job, now != 0 ? now : lp_clock_now ());
 
   return job;
 }
@@ -363,7 +353,33 @@ lp_executor_claim_locked (LpExecutor *self)
   return claim_at_locked (self, 0);
 }
 
-/* Takes JOB if it is still queued, whether a worker is free or not: the caller
+/* From here on a thread of ours has JOB, without a reference of its own: it stays in one
+ * of the lists until that has come back, whatever ends it. */
+static void
+enter (LpJob *job)
+{
+  if (job->kind != LP_JOB_COMMAND)
+    g_atomic_int_set (&job->entered, TRUE);
+}
+
+static LpJob *
+claim_to_run_at_locked (LpExecutor *self, gint64 now)
+{
+  LpJob *job = claim_at_locked (self, now);
+
+  if (job != NULL)
+    enter (job);
+  return job;
+}
+
+/* The same for a thread that is to run it. */
+LpJob *
+lp_executor_claim_to_run_locked (LpExecutor *self)
+{
+  return claim_to_run_at_locked (self, 0);
+}
+
+/* Takes JOB to run it if it is still queued, whether a worker is free or not: the caller
  * is one that would wait for it. */
 gboolean
 lp_executor_claim_this (LpExecutor *self, LpJob *job)
@@ -377,7 +393,10 @@ lp_executor_claim_this (LpExecutor *self, LpJob *job)
   g_mutex_lock (&priv->lock);
   claimed = job->place == LP_PLACE_QUEUED;
   if (claimed)
-    claim_job_locked (priv, job, lp_clock_now ());
+    {
+      lp_executor_begin_locked (priv, job);
+      enter (job);
+    }
   g_mutex_unlock (&priv->lock);
 
   return claimed;
@@ -417,7 +436,7 @@ return_and_claim_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, LpAft
 {
   return_locked (self, job, outcome, aftermath);
   /* The next one begins where this one ends, unless only its function returns now. */
-  return claim_at_locked (self, aftermath->ended ? job->ended_at : 0);
+  return claim_to_run_at_locked (self, aftermath->ended ? job->ended_at : 0);
 }
 
 /* The same for a worker that goes on with the next job, which is returned: one
@@ -440,7 +459,7 @@ lp_executor_run_and_claim (LpExecutor *self, LpJob *job)
         lp_executor_job_deferred (self, job);
 
       g_mutex_lock (&priv->lock);
-      next = lp_executor_claim_locked (self);
+      next = lp_executor_claim_to_run_locked (self);
       g_mutex_unlock (&priv->lock);
       return next;
     }

@@ -191,7 +191,7 @@ next_job_locked (LpThreadExecutor *self, gboolean *comes)
   gboolean looked = FALSE;
   LpJob *job;
 
-  while ((job = lp_executor_claim_locked (LP_EXECUTOR (self))) == NULL && !self->closing)
+  while ((job = lp_executor_claim_to_run_locked (LP_EXECUTOR (self))) == NULL && !self->closing)
     {
       lp_watch_ran_out_locked (watch_of (self));
       if (is_another_awake_locked (self) && lp_watch_begin_locked (watch_of (self)))

@@ -190,8 +190,13 @@ concerns_locked (LpGrind *self)
   return !self->timer_set || lp_grind_wants_batch_locked (self);
 }
 
-/* Accepts a job; refused, it is as new. Its end may come on any thread before
- * this returns. */
+gboolean
+lp_grind_claim (LpGrind *self, LpJob *job, GError **error)
+{
+  return (self->pool == NULL || lp_pool_check_fork (self->pool, error)) && lp_job_claim_for_submit (job, error);
+}
+
+/* Accepts a claimed job, whose end may come on any thread before this returns. */
 gboolean
 lp_grind_accept (LpGrind *self, LpJob *job, GError **error)
 {
@@ -199,17 +204,12 @@ lp_grind_accept (LpGrind *self, LpJob *job, GError **error)
   gboolean accepted;
   gboolean rebalance;
 
-  if ((self->pool != NULL && !lp_pool_check_fork (self->pool, error)) || !lp_job_claim_for_submit (job, error))
-    return FALSE;
-
   item = item_new (self, job, lp_clock_now ());
   g_mutex_lock (&self->lock);
   accepted = push_locked (self, item, error);
   rebalance = accepted && concerns_locked (self);
   g_mutex_unlock (&self->lock);
 
-  if (!accepted)
-    lp_job_unclaim (job);
   if (rebalance)
     lp_grind_rebalance (self);
 

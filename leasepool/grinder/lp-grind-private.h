@@ -114,6 +114,7 @@ LpGrindState lp_grind_get_state        (LpGrind *self);
 guint        lp_grind_get_pending      (LpGrind *self);
 
 /* lp-grind-item.c */
+gboolean     lp_grind_claim            (LpGrind *self, LpJob *job, GError **error);
 gboolean     lp_grind_accept           (LpGrind *self, LpJob *job, GError **error);
 LpGrindItem *lp_grind_item_ref         (LpGrindItem *self);
 void         lp_grind_item_unref       (LpGrindItem *self);

@@ -193,6 +193,20 @@ lp_grinder_stop_finish (LpGrinder *self, GAsyncResult *result, GError **error)
   return lp_completion_propagate (LP_COMPLETION (result), error) != NULL;
 }
 
+static gboolean
+claim (gpointer grinder, LpJob *job, GError **error)
+{
+  return lp_grind_claim (((LpGrinder *) grinder)->grind, job, error);
+}
+
+static gboolean
+accept (gpointer grinder, LpJob *job, GError **error)
+{
+  return lp_grind_accept (((LpGrinder *) grinder)->grind, job, error);
+}
+
+static const LpJobSubmitOps ops = { claim, accept };
+
 /**
  * lp_grinder_enqueue:
  * @self: a grinder
@@ -227,7 +241,7 @@ lp_grinder_enqueue (LpGrinder *self, LpJob *job, GError **error)
   g_return_val_if_fail (LP_IS_GRINDER (self), FALSE);
   g_return_val_if_fail (LP_IS_JOB (job), FALSE);
 
-  return lp_grind_accept (self->grind, job, error);
+  return lp_job_submit (job, &ops, self, NULL, NULL, error);
 }
 
 /**
@@ -248,20 +262,11 @@ void
 lp_grinder_submit_async (LpGrinder *self, LpJob *job, GCancellable *cancellable, GAsyncReadyCallback callback,
                          gpointer user_data)
 {
-  LpGrinder *held;
-  GError *error = NULL;
-
   g_return_if_fail (LP_IS_GRINDER (self));
   g_return_if_fail (LP_IS_JOB (job));
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
-  /* The job may be what drops the last reference of the grinder. */
-  held = g_object_ref (self);
-  if (g_cancellable_set_error_if_cancelled (cancellable, &error) || !lp_grind_accept (self->grind, job, &error))
-    lp_job_call_back_refused (held, lp_grinder_submit_async, cancellable, callback, user_data, error);
-  else
-    lp_job_call_back (job, held, lp_grinder_submit_async, cancellable, callback, user_data);
-  g_object_unref (held);
+  lp_job_submit_and_tell (job, &ops, self, lp_grinder_submit_async, cancellable, callback, user_data);
 }
 
 /**

@@ -119,7 +119,8 @@ lp_job_callback_free (LpJobCallback *self)
   g_free (self);
 }
 
-/* By who submits the job, or has submitted it. It is told at once if that has ended. */
+/* By who has claimed the job, before it is accepted. It is told at once if that has
+ * been cancelled. */
 void
 lp_job_callback_attach (LpJobCallback *self)
 {
@@ -192,35 +193,6 @@ lp_job_callback_watch (LpJobCallback *self, GCancellable *cancellable)
   /* Cancelled before or while connecting: the handler may have been missed. */
   else if (g_cancellable_is_cancelled (cancellable))
     lp_job_cancel (job);
-}
-
-/* For an accepted job whose callback was not attached before: FUNC (nullable) is called
- * when it has ended, and CANCELLABLE (nullable) cancels it. */
-void
-lp_job_call_back (LpJob *self, gpointer source_object, gpointer tag, GCancellable *cancellable,
-                  GAsyncReadyCallback func, gpointer user_data)
-{
-  LpJobCallback *callback;
-
-  if (func == NULL)
-    {
-      lp_job_follow (self, lp_completion_new (NULL, tag, NULL, NULL, NULL), cancellable);
-      return;
-    }
-
-  callback = lp_job_callback_new (self, NULL, source_object, tag, cancellable != NULL, func, user_data);
-  lp_job_callback_attach (callback);
-  if (cancellable != NULL)
-    lp_job_callback_watch (callback, cancellable);
-}
-
-/* For a job that was refused, which is as new and not the result: FUNC gets ERROR, which
- * is taken. */
-void
-lp_job_call_back_refused (gpointer source_object, gpointer tag, GCancellable *cancellable, GAsyncReadyCallback func,
-                          gpointer user_data, GError *error)
-{
-  lp_completion_fail (lp_completion_new (source_object, tag, cancellable, func, user_data), error);
 }
 
 /* The job may have been running, and known to others, before there is one. */

@@ -173,13 +173,21 @@ void        lp_job_callback_free        (LpJobCallback *self);
 void        lp_job_callback_attach      (LpJobCallback *self);
 gboolean    lp_job_callback_detach      (LpJobCallback *self);
 void        lp_job_callback_watch       (LpJobCallback *self, GCancellable *cancellable);
-void        lp_job_call_back            (LpJob *self, gpointer source_object, gpointer tag, GCancellable *cancellable,
-                                         GAsyncReadyCallback func, gpointer user_data);
-void        lp_job_call_back_refused    (gpointer source_object, gpointer tag, GCancellable *cancellable,
-                                         GAsyncReadyCallback func, gpointer user_data, GError *error);
 GVariant   *lp_job_finish               (gpointer source_object, gpointer tag, gpointer result, GError **error);
 gboolean    lp_job_callback_give        (LpJob *self, const GQueue *waiters);
 void        lp_job_async_result_init    (GAsyncResultIface *iface);
+
+/* lp-job-submit.c: what takes jobs. */
+typedef struct
+{
+  gboolean (*claim)  (gpointer submitter, LpJob *job, GError **error); /* calls lp_job_claim_for_submit() */
+  gboolean (*accept) (gpointer submitter, LpJob *job, GError **error);
+} LpJobSubmitOps;
+
+gboolean    lp_job_submit               (LpJob *self, const LpJobSubmitOps *ops, gpointer submitter,
+                                         LpJobCallback *callback, GCancellable *cancellable, GError **error);
+void        lp_job_submit_and_tell      (LpJob *self, const LpJobSubmitOps *ops, gpointer submitter, gpointer tag,
+                                         GCancellable *cancellable, GAsyncReadyCallback func, gpointer user_data);
 
 static inline LpJobState
 lp_job_peek_state (LpJob *self)

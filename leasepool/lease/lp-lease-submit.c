@@ -68,14 +68,19 @@ lp_grant_accept (LpGrant *grant, LpJob *job, GError **error)
 }
 
 static gboolean
-claim (LpLease *self, LpJob *job, GError **error)
+claim (gpointer lease, LpJob *job, GError **error)
 {
   /* Before anything of the pool is touched. */
-  if (!lp_lease_check_grant (self, error))
-    return FALSE;
-
-  return lp_job_claim_for_submit (job, error);
+  return lp_lease_check_grant (lease, error) && lp_job_claim_for_submit (job, error);
 }
+
+static gboolean
+accept (gpointer lease, LpJob *job, GError **error)
+{
+  return lp_grant_accept (lp_lease_get_grant (lease), job, error);
+}
+
+static const LpJobSubmitOps ops = { claim, accept };
 
 /**
  * lp_lease_submit:
@@ -108,69 +113,7 @@ lp_lease_submit (LpLease *self, LpJob *job, GError **error)
   g_return_val_if_fail (LP_IS_LEASE (self), FALSE);
   g_return_val_if_fail (LP_IS_JOB (job), FALSE);
 
-  if (!claim (self, job, error))
-    return FALSE;
-  if (lp_grant_accept (lp_lease_get_grant (self), job, error))
-    return TRUE;
-
-  lp_job_unclaim (job);
-  return FALSE;
-}
-
-/* The cancellable is watched from when the job is accepted: one that was refused is
- * the caller's again, and none of its next submit is cancelled for this one. */
-static gboolean
-submit_unless_cancelled (LpLease *self, LpJob *job, GCancellable *cancellable, GError **error)
-{
-  return !g_cancellable_set_error_if_cancelled (cancellable, error) && lp_lease_submit (self, job, error);
-}
-
-/* The same with a CALLBACK for its end, which is attached to the job then. TRUE also if
- * the job was cancelled while it was submitted, and the callback gets that. */
-static gboolean
-submit_with_callback (LpLease *self, LpJob *job, LpJobCallback *callback, GCancellable *cancellable, GError **error)
-{
-  gboolean told;
-
-  if (g_cancellable_set_error_if_cancelled (cancellable, error) || !claim (self, job, error))
-    return FALSE;
-
-  lp_job_callback_attach (callback);
-  if (lp_grant_accept (lp_lease_get_grant (self), job, error))
-    {
-      if (cancellable != NULL)
-        lp_job_callback_watch (callback, cancellable);
-      return TRUE;
-    }
-
-  told = !lp_job_callback_detach (callback);
-  lp_job_unclaim (job);
-  if (told)
-    g_clear_error (error);
-  return told;
-}
-
-/* The job may be what drops the last reference of its lease. */
-static void
-submit_and_tell (LpLease *self, LpJob *job, gpointer tag, GCancellable *cancellable, GAsyncReadyCallback func,
-                 gpointer user_data)
-{
-  LpJobCallback *callback;
-  GError *error = NULL;
-
-  if (func == NULL)
-    {
-      if (submit_unless_cancelled (self, job, cancellable, NULL))
-        lp_job_follow (job, lp_completion_new (NULL, tag, NULL, NULL, NULL), cancellable);
-      return;
-    }
-
-  callback = lp_job_callback_new (job, NULL, self, tag, cancellable != NULL, func, user_data);
-  if (submit_with_callback (self, job, callback, cancellable, &error))
-    return;
-
-  lp_job_call_back_refused (self, tag, cancellable, func, user_data, error);
-  lp_job_callback_free (callback);
+  return lp_job_submit (job, &ops, self, NULL, NULL, error);
 }
 
 /**
@@ -196,7 +139,7 @@ lp_lease_submit_async (LpLease *self, LpJob *job, GCancellable *cancellable, GAs
   g_return_if_fail (LP_IS_JOB (job));
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
-  submit_and_tell (self, job, lp_lease_submit_async, cancellable, callback, user_data);
+  lp_job_submit_and_tell (job, &ops, self, lp_lease_submit_async, cancellable, callback, user_data);
 }
 
 /**
@@ -250,7 +193,7 @@ lp_lease_call_async (LpLease *self, const char *name, GVariant *parameters, GCan
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
   job = lp_job_new_for_call (name, parameters);
-  submit_and_tell (self, job, lp_lease_call_async, cancellable, callback, user_data);
+  lp_job_submit_and_tell (job, &ops, self, lp_lease_call_async, cancellable, callback, user_data);
 }
 
 /**
@@ -337,7 +280,7 @@ lp_lease_run_task (LpLease *self, GTask *task, GTaskThreadFunc func)
   job = lp_job_new_for_task (task, func);
   callback = lp_job_callback_new (job, g_task_get_context (task), task, lp_lease_run_task,
                                   g_task_get_cancellable (task) != NULL, task_job_ended_cb, NULL);
-  if (submit_with_callback (self, job, callback, g_task_get_cancellable (task), &error))
+  if (lp_job_submit (job, &ops, self, callback, g_task_get_cancellable (task), &error))
     return;
 
   g_task_return_error (task, error);

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+/* How a job is submitted, to whatever it is. */
+
+#include "config.h"
+
+#include "lp-job-private.h"
+
+/* Refused, the job is as new. With a CALLBACK (nullable) for its end, which is attached
+ * to it then; TRUE also if the job was cancelled while it was submitted, and the
+ * callback is told that. CANCELLABLE (nullable) is watched for the callback, from when
+ * the job is accepted: one that was refused is the caller's again, and none of its next
+ * submit is cancelled for this one. The job may be what drops the last reference of
+ * SUBMITTER. */
+gboolean
+lp_job_submit (LpJob *self, const LpJobSubmitOps *ops, gpointer submitter, LpJobCallback *callback,
+               GCancellable *cancellable, GError **error)
+{
+  gboolean told;
+
+  if (g_cancellable_set_error_if_cancelled (cancellable, error) || !ops->claim (submitter, self, error))
+    return FALSE;
+
+  if (callback != NULL)
+    lp_job_callback_attach (callback);
+  if (ops->accept (submitter, self, error))
+    {
+      if (callback != NULL && cancellable != NULL)
+        lp_job_callback_watch (callback, cancellable);
+      return TRUE;
+    }
+
+  told = callback != NULL && !lp_job_callback_detach (callback);
+  lp_job_unclaim (self);
+  if (told)
+    g_clear_error (error);
+  return told;
+}
+
+/* The same where nobody is told of the end; the cancellable is watched all the same. */
+static void
+submit_untold (LpJob *self, const LpJobSubmitOps *ops, gpointer submitter, gpointer tag, GCancellable *cancellable)
+{
+  if (lp_job_submit (self, ops, submitter, NULL, cancellable, NULL))
+    lp_job_follow (self, lp_completion_new (NULL, tag, NULL, NULL, NULL), cancellable);
+}
+
+/* Submits the job, and has FUNC (nullable) called in the thread-default context of this
+ * thread when it has ended, or was refused; a refused job is as new, and not the
+ * result. SUBMITTER is an object, and the source of the result. */
+void
+lp_job_submit_and_tell (LpJob *self, const LpJobSubmitOps *ops, gpointer submitter, gpointer tag,
+                        GCancellable *cancellable, GAsyncReadyCallback func, gpointer user_data)
+{
+  LpJobCallback *callback;
+  GError *error = NULL;
+
+  if (func == NULL)
+    {
+      submit_untold (self, ops, submitter, tag, cancellable);
+      return;
+    }
+
+  callback = lp_job_callback_new (self, NULL, submitter, tag, cancellable != NULL, func, user_data);
+  if (lp_job_submit (self, ops, submitter, callback, cancellable, &error))
+    return;
+
+  lp_completion_fail (lp_completion_new (submitter, tag, cancellable, func, user_data), error);
+  lp_job_callback_free (callback);
+}
