@@ -10,11 +10,20 @@
 G_BEGIN_DECLS
 
 /* What was decided under the pool's mutex and is done after it. Lives on the
- * stack of whoever takes the mutex; costs nothing while it is empty. */
+ * stack of whoever takes the mutex; costs nothing while it is empty, and little with
+ * one action. Not to be copied. */
 
 typedef struct _LpAction LpAction;
 
 typedef void (*LpActionFunc) (gpointer data, gpointer more);
+
+struct _LpAction
+{
+  LpAction *next;
+  LpActionFunc func;
+  gpointer data;
+  gpointer more;
+};
 
 typedef enum
 {
@@ -28,10 +37,11 @@ struct _LpActions
   GQueue completions;           /* settled, by their own links */
   LpAction *first;
   LpAction *last;
+  LpAction own;                 /* used for one if it has a function: mostly there is no other */
   LpActionsWatched watched;     /* whether the owner listens, once it was asked; for one passage through the lock */
 };
 
-#define LP_ACTIONS_INIT { G_QUEUE_INIT, NULL, NULL, LP_ACTIONS_WATCHED_UNKNOWN }
+#define LP_ACTIONS_INIT { .completions = G_QUEUE_INIT }
 
 void lp_actions_deliver (LpActions *self, LpCompletion *completion);
 void lp_actions_settle_all (LpActions *self, GQueue *completions, const GError *error);

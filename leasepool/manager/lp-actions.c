@@ -5,14 +5,6 @@
 
 #include "lp-actions-private.h"
 
-struct _LpAction
-{
-  LpAction *next;
-  LpActionFunc func;
-  gpointer data;
-  gpointer more;
-};
-
 typedef struct
 {
   char *domain;
@@ -62,7 +54,7 @@ lp_actions_settle_all (LpActions *self, GQueue *completions, const GError *error
 void
 lp_actions_add (LpActions *self, LpActionFunc func, gpointer data, gpointer more)
 {
-  LpAction *action = g_new (LpAction, 1);
+  LpAction *action = self->own.func == NULL ? &self->own : g_new (LpAction, 1);
 
   *action = (LpAction) { NULL, func, data, more };
   if (self->last != NULL)
@@ -146,12 +138,16 @@ lp_actions_run (LpActions *self)
 
   while (self->first != NULL)
     {
-      LpAction *action = self->first;
+      LpAction *first = self->first;
+      LpAction action = *first;
 
-      self->first = action->next;
+      self->first = action.next;
       if (self->first == NULL)
         self->last = NULL;
-      action->func (action->data, action->more);
-      g_free (action);
+      if (first == &self->own)
+        self->own.func = NULL;
+      else
+        g_free (first);
+      action.func (action.data, action.more);
     }
 }

@@ -39,21 +39,23 @@ LpGrant *
 lp_grant_new_locked (LpSlot *slot, GRefString *owner, double seconds, gint64 now)
 {
   LpPool *pool = slot->pool;
-  LpGrant *self = g_new0 (LpGrant, 1);
+  LpGrant *self = g_new (LpGrant, 1); /* not g_new0(): some calloc() keep no cache of a thread */
 
+  *self = (LpGrant) {
+    .pool = lp_pool_ref (pool),
+    .executor = g_object_ref (slot->executor),
+    .slot = slot,
+    .slot_index = slot->index,
+    .number = __atomic_add_fetch (&last_number, 1, __ATOMIC_RELAXED),
+    .owner = owner != NULL ? g_ref_string_acquire (owner) : NULL,
+    .seconds = seconds > 0 ? seconds : pool->settings->default_lease_seconds,
+    .grace = pool->settings->lease_grace_seconds,
+    .leased_at = now,
+    .deadline.fire = lp_grant_due,
+  };
   g_atomic_ref_count_init (&self->ref_count);
-  self->pool = lp_pool_ref (pool);
-  self->executor = g_object_ref (slot->executor);
-  self->slot = slot;
-  self->slot_index = slot->index;
-  self->number = __atomic_add_fetch (&last_number, 1, __ATOMIC_RELAXED);
-  self->owner = owner != NULL ? g_ref_string_acquire (owner) : NULL;
-  self->seconds = seconds > 0 ? seconds : pool->settings->default_lease_seconds;
-  self->grace = pool->settings->lease_grace_seconds;
-  self->leased_at = now;
   self->soft = lp_clock_add (now, self->seconds);
   self->hard = lp_clock_add (self->soft, self->grace);
-  self->deadline.fire = lp_grant_due;
 
   slot->grant = lp_grant_ref (self);
   slot->on_demand = FALSE;
