@@ -8,7 +8,7 @@
 #include "lp-test-job.h"
 #include "lp-test-race.h"
 
-#define ROUNDS lp_test_size (5000, 50000, 200)
+#define ROUNDS lp_test_size (2000, 50000, 200)
 
 typedef struct
 {
@@ -148,6 +148,103 @@ test_cancel_refused (Fixture *self, gconstpointer data)
   assert_done (queued);
   g_thread_join (thread);
   g_test_message ("refused %u, cancelled before %u, cancelled meanwhile %u", n_fates[0], n_fates[1], n_fates[2]);
+}
+
+static void
+ask_act (gpointer subject)
+{
+  g_autoptr (GObject) source = g_async_result_get_source_object (subject);
+
+  g_async_result_get_user_data (subject);
+  g_async_result_is_tagged (subject, lp_lease_submit_async);
+}
+
+/* Whoever has the job may ask it as a result, also while its submit is refused. */
+static void
+test_ask_refused (Fixture *self, gconstpointer data)
+{
+  Race race = { ROUNDS, 0, 0, NULL, ask_act };
+  GThread *thread = g_thread_new ("test-race", race_main, &race);
+  LpTestGate *gate = lp_test_gate_new ();
+  g_autoptr (LpJob) running = lp_test_gate_job (gate);
+  g_autoptr (LpJob) queued = lp_test_value_job (1);
+  g_autoptr (LpJob) job = lp_test_value_job (1);
+
+  lp_test_submit (self->lease, running);
+  lp_test_gate_wait_entered (gate, 1);
+  lp_test_submit (self->lease, queued);
+
+  for (guint round = 1; round <= race.n_rounds; round++)
+    {
+      Told told = { NULL };
+
+      race_begin (&race, round, job);
+      lp_lease_submit_async (self->lease, job, NULL, told_cb, &told);
+      wait_told (&told);
+      race_end (&race, round);
+      g_assert_error (told.error, LP_ERROR, LP_ERROR_QUEUE_FULL);
+      g_clear_error (&told.error);
+    }
+
+  lp_test_gate_open (gate);
+  lp_test_gate_unref (gate);
+  assert_done (running);
+  assert_done (queued);
+  g_thread_join (thread);
+}
+
+typedef struct
+{
+  LpManager *manager;
+  guint n_rounds;
+  int n_done;                   /* (atomic) */
+} Dropper;
+
+static void
+drop_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GVariant) value = lp_lease_submit_finish (LP_LEASE (source), result, NULL);
+  Dropper *self = user_data;
+
+  g_assert_nonnull (value);
+  lp_lease_release (LP_LEASE (source));
+  g_object_unref (source);
+  g_object_unref (result);
+  g_atomic_int_inc (&self->n_done);
+}
+
+/* Has no main context of its own, so that its callbacks run on the main thread. */
+static gpointer
+dropper_main (gpointer data)
+{
+  Dropper *self = data;
+
+  for (guint i = 0; i < self->n_rounds; i++)
+    {
+      g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+      LpLease *lease = lp_manager_acquire (self->manager, NULL, NULL, NULL);
+
+      g_assert_nonnull (lease);
+      lp_lease_submit_async (lease, lp_test_value_job (1), i % 2 == 0 ? cancellable : NULL, drop_cb, self);
+      while ((guint) g_atomic_int_get (&self->n_done) <= i)
+        g_thread_yield ();
+    }
+
+  return NULL;
+}
+
+/* The callback may run before the submit has returned, and drop what that was given. */
+static void
+test_drop_elsewhere (Fixture *self, gconstpointer data)
+{
+  Dropper dropper = { self->manager, ROUNDS, 0 };
+  GThread *thread;
+
+  lp_lease_release (self->lease);
+  thread = g_thread_new ("test-drop", dropper_main, &dropper);
+  while ((guint) g_atomic_int_get (&dropper.n_done) < dropper.n_rounds)
+    g_main_context_iteration (NULL, FALSE);
+  g_thread_join (thread);
 }
 
 static gboolean
@@ -303,6 +400,8 @@ main (int argc, char **argv)
 
   TEST ("cancel", set_up, test_cancel);
   TEST ("cancel-refused", set_up_full, test_cancel_refused);
+  TEST ("ask-refused", set_up_full, test_ask_refused);
+  TEST ("drop-elsewhere", set_up, test_drop_elsewhere);
   TEST ("cancellable", set_up, test_cancellable);
   TEST ("elsewhere", set_up, test_elsewhere);
 

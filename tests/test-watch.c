@@ -108,14 +108,25 @@ test_behind_if_nobody_ran_out (void)
   lp_watch_ran_out_locked (&watch);
   g_assert_true (lp_watch_begin_locked (&watch));
   g_assert_true (lp_watch_is_behind_locked (&watch));
+}
 
+/* What was so in one period tells nothing about the next one. */
+static void
+test_behind_in_another_period (void)
+{
+  LpWatch watch = after_short_jobs ();
+
+  g_assert_true (lp_watch_begin_locked (&watch));
   lp_watch_rely_locked (&watch);
   lp_watch_ran_out_locked (&watch);
   g_assert_false (lp_watch_is_behind_locked (&watch));
-
-  /* What was so in one period tells nothing about the next one. */
   g_assert_true (lp_watch_next_period_locked (&watch));
   g_assert_true (lp_watch_is_behind_locked (&watch));
+
+  /* Then the others may be in jobs that do not end, and short ones are no promise any more. */
+  g_assert_false (lp_watch_rely_locked (&watch));
+  lp_watch_end_locked (&watch);
+  g_assert_false (lp_watch_begin_locked (&watch));
 }
 
 static void
@@ -337,6 +348,30 @@ test_stream_behind_a_long_job (void)
   fixture_clear (&fixture);
 }
 
+/* A job that blocks keeps its thread awake, for all that is known of it; that is no reason to watch. */
+static void
+test_ends_beside_a_long_job (void)
+{
+  Fixture fixture;
+  LpTestGate *gate = lp_test_gate_new ();
+  g_autoptr (LpJob) blocks = lp_test_gate_job (gate);
+
+  fixture_init (&fixture);
+  lp_test_submit (fixture.lease, blocks);
+  lp_test_gate_wait_entered (gate, 1);
+  for (guint i = 0; i < 10 && burst_until_watched (&fixture); i++)
+    {
+      int before = g_atomic_int_get (&n_periods);
+
+      g_usleep (20 * 1000);
+      g_assert_cmpint (g_atomic_int_get (&n_periods) - before, <=, MOST_PERIODS);
+    }
+  lp_test_gate_open (gate);
+  wait_job (blocks);
+  lp_test_gate_unref (gate);
+  fixture_clear (&fixture);
+}
+
 /* Slots are taken by jobs that have deferred their end: who watches cannot join, and one is to be woken when they end. */
 static void
 deferred_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
@@ -385,9 +420,13 @@ test_stops_while_it_watches (void)
     {
       Fixture fixture;
 
+      gboolean watched;
+
       fixture_init (&fixture);
-      burst_until_watched (&fixture);
+      watched = burst_until_watched (&fixture);
       fixture_clear (&fixture);
+      if (!watched)
+        break;
     }
 }
 
@@ -398,14 +437,13 @@ test_ends_with_the_jobs (void)
   Fixture fixture;
 
   fixture_init (&fixture);
-  for (guint i = 0; i < 10; i++)
-    if (burst_until_watched (&fixture))
-      {
-        int before = g_atomic_int_get (&n_periods);
+  for (guint i = 0; i < 10 && burst_until_watched (&fixture); i++)
+    {
+      int before = g_atomic_int_get (&n_periods);
 
-        g_usleep (20 * 1000);
-        g_assert_cmpint (g_atomic_int_get (&n_periods) - before, <=, MOST_PERIODS);
-      }
+      g_usleep (20 * 1000);
+      g_assert_cmpint (g_atomic_int_get (&n_periods) - before, <=, MOST_PERIODS);
+    }
   fixture_clear (&fixture);
 }
 
@@ -419,9 +457,11 @@ main (int argc, char **argv)
   g_test_add_func ("/watch/one-at-a-time", test_one_at_a_time);
   g_test_add_func ("/watch/relied-on/while-it-watches", test_relied_on_while_it_watches);
   g_test_add_func ("/watch/relied-on/not-after-a-long-job", test_not_relied_on_after_a_long_job);
-  g_test_add_func ("/watch/behind-if-nobody-ran-out", test_behind_if_nobody_ran_out);
+  g_test_add_func ("/watch/behind/if-nobody-ran-out", test_behind_if_nobody_ran_out);
+  g_test_add_func ("/watch/behind/in-another-period", test_behind_in_another_period);
   g_test_add_func ("/watch/ends/if-nobody-relied-on-it", test_ends_if_nobody_relied_on_it);
   g_test_add_func ("/watch/ends/with-the-jobs", test_ends_with_the_jobs);
+  g_test_add_func ("/watch/ends/beside-a-long-job", test_ends_beside_a_long_job);
   g_test_add_func ("/watch/stops", test_stops_while_it_watches);
   g_test_add_func ("/watch/after-short-ones/long-jobs", test_long_jobs_after_short_ones);
   g_test_add_func ("/watch/after-short-ones/stream", test_stream_behind_a_long_job);

@@ -63,12 +63,17 @@ lp_watch_rely_locked (LpWatch *self)
   return TRUE;
 }
 
-/* A period is over. TRUE: if there is a job now, it has waited for the whole of it, or
- * others before it have. */
+/* A period is over, and there is a job. TRUE: that has waited for the whole of it, or
+ * others before it have. However short they are, it takes more threads, and none is to
+ * stay out of the next ones: the others may be in jobs that do not end. */
 gboolean
 lp_watch_is_behind_locked (LpWatch *self)
 {
-  return !self->kept_up;
+  if (self->kept_up)
+    return FALSE;
+
+  self->score = 0;
+  return TRUE;
 }
 
 /* FALSE: there is to be no other period. */

@@ -20,8 +20,8 @@
  * stays until the executor is retired. One that has run out of work sleeps; where
  * the last one had work again within 20 microseconds, it looks out for some for as
  * long before. While jobs take less than 2 microseconds each, no more threads take
- * them than keep up with them; one that takes longer after all then holds up those
- * behind it for up to 200 microseconds, and what the system adds to that. With a
+ * them than keep up with them; one that takes longer after all then holds up the
+ * next one for up to 200 microseconds, and what the system adds to that. With a
  * worker-init-function all are started with the executor, and each calls that
  * function first. Nobody can kill a thread: one that does not return from a
  * cancelled job keeps its worker occupied, and its executor is quarantined when the
@@ -170,32 +170,39 @@ is_another_awake_locked (LpThreadExecutor *self)
   return self->n_threads > self->n_idle + 1;
 }
 
-/* Stays out of the jobs until the others do not keep up with them, or there are none. */
-static void
+static gboolean
+is_behind_locked (LpThreadExecutor *self)
+{
+  return lp_executor_may_claim_locked (LP_EXECUTOR (self)) && lp_watch_is_behind_locked (watch_of (self));
+}
+
+/* Stays out of the jobs until the others do not keep up with them. FALSE: there are none. */
+static gboolean
 watch_locked (LpThreadExecutor *self)
 {
-  LpWatch *watch = watch_of (self);
+  gboolean goes_on = TRUE;
 
-  while (!sleep_locked (self, g_get_monotonic_time () + LP_WATCH_USEC) && !self->closing
-         && !(lp_watch_is_behind_locked (watch) && lp_executor_may_claim_locked (LP_EXECUTOR (self))))
-    if (!lp_watch_next_period_locked (watch))
-      break;
+  while (goes_on && !sleep_locked (self, g_get_monotonic_time () + LP_WATCH_USEC) && !self->closing
+         && !is_behind_locked (self))
+    goes_on = lp_watch_next_period_locked (watch_of (self));
 
-  lp_watch_end_locked (watch);
+  lp_watch_end_locked (watch_of (self));
+  return goes_on;
 }
 
 /* One job, or NULL when the thread is to end. COMES: it was not at work before. */
 static LpJob *
 next_job_locked (LpThreadExecutor *self, gboolean *comes)
 {
-  gboolean looked = FALSE;
+  gboolean looked = FALSE, watches = TRUE;
   LpJob *job;
 
   while ((job = lp_executor_claim_to_run_locked (LP_EXECUTOR (self))) == NULL && !self->closing)
     {
       lp_watch_ran_out_locked (watch_of (self));
-      if (is_another_awake_locked (self) && lp_watch_begin_locked (watch_of (self)))
-        watch_locked (self);
+      /* Once in vain, not again before there was a job. */
+      if (watches && is_another_awake_locked (self) && lp_watch_begin_locked (watch_of (self)))
+        watches = watch_locked (self);
       else if (!looked && lp_lookout_begin_locked (&self->lookout, lp_clock_now ()))
         look_out_unlocked (self);
       else

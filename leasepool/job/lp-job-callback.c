@@ -14,9 +14,8 @@
  * its reference to the callback that it tells: the job is finalized where it was
  * made, and no worker has to.
  *
- * It is one of the job's waiters from before the job is queued, as long as nobody
- * else has the job: once a worker has it, each touch of it is a wait for the worker's
- * processor. So it is taken back from a job that is refused, which is as new then,
+ * It is one of the job's waiters from before the job is queued: once a worker has the
+ * job, each touch of it is a wait for the worker's processor. So it is taken back from a job that is refused, which is as new then,
  * unless that was cancelled meanwhile and its end is told. A cancellable is watched
  * from when the job was accepted, only if there is one; it may have run by then.
  *
@@ -169,8 +168,8 @@ unref_job (gpointer data, GClosure *closure)
   g_object_unref (data);
 }
 
-/* The job was accepted: CANCELLABLE cancels it. The caller holds the job; the callback
- * may have run. */
+/* The job was accepted: CANCELLABLE cancels it. The caller holds the job, for the
+ * callback may have run. */
 void
 lp_job_callback_watch (LpJobCallback *self, GCancellable *cancellable)
 {
@@ -195,11 +194,14 @@ lp_job_callback_watch (LpJobCallback *self, GCancellable *cancellable)
     lp_job_cancel (job);
 }
 
-/* The job may have been running, and known to others, before there is one. */
+/* Others may have the job while it is submitted, and before: the callback of a submit
+ * that is not decided yet may be taken back. */
 static LpJobCallback *
 peek_callback (gpointer job)
 {
-  return g_atomic_pointer_get (&LP_JOB (job)->callback);
+  LpJob *self = LP_JOB (job);
+
+  return lp_job_peek_state (self) != LP_JOB_STATE_NEW ? g_atomic_pointer_get (&self->callback) : NULL;
 }
 
 /* If the last one of WAITERS is the callback, it takes over the caller's reference of

@@ -11,12 +11,17 @@
  * to it then; TRUE also if the job was cancelled while it was submitted, and the
  * callback is told that. CANCELLABLE (nullable) is watched for the callback, from when
  * the job is accepted: one that was refused is the caller's again, and none of its next
- * submit is cancelled for this one. The job may be what drops the last reference of
- * SUBMITTER. */
+ * submit is cancelled for this one.
+ *
+ * The callback may run, on another thread, before this returns, and drop what the caller
+ * holds: the job, and SUBMITTER, which is an object. Without one the job may be what
+ * drops the last reference of SUBMITTER, from when it is accepted. */
 gboolean
 lp_job_submit (LpJob *self, const LpJobSubmitOps *ops, gpointer submitter, LpJobCallback *callback,
                GCancellable *cancellable, GError **error)
 {
+  g_autoptr (LpJob) held_job = callback != NULL ? g_object_ref (self) : NULL;
+  g_autoptr (GObject) held_submitter = callback != NULL ? g_object_ref (submitter) : NULL;
   gboolean told;
 
   if (g_cancellable_set_error_if_cancelled (cancellable, error) || !ops->claim (submitter, self, error))
