@@ -8,7 +8,7 @@
 #include "lp-test-job.h"
 #include "lp-test-race.h"
 
-#define ROUNDS lp_test_size (2000, 50000, 200)
+#define ROUNDS lp_test_size (1000, 50000, 200)
 
 typedef struct
 {

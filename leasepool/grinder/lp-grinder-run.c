@@ -194,18 +194,18 @@ lp_grinder_stop_finish (LpGrinder *self, GAsyncResult *result, GError **error)
 }
 
 static gboolean
-claim (gpointer grinder, LpJob *job, GError **error)
+claim_job (gpointer grinder, LpJob *job, GError **error)
 {
   return lp_grind_claim (((LpGrinder *) grinder)->grind, job, error);
 }
 
 static gboolean
-accept (gpointer grinder, LpJob *job, GError **error)
+accept_job (gpointer grinder, LpJob *job, GError **error)
 {
   return lp_grind_accept (((LpGrinder *) grinder)->grind, job, error);
 }
 
-static const LpJobSubmitOps ops = { claim, accept };
+static const LpJobSubmitOps ops = { claim_job, accept_job };
 
 /**
  * lp_grinder_enqueue:

@@ -68,19 +68,19 @@ lp_grant_accept (LpGrant *grant, LpJob *job, GError **error)
 }
 
 static gboolean
-claim (gpointer lease, LpJob *job, GError **error)
+claim_job (gpointer lease, LpJob *job, GError **error)
 {
   /* Before anything of the pool is touched. */
   return lp_lease_check_grant (lease, error) && lp_job_claim_for_submit (job, error);
 }
 
 static gboolean
-accept (gpointer lease, LpJob *job, GError **error)
+accept_job (gpointer lease, LpJob *job, GError **error)
 {
   return lp_grant_accept (lp_lease_get_grant (lease), job, error);
 }
 
-static const LpJobSubmitOps ops = { claim, accept };
+static const LpJobSubmitOps ops = { claim_job, accept_job };
 
 /**
  * lp_lease_submit:
