@@ -56,7 +56,9 @@ NOTES = {
             "another one back into the main loop, and is finalized; nothing is run, counted or told, and no thread writes "
             "into it, so that none waits for the memory of another. One at a time, the main loop sleeps meanwhile and has "
             "to be woken. Their threads look out for work before they sleep, as ours do, but whether that was worth it or "
-            "not.",
+            "not.\n\nThe rows of libdex are there where it is. On Debian 13 with libdex 0.10.0 and GLib 2.84.4, on two AMD EPYC "
+            "processors, 64 and 1024 no-op jobs in flight were 6.4 and 6.7 times as many a second as on its thread-pool "
+            "scheduler (medians of three runs of bench-jobs; the goal is 3).",
     "calls": "Floors: answers have to be read whatever the main loop does, so that a thread of the library reads them, which "
              "wakes it; many at a time are one write each, so that none waits for the next one.",
     "acquire": "The peers are what no lease can do without: an object, and one turn of the main loop.",
