@@ -5,8 +5,8 @@
 
 #include "lp-mutex-private.h"
 
-/* What it costs to sleep and to be woken, on both sides together, is a few µs, and so
- * are these: then it sleeps. */
+/* They take a fraction of a microsecond, some more where the lock changes hands meanwhile:
+ * less than it costs to sleep. More of them gain nothing. */
 #define TRIES 50
 
 /* A GMutex that is taken puts to sleep whoever wants it, and whoever has it must wake

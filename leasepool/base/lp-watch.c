@@ -9,10 +9,10 @@
  * submits, more than it helps: they pass the memory of queue and jobs to and fro, and
  * who submits is the slower side anyway. So a thread that runs out of short jobs while
  * others are awake does not come back for the next one. It watches: it sleeps for
- * periods of LP_WATCH_USEC, nobody wakes it meanwhile, and it joins at the end of one
- * in which none of the others ran out of jobs. That is so when they cannot keep up,
- * and also when a job was not short after all, whatever it does; what waits behind
- * that waits for the rest of a period and a whole one longer than it had to.
+ * periods of LP_WATCH_USEC, is not woken for them, and joins at the end of one in which
+ * none of the others ran out of jobs. That is so when they cannot keep up, and also
+ * when a job was not short after all, whatever it does; what waits behind that waits
+ * for the rest of a period and a whole one longer than it had to.
  *
  * Nobody watches for nothing: it ends with a period in which no wake-up was saved. */
 

@@ -15,9 +15,10 @@
  * made, and no worker has to.
  *
  * It is one of the job's waiters from before the job is queued: once a worker has the
- * job, each touch of it is a wait for the worker's processor. So it is taken back from a job that is refused, which is as new then,
- * unless that was cancelled meanwhile and its end is told. A cancellable is watched
- * from when the job was accepted, only if there is one; it may have run by then.
+ * job, each touch of it is a wait for the worker's processor. So it is taken back from
+ * a job that is refused, which is as new then, unless that was cancelled meanwhile and
+ * its end is told. A cancellable, if there is one, is watched from when the job was
+ * accepted; the callback may have run by then.
  *
  * Whoever ends a job holds it until all are told; from then on the callback does,
  * until it has run. Until then it holds the source object and the cancellable as
@@ -86,8 +87,8 @@ deliver (LpJobWaiter *waiter)
   lp_delivery_post (self->delivery, &self->item);
 }
 
-/* FUNC is called in CONTEXT (nullable: the thread-default one of this thread) when JOB
- * has ended, which is attached to it. WATCHED: so is a cancellable. */
+/* FUNC is to be called in CONTEXT (nullable: the thread-default one of this thread) when
+ * JOB has ended. WATCHED: a cancellable is going to be watched. */
 LpJobCallback *
 lp_job_callback_new (LpJob *job, GMainContext *context, gpointer source_object, gpointer tag, gboolean watched,
                      GAsyncReadyCallback func, gpointer user_data)
