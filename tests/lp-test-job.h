@@ -54,17 +54,6 @@ assert_value (LpJob *job, int expected)
 }
 
 static inline void
-assert_done (LpJob *job)
-{
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) result = lp_job_wait (job, PATIENCE_SECONDS, NULL, &error);
-
-  g_assert_no_error (error);
-  g_assert_nonnull (result);
-  g_assert_cmpint (lp_job_get_state (job), ==, LP_JOB_STATE_SUCCEEDED);
-}
-
-static inline void
 assert_fails (LpJob *job, LpJobState state, GQuark domain, int code)
 {
   g_autoptr (GError) error = NULL;

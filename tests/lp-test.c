@@ -480,6 +480,17 @@ lp_test_submit (LpLease *lease, LpJob *job)
 }
 
 void
+lp_test_assert_done (LpJob *job)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) result = lp_job_wait (job, LP_TEST_PATIENCE_SECONDS, NULL, &error);
+
+  g_assert_no_error (error);
+  g_assert_nonnull (result);
+  g_assert_cmpint (lp_job_get_state (job), ==, LP_JOB_STATE_SUCCEEDED);
+}
+
+void
 lp_test_finish (LpManager *manager)
 {
   g_autoptr (GError) error = NULL;

@@ -67,6 +67,7 @@ LpManager    *lp_test_new             (int max_pools);
 LpManager    *lp_test_start           (int max_pools, const char *first_property, ...);
 LpLease      *lp_test_acquire         (LpManager *manager, const char *owner);     /* asserts that it succeeds */
 void          lp_test_submit          (LpLease *lease, LpJob *job);                /* asserts that it succeeds */
+void          lp_test_assert_done     (LpJob *job);                                /* waits, with patience */
 /* The time-out of the starts from now on: one that is short from the first could hit the start that is to succeed. */
 void          lp_test_set_start_timeout (LpManager *manager, double seconds);
 /* Stops with KILL, checks that nothing is left, and asserts that it is finalized. */

@@ -419,7 +419,7 @@ check_progress (Fixture *self, LpJobFunc func, const char *expected)
 
   g_signal_connect (job, "notify", G_CALLBACK (progress_cb), &progress);
   lp_test_submit (self->lease, job);
-  assert_done (job);
+  lp_test_assert_done (job);
   g_assert_cmpstr (progress.seen->str, ==, "");
   lp_test_wait_for (has_seen, &progress, "notify");
   while (g_main_context_iteration (NULL, FALSE))

@@ -74,7 +74,7 @@ assert_was_cancelled (LpJob *job)
   g_autoptr (GVariant) result = NULL;
   gboolean was_cancelled;
 
-  assert_done (job);
+  lp_test_assert_done (job);
   result = lp_job_dup_result (job);
   g_variant_get (result, "(b)", &was_cancelled);
   g_assert_true (was_cancelled);
@@ -150,7 +150,7 @@ test_cancel_fires_the_cancellable (Fixture *self, gconstpointer data)
   /* The function has its time, and returned a value. */
   g_assert_cmpint (lp_job_get_state (job), ==, LP_JOB_STATE_RUNNING);
   lp_test_gate_open (self->gate);
-  assert_done (job);
+  lp_test_assert_done (job);
 }
 
 static void

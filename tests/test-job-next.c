@@ -60,7 +60,7 @@ run_series (Fixture *self, LpJob **jobs, guint n_jobs)
   for (guint i = 0; i < n_jobs; i++)
     lp_test_submit (self->lease, jobs[i]);
   lp_test_gate_open (self->gate);
-  assert_done (blocker);
+  lp_test_assert_done (blocker);
 }
 
 static void

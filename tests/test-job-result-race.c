@@ -144,8 +144,8 @@ test_cancel_refused (Fixture *self, gconstpointer data)
 
   lp_test_gate_open (gate);
   lp_test_gate_unref (gate);
-  assert_done (running);
-  assert_done (queued);
+  lp_test_assert_done (running);
+  lp_test_assert_done (queued);
   g_thread_join (thread);
   g_test_message ("refused %u, cancelled before %u, cancelled meanwhile %u", n_fates[0], n_fates[1], n_fates[2]);
 }
@@ -188,8 +188,8 @@ test_ask_refused (Fixture *self, gconstpointer data)
 
   lp_test_gate_open (gate);
   lp_test_gate_unref (gate);
-  assert_done (running);
-  assert_done (queued);
+  lp_test_assert_done (running);
+  lp_test_assert_done (queued);
   g_thread_join (thread);
 }
 

@@ -103,7 +103,7 @@ test_wait_is_cancelled_while_blocking (Fixture *self, gconstpointer data)
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   g_thread_join (thread);
   lp_test_gate_open (self->gate);
-  assert_done (job);
+  lp_test_assert_done (job);
 }
 
 static void
@@ -130,7 +130,7 @@ test_wait_timeout (Fixture *self, gconstpointer data)
     }
 
   lp_test_gate_open (self->gate);
-  assert_done (job);
+  lp_test_assert_done (job);
 }
 
 static void
@@ -172,7 +172,7 @@ test_wait_cancel_races_with_the_end (Fixture *self, gconstpointer data)
       value = lp_job_wait_finish (job, lp_test_wait_result (&result), &error);
       if (value == NULL)
         g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
-      assert_done (job);
+      lp_test_assert_done (job);
     }
 
   lp_test_wait_for (all_are_freed, counts, "all results to be freed");

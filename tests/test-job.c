@@ -135,7 +135,7 @@ test_submit_workers_at_a_time (Fixture *self, gconstpointer data)
       lp_test_submit (self->lease, jobs->pdata[jobs->len - 1]);
     }
   for (guint i = 0; i < jobs->len; i++)
-    assert_done (jobs->pdata[i]);
+    lp_test_assert_done (jobs->pdata[i]);
   g_assert_cmpint (crowd.now, ==, 0);
   g_assert_cmpint (crowd.most, <=, (int) workers);
 }
@@ -457,7 +457,7 @@ test_call_result (Fixture *self, gconstpointer data)
   lp_test_submit (self->lease, none);
   assert_value (none, 9);
   lp_test_submit (self->lease, untyped);
-  assert_done (untyped);
+  lp_test_assert_done (untyped);
 
   lp_lease_call_async (self->lease, "add", g_variant_new ("(ii)", 20, 3), NULL, lp_test_result_cb, &result);
   value = lp_lease_call_finish (self->lease, lp_test_wait_result (&result), NULL);

@@ -339,16 +339,6 @@ all_sleep (gpointer data)
   return lp_test_count_threads_awake (data) == 0;
 }
 
-static void
-wait_job (LpJob *job)
-{
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) value = lp_job_wait (job, -1, NULL, &error);
-
-  g_assert_no_error (error);
-  g_assert_nonnull (value);
-}
-
 /* Jobs in such a hurry that threads look out for them; then there are none. */
 static void
 hurry (LpManager *manager, LpJob *(*new_job) (void))
@@ -360,7 +350,7 @@ hurry (LpManager *manager, LpJob *(*new_job) (void))
       g_autoptr (LpJob) job = new_job ();
 
       lp_test_submit (lease, job);
-      wait_job (job);
+      lp_test_assert_done (job);
     }
 
   lp_lease_release (lease);
@@ -399,7 +389,7 @@ test_looks_for_one_job (void)
       LpTestGate *gate = lp_test_gate_new ();
 
       lp_test_submit (lease, hurry);
-      wait_job (hurry);
+      lp_test_assert_done (hurry);
       for (guint j = 0; j < N_WORKERS; j++)
         {
           g_ptr_array_add (jobs, lp_test_gate_job (gate));
@@ -408,7 +398,7 @@ test_looks_for_one_job (void)
       lp_test_gate_wait_entered (gate, N_WORKERS);
       lp_test_gate_open (gate);
       for (guint j = 0; j < N_WORKERS; j++)
-        wait_job (jobs->pdata[j]);
+        lp_test_assert_done (jobs->pdata[j]);
       lp_test_gate_unref (gate);
     }
 

@@ -200,7 +200,7 @@ test_worker_init_failure_breaks_the_executor (void)
   lp_test_gate_open (gate);
   inits_fail_one (&inits);
 
-  assert_done (running);
+  lp_test_assert_done (running);
   assert_fails (queued, LP_JOB_STATE_FAILED, LP_ERROR, LP_ERROR_BROKEN_EXECUTOR);
   g_assert_cmpint (lp_job_get_started_at (queued), ==, 0);
   g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_BROKEN);

@@ -245,16 +245,6 @@ burst_until_watched (Fixture *self)
   return FALSE;
 }
 
-static void
-wait_job (LpJob *job)
-{
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) value = lp_job_wait (job, -1, NULL, &error);
-
-  g_assert_no_error (error);
-  g_assert_nonnull (value);
-}
-
 /* As many jobs as there are workers, none of which ends before all have begun. */
 static void
 meet (Fixture *self)
@@ -271,7 +261,7 @@ meet (Fixture *self)
   lp_test_gate_open (gate);
   for (guint i = 0; i < N_WORKERS; i++)
     {
-      wait_job (jobs[i]);
+      lp_test_assert_done (jobs[i]);
       g_object_unref (jobs[i]);
     }
   lp_test_gate_unref (gate);
@@ -342,7 +332,7 @@ test_stream_behind_a_long_job (void)
         }
       g_assert_cmpint (after - before, <=, MOST_PERIODS);
       lp_test_gate_open (gate);
-      wait_job (blocks);
+      lp_test_assert_done (blocks);
       lp_test_gate_unref (gate);
     }
   fixture_clear (&fixture);
@@ -367,7 +357,7 @@ test_ends_beside_a_long_job (void)
       g_assert_cmpint (g_atomic_int_get (&n_periods) - before, <=, MOST_PERIODS);
     }
   lp_test_gate_open (gate);
-  wait_job (blocks);
+  lp_test_assert_done (blocks);
   lp_test_gate_unref (gate);
   fixture_clear (&fixture);
 }
@@ -408,7 +398,7 @@ test_deferred_jobs_after_short_ones (void)
           lp_job_return_value (job, g_variant_new ("()"));
         }
       for (guint j = 0; j < jobs->len; j++)
-        wait_job (jobs->pdata[j]);
+        lp_test_assert_done (jobs->pdata[j]);
     }
   fixture_clear (&fixture);
 }
