@@ -107,10 +107,11 @@ lp_aftermath_run (LpExecutor *self, LpAftermath *aftermath)
 
   /* Nobody here needs the reference of the lists any more: the job is finalized where
    * it is told. Unless somebody is to be woken: it may be what the executor lives by. */
-  if (aftermath->gone && !aftermath->wake)
-    given = lp_job_callback_give (job, &aftermath->waiters);
+  if (aftermath->ended && aftermath->gone && !aftermath->wake)
+    given = lp_job_callback_give (job);
 
-  lp_job_tell (job, &aftermath->waiters);
+  if (aftermath->ended)
+    lp_job_tell (job, &aftermath->waiters);
   lp_actions_run (&actions);
 
   if (aftermath->wake)
@@ -274,12 +275,24 @@ accept_locked (LpExecutorPrivate *priv, LpGrant *grant, LpJob *job, gint64 now, 
   return TRUE;
 }
 
+/* JOB is in the queue from here on. */
+static void
+queue_locked (LpExecutorPrivate *priv, LpJob *job, gint64 now)
+{
+  if (job->queued_at == 0)      /* else it was held */
+    job->queued_at = now;
+  job->number = ++priv->last_number;
+  lp_executor_move_locked (priv, job, LP_PLACE_QUEUED);
+}
+
 /* Accepts JOB from GRANT's holder. FALSE without an error: the lease is no
- * longer one that may submit. */
+ * longer one that may submit. Accepted, the job may drop all that the caller holds:
+ * what is still to be done holds the grant, and with it the executor. */
 gboolean
 lp_executor_enqueue (LpExecutor *self, LpGrant *grant, LpJob *job, GError **error)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
+  g_autoptr (LpGrant) held = NULL;
   gint64 now = lp_clock_now ();
   gboolean accepted;
   gboolean wake = FALSE;
@@ -291,18 +304,19 @@ lp_executor_enqueue (LpExecutor *self, LpGrant *grant, LpJob *job, GError **erro
   accepted = accept_locked (priv, grant, job, now, error);
   if (accepted)
     {
-      if (job->queued_at == 0)  /* else it was held */
-        job->queued_at = now;
-      job->number = ++priv->last_number;
-      lp_executor_move_locked (priv, job, LP_PLACE_QUEUED);
+      queue_locked (priv, job, now);
       wake = priv->ops->kick_locked (self);
+      if (wake || g_atomic_int_get (&priv->pool->list_wanted))
+        held = lp_grant_ref (grant);
     }
   g_mutex_unlock (&priv->lock);
 
-  if (wake)
-    priv->ops->wake (self);
   if (!accepted)
     g_object_unref (job);
+  if (wake)
+    priv->ops->wake (self);
+  if (held != NULL)
+    lp_owner_refresh (held);
 
   return accepted;
 }

@@ -14,11 +14,13 @@
  * its reference to the callback that it tells: the job is finalized where it was
  * made, and no worker has to.
  *
- * It is one of the job's waiters from before the job is queued: once a worker has the
- * job, each touch of it is a wait for the worker's processor. So it is taken back from
- * a job that is refused, which is as new then, unless that was cancelled meanwhile and
- * its end is told. A cancellable, if there is one, is watched from when the job was
- * accepted; the callback may have run by then.
+ * The job has it from before it is queued: once a worker has the job, each touch of it
+ * is a wait for the worker's processor. Whoever ends the job tells it, after all others,
+ * if the job was accepted. Before that it is the submit's alone: one that is refused
+ * takes it back, and the job is as new, or tells it if the job was cancelled meanwhile.
+ * So the callback cannot run, on whatever thread, before the submit is done with what
+ * the caller holds, and nothing need be held for it. A cancellable, if there is one, is
+ * watched from when the job was accepted; the callback may have run by then.
  *
  * Whoever ends a job holds it until all are told; from then on the callback does,
  * until it has run. Until then it holds the source object and the cancellable as
@@ -30,7 +32,6 @@
 struct _LpJobCallback
 {
   LpDeliveryItem item;          /* (delivery lock) */
-  LpJobWaiter waiter;           /* (job) */
   LpJob *job;                   /* (owned) from when it is told until it has run */
   gboolean given;               /* (who ends the job) with a reference that is there already */
   gboolean watched;             /* (construct-only) there is a cancellable */
@@ -77,11 +78,11 @@ run_item (LpDeliveryItem *item)
   lp_delivery_unref (self->delivery);
 }
 
-static void
-deliver (LpJobWaiter *waiter)
+/* By who has ended the job, which was accepted, as the last thing: without a reference
+ * of one's own the job may be finalized at once. */
+void
+lp_job_callback_tell (LpJobCallback *self)
 {
-  LpJobCallback *self = (LpJobCallback *) ((char *) waiter - G_STRUCT_OFFSET (LpJobCallback, waiter));
-
   if (!self->given)
     g_object_ref (self->job);
   lp_delivery_post (self->delivery, &self->item);
@@ -97,7 +98,6 @@ lp_job_callback_new (LpJob *job, GMainContext *context, gpointer source_object, 
 
   *self = (LpJobCallback) {
     .item.run = run_item,
-    .waiter.tell = deliver,
     .job = job,
     .watched = watched,
     .delivery = context != NULL ? lp_delivery_ref_context (context) : lp_delivery_ref_current (),
@@ -119,26 +119,15 @@ lp_job_callback_free (LpJobCallback *self)
   g_free (self);
 }
 
-/* By who has claimed the job, before it is accepted. It is told at once if that has
- * been cancelled. */
+/* By who has claimed the job, before it is accepted. */
 void
 lp_job_callback_attach (LpJobCallback *self)
 {
-  LpJob *job = self->job;
-  gboolean ended;
-
-  g_mutex_lock (&job->lock);
-  g_atomic_pointer_set (&job->callback, self);
-  ended = lp_job_state_is_end (lp_job_peek_state (job));
-  if (!ended)
-    g_queue_push_tail_link (&job->waiters, &self->waiter.link);
-  g_mutex_unlock (&job->lock);
-
-  if (ended)
-    deliver (&self->waiter);
+  g_atomic_pointer_set (&self->job->callback, self);
 }
 
-/* The job was refused. FALSE: it was cancelled before that, and is told. */
+/* The job was refused. FALSE: it was cancelled before that, and the callback is to be
+ * told. */
 gboolean
 lp_job_callback_detach (LpJobCallback *self)
 {
@@ -148,10 +137,7 @@ lp_job_callback_detach (LpJobCallback *self)
   g_mutex_lock (&job->lock);
   detached = !lp_job_state_is_end (lp_job_peek_state (job));
   if (detached)
-    {
-      g_queue_unlink (&job->waiters, &self->waiter.link);
-      g_atomic_pointer_set (&job->callback, NULL);
-    }
+    g_atomic_pointer_set (&job->callback, NULL);
   g_mutex_unlock (&job->lock);
 
   return detached;
@@ -205,15 +191,15 @@ peek_callback (gpointer job)
   return lp_job_peek_state (self) != LP_JOB_STATE_NEW ? g_atomic_pointer_get (&self->callback) : NULL;
 }
 
-/* If the last one of WAITERS is the callback, it takes over the caller's reference of
- * the job, which lives until that is told. Worth it, since to count one, and even to
- * check that it is an object, has the processors pass on what all its kind share. */
+/* If there is a callback, it takes over the caller's reference of the job, which lives
+ * until that is told. Worth it, since to count one, and even to check that it is an
+ * object, has the processors pass on what all its kind share. */
 gboolean
-lp_job_callback_give (LpJob *self, const GQueue *waiters)
+lp_job_callback_give (LpJob *self)
 {
   LpJobCallback *callback = peek_callback (self);
 
-  if (callback == NULL || waiters->tail != &callback->waiter.link)
+  if (callback == NULL)
     return FALSE;
 
   callback->given = TRUE;

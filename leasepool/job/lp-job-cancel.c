@@ -101,7 +101,8 @@ cancel_new (LpJob *self)
     }
   g_mutex_unlock (&self->lock);
 
-  lp_job_tell (self, &waiters);
+  /* Its callback, if it is being submitted, is told by who does that. */
+  lp_job_tell_waiters (self, &waiters);
   return ended;
 }
 

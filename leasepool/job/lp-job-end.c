@@ -114,9 +114,9 @@ lp_job_end (LpJob *self, LpOutcome *outcome, gboolean by_function, GQueue *waite
   return ended;
 }
 
-/* Tells the waiters that lp_job_end() gave. */
+/* Tells WAITERS. */
 void
-lp_job_tell (LpJob *self, GQueue *waiters)
+lp_job_tell_waiters (LpJob *self, GQueue *waiters)
 {
   GList *link;
 
@@ -133,6 +133,15 @@ lp_job_tell (LpJob *self, GQueue *waiters)
           lp_completion_deliver (completion);
         }
     }
+}
+
+/* Tells the waiters that lp_job_end() gave, and then the callback. */
+void
+lp_job_tell (LpJob *self, GQueue *waiters)
+{
+  lp_job_tell_waiters (self, waiters);
+  if (self->callback != NULL)
+    lp_job_callback_tell (self->callback);
 }
 
 /* Has COMPLETION, whose operation reference is taken, told at the end of the

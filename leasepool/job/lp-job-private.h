@@ -103,7 +103,7 @@ struct _LpJob
   GVariant *result;             /* (lock) (nullable) NULL also for the value (), see lp_job_ref_result() */
   GError *error;                /* (lock) */
   LpJobTally *tally;            /* (lock) (nullable) (not owned) where its end is counted */
-  LpJobCallback *callback;      /* (atomic) (owned) (nullable) of its submit; constant once that was accepted */
+  LpJobCallback *callback;      /* (atomic) (owned) (nullable) of its submit; constant once that is decided */
 
   GTask *task;                  /* (construct-only) */
   GTaskThreadFunc task_func;    /* (construct-only) */
@@ -146,6 +146,7 @@ gboolean    lp_job_end                  (LpJob *self, LpOutcome *outcome, gboole
 gboolean    lp_job_end_locked           (LpJob *self, LpOutcome *outcome, gboolean by_function, GQueue *waiters);
 GVariant   *lp_job_ref_result           (LpJob *self);
 void        lp_job_tell                 (LpJob *self, GQueue *waiters);
+void        lp_job_tell_waiters         (LpJob *self, GQueue *waiters);
 gboolean    lp_job_mark_interrupted     (LpJob *self, LpInterrupt reason);
 void        lp_job_interrupt            (LpJob *self, LpInterrupt reason);
 void        lp_job_fire_cancellable     (LpJob *self);
@@ -174,7 +175,8 @@ void        lp_job_callback_attach      (LpJobCallback *self);
 gboolean    lp_job_callback_detach      (LpJobCallback *self);
 void        lp_job_callback_watch       (LpJobCallback *self, GCancellable *cancellable);
 GVariant   *lp_job_finish               (gpointer source_object, gpointer tag, gpointer result, GError **error);
-gboolean    lp_job_callback_give        (LpJob *self, const GQueue *waiters);
+void        lp_job_callback_tell        (LpJobCallback *self);
+gboolean    lp_job_callback_give        (LpJob *self);
 void        lp_job_async_result_init    (GAsyncResultIface *iface);
 
 /* lp-job-submit.c: what takes jobs. */

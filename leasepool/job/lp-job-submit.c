@@ -13,16 +13,16 @@
  * the job is accepted: one that was refused is the caller's again, and none of its next
  * submit is cancelled for this one.
  *
- * The callback may run, on another thread, before this returns, and drop what the caller
- * holds: the job, and SUBMITTER, which is an object. Without one the job may be what
- * drops the last reference of SUBMITTER, from when it is accepted. */
+ * Once the job is accepted, or the callback is told, that may run on another thread
+ * before this returns, and drop what the caller holds: the job, and SUBMITTER, which is
+ * an object. Without one the job may do that. So neither is touched any more. */
 gboolean
 lp_job_submit (LpJob *self, const LpJobSubmitOps *ops, gpointer submitter, LpJobCallback *callback,
                GCancellable *cancellable, GError **error)
 {
-  g_autoptr (LpJob) held_job = callback != NULL ? g_object_ref (self) : NULL;
-  g_autoptr (GObject) held_submitter = callback != NULL ? g_object_ref (submitter) : NULL;
+  gboolean watches = callback != NULL && cancellable != NULL;
   gboolean told;
+  g_autoptr (LpJob) held = watches ? g_object_ref (self) : NULL;
 
   if (g_cancellable_set_error_if_cancelled (cancellable, error) || !ops->claim (submitter, self, error))
     return FALSE;
@@ -31,7 +31,7 @@ lp_job_submit (LpJob *self, const LpJobSubmitOps *ops, gpointer submitter, LpJob
     lp_job_callback_attach (callback);
   if (ops->accept (submitter, self, error))
     {
-      if (callback != NULL && cancellable != NULL)
+      if (watches)
         lp_job_callback_watch (callback, cancellable);
       return TRUE;
     }
@@ -39,7 +39,11 @@ lp_job_submit (LpJob *self, const LpJobSubmitOps *ops, gpointer submitter, LpJob
   told = callback != NULL && !lp_job_callback_detach (callback);
   lp_job_unclaim (self);
   if (told)
-    g_clear_error (error);
+    {
+      g_clear_error (error);
+      lp_job_callback_tell (callback);
+    }
+
   return told;
 }
 

@@ -33,11 +33,11 @@ resolve_function (LpGrant *grant, LpJob *job, GError **error)
   return FALSE;
 }
 
-/* Holds the grant: the job may be what drops the last reference of its lease. */
+/* Accepted, neither is touched any more: the job may be what drops the last reference
+ * of its lease, and with it that of the grant. */
 static gboolean
-enqueue (LpGrant *lease_grant, LpJob *job, GError **error)
+enqueue (LpGrant *grant, LpJob *job, GError **error)
 {
-  g_autoptr (LpGrant) grant = lp_grant_ref (lease_grant);
   GError *local_error = NULL;
 
   job->grant = lp_grant_ref (grant);
@@ -46,10 +46,7 @@ enqueue (LpGrant *lease_grant, LpJob *job, GError **error)
     job->pool = grant->pool;
 
   if (lp_executor_enqueue (grant->executor, grant, job, &local_error))
-    {
-      lp_owner_refresh (grant);
-      return TRUE;
-    }
+    return TRUE;
 
   if (local_error != NULL)
     g_propagate_error (error, local_error);
