@@ -146,6 +146,41 @@ test_ends_if_nobody_relied_on_it (void)
   g_assert_false (lp_watch_next_period_locked (&watch));
 }
 
+static gint64
+period_after (gint64 lasted_usec)
+{
+  LpWatch watch = { .lasted_usec = lasted_usec };
+
+  return lp_watch_get_period_locked (&watch);
+}
+
+/* What is held up by a job that is not short waits for two periods at most: a quarter of the time that all went well. */
+static void
+test_longer_periods (void)
+{
+  LpWatch watch = after_short_jobs ();
+
+  g_assert_true (lp_watch_begin_locked (&watch));
+  g_assert_cmpint (lp_watch_get_period_locked (&watch), ==, LP_WATCH_USEC);
+  for (gint64 lasted = 0, period; lasted < 20 * LP_WATCH_LONGEST_USEC; lasted += period)
+    {
+      period = lp_watch_get_period_locked (&watch);
+      g_assert_cmpint (watch.lasted_usec, ==, lasted);
+      g_assert_cmpint (period, >=, LP_WATCH_USEC);
+      g_assert_cmpint (period, <=, MAX (lasted / 8, LP_WATCH_USEC));
+      g_assert_cmpint (period, <=, LP_WATCH_LONGEST_USEC);
+      lp_watch_rely_locked (&watch);
+      g_assert_true (lp_watch_next_period_locked (&watch));
+    }
+  g_assert_cmpint (lp_watch_get_period_locked (&watch), ==, LP_WATCH_LONGEST_USEC);
+  g_assert_cmpint (period_after (G_MAXINT64), ==, LP_WATCH_LONGEST_USEC);
+
+  /* Each watch begins anew. */
+  lp_watch_end_locked (&watch);
+  g_assert_true (lp_watch_begin_locked (&watch));
+  g_assert_cmpint (lp_watch_get_period_locked (&watch), ==, LP_WATCH_USEC);
+}
+
 /* A long one now and then is the machine's fault; more of them are not. */
 static void
 test_not_after_some_long_jobs (void)
@@ -450,6 +485,7 @@ main (int argc, char **argv)
   g_test_add_func ("/watch/behind/if-nobody-ran-out", test_behind_if_nobody_ran_out);
   g_test_add_func ("/watch/behind/in-another-period", test_behind_in_another_period);
   g_test_add_func ("/watch/ends/if-nobody-relied-on-it", test_ends_if_nobody_relied_on_it);
+  g_test_add_func ("/watch/longer-periods", test_longer_periods);
   g_test_add_func ("/watch/ends/with-the-jobs", test_ends_with_the_jobs);
   g_test_add_func ("/watch/ends/beside-a-long-job", test_ends_beside_a_long_job);
   g_test_add_func ("/watch/stops", test_stops_while_it_watches);

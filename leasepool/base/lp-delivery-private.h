@@ -25,6 +25,7 @@ LpDelivery   *lp_delivery_ref          (LpDelivery *self);
 void          lp_delivery_unref        (LpDelivery *self);
 GMainContext *lp_delivery_get_context  (LpDelivery *self);
 gboolean      lp_delivery_is_current   (LpDelivery *self);
+gboolean      lp_delivery_is_asleep    (LpDelivery *self);
 
 void          lp_delivery_forget_all   (void);
 

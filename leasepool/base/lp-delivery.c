@@ -423,6 +423,13 @@ lp_delivery_is_current (LpDelivery *self)
   return self->context == (context != NULL ? context : g_main_context_default ());
 }
 
+/* Whether a post would have to wake the context now. */
+gboolean
+lp_delivery_is_asleep (LpDelivery *self)
+{
+  return g_atomic_int_get (&self->asleep);
+}
+
 /* The context, to be woken after the lock, with a reference; NULL if it is awake.
  * After the lock nothing of SELF may be touched: what was posted may have run by
  * then, and dropped the last reference. */

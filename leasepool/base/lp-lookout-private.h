@@ -26,7 +26,7 @@ typedef struct
 } LpLookout;
 
 gboolean lp_lookout_begin_locked (LpLookout *self, gint64 now);
-void     lp_lookout_look         (LpLookout *self);
+gboolean lp_lookout_look         (LpLookout *self);
 void     lp_lookout_end_locked   (LpLookout *self);
 void     lp_lookout_woke_locked  (LpLookout *self, gint64 offered_at);
 gboolean lp_lookout_offer_locked (LpLookout *self);

@@ -50,7 +50,8 @@ lp_lookout_begin_locked (LpLookout *self, gint64 now)
   return TRUE;
 }
 
-void
+/* TRUE: there is work. */
+gboolean
 lp_lookout_look (LpLookout *self)
 {
   gint64 end = g_get_monotonic_time () + LP_LOOKOUT_USEC;
@@ -58,6 +59,8 @@ lp_lookout_look (LpLookout *self)
   do
     g_thread_yield ();
   while (!g_atomic_int_get (&self->offered) && g_get_monotonic_time () < end);
+
+  return g_atomic_int_get (&self->offered);
 }
 
 void

@@ -9,15 +9,19 @@
  * submits, more than it helps: they pass the memory of queue and jobs to and fro, and
  * who submits is the slower side anyway. So a thread that runs out of short jobs while
  * others are awake does not come back for the next one. It watches: it sleeps for
- * periods of LP_WATCH_USEC, is not woken for them, and joins at the end of one in which
+ * a period after the other, is not woken for jobs, and joins at the end of one in which
  * none of the others ran out of jobs. That is so when they cannot keep up, and also
  * when a job was not short after all, whatever it does; what waits behind that waits
  * for the rest of a period and a whole one longer than it had to.
  *
+ * To sleep and wake up has a price, too, most where who works has to make room for it.
+ * So the longer all goes well, the longer the periods get; never so long that what
+ * they cost a job that turns out to be held up is much beside what they have saved.
+ *
  * Nobody watches for nothing: it ends with a period in which no wake-up was saved. */
 
-static gboolean
-jobs_are_short (LpWatch *self)
+gboolean
+lp_watch_jobs_are_short_locked (LpWatch *self)
 {
   return self->score >= LP_WATCH_ENOUGH;
 }
@@ -44,7 +48,7 @@ lp_watch_ran_out_locked (LpWatch *self)
 gboolean
 lp_watch_begin_locked (LpWatch *self)
 {
-  if (self->watching || !jobs_are_short (self))
+  if (self->watching || !lp_watch_jobs_are_short_locked (self))
     return FALSE;
 
   *self = (LpWatch) { .score = self->score, .watching = TRUE };
@@ -56,7 +60,7 @@ lp_watch_begin_locked (LpWatch *self)
 gboolean
 lp_watch_rely_locked (LpWatch *self)
 {
-  if (!self->watching || !jobs_are_short (self))
+  if (!self->watching || !lp_watch_jobs_are_short_locked (self))
     return FALSE;
 
   self->relied_on = TRUE;
@@ -76,12 +80,20 @@ lp_watch_is_behind_locked (LpWatch *self)
   return TRUE;
 }
 
+/* How long the period is that begins, in microseconds. */
+gint64
+lp_watch_get_period_locked (LpWatch *self)
+{
+  return CLAMP (self->lasted_usec / LP_WATCH_PART, LP_WATCH_USEC, LP_WATCH_LONGEST_USEC);
+}
+
 /* FALSE: there is to be no other period. */
 gboolean
 lp_watch_next_period_locked (LpWatch *self)
 {
   gboolean goes_on = self->relied_on;
 
+  self->lasted_usec += lp_watch_get_period_locked (self);
   self->relied_on = FALSE;
   self->kept_up = FALSE;
   return goes_on;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "lp-cache-line-private.h"
+#include "lp-gather-private.h"
 #include "lp-histogram-private.h"
 #include "lp-job-private.h"
 #include "lp-watch-private.h"
@@ -87,6 +88,7 @@ typedef struct
   GQueue queued;                /* (lock) of LpJob, each with a reference */
   guint64 last_number;          /* (lock) of a job */
   LpWatch watch;                /* (lock) of the threads, where they are ours */
+  LpGather gather;              /* (lock) the same */
   GQueue running;               /* (lock) of LpJob, the same reference */
   GQueue stuck;                 /* (lock) of LpJob, the same reference */
   guint n_commands;             /* (lock) running or stuck */

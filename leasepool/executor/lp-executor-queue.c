@@ -445,16 +445,28 @@ lp_executor_begin_claimed (LpExecutor *self, LpJob *job)
     lp_executor_job_deferred (self, job);
 }
 
+/* The next one begins where JOB ends, unless only its function returns now. */
 static LpJob *
-return_and_claim_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, LpAftermath *aftermath)
+claim_next_locked (LpExecutor *self, LpJob *job, const LpAftermath *aftermath)
 {
-  return_locked (self, job, outcome, aftermath);
-  /* The next one begins where this one ends, unless only its function returns now. */
   return claim_to_run_at_locked (self, aftermath->ended ? job->ended_at : 0);
 }
 
+/* Whether somebody is to be woken for the end of JOB. That takes time, and may cost this
+ * thread the processor: no job is to be held up by it, nor to seem to run meanwhile. */
+static gboolean
+wakes_locked (LpExecutorPrivate *priv, LpJob *job, const LpAftermath *aftermath)
+{
+  if (!aftermath->ended || !lp_job_is_awaited (job, &aftermath->waiters))
+    return FALSE;
+
+  lp_gather_awaited_locked (&priv->gather);
+  return TRUE;
+}
+
 /* The same for a worker that goes on with the next job, which is returned: one
- * passage through the lock for the end of one job and the start of another. */
+ * passage through the lock for the end of one job and the start of another. NULL also
+ * if it is to come for that one. */
 LpJob *
 lp_executor_run_and_claim (LpExecutor *self, LpJob *job)
 {
@@ -479,7 +491,8 @@ lp_executor_run_and_claim (LpExecutor *self, LpJob *job)
     }
 
   lp_mutex_lock_awake (&priv->lock);
-  next = return_and_claim_locked (self, job, &outcome, &aftermath);
+  return_locked (self, job, &outcome, &aftermath);
+  next = wakes_locked (priv, job, &aftermath) ? NULL : claim_next_locked (self, job, &aftermath);
   g_mutex_unlock (&priv->lock);
 
   lp_aftermath_run (self, &aftermath);
@@ -509,7 +522,10 @@ lp_executor_return_and_go_on (LpExecutor *self, LpJob *job, LpOutcome *outcome)
 
   lp_mutex_lock_awake (&priv->lock);
   if (goes_on_locked (priv, job))
-    next = return_and_claim_locked (self, job, outcome, &aftermath);
+    {
+      return_locked (self, job, outcome, &aftermath);
+      next = claim_next_locked (self, job, &aftermath);
+    }
   g_mutex_unlock (&priv->lock);
 
   if (next != NULL)

@@ -21,11 +21,14 @@
  * the last one had work again within 20 microseconds, it looks out for some for as
  * long before. While jobs take less than 2 microseconds each, no more threads take
  * them than keep up with them; one that takes longer after all then holds up the
- * next one for up to 200 microseconds, and what the system adds to that. With a
- * worker-init-function all are started with the executor, and each calls that
- * function first. Nobody can kill a thread: one that does not return from a
- * cancelled job keeps its worker occupied, and its executor is quarantined when the
- * lease ends.
+ * next one for up to a quarter of the time that this has gone on, at least 200
+ * microseconds and at most 2 milliseconds, and what the system adds to that. A
+ * thread that has run out of such jobs takes the next one up to 10 microseconds
+ * later, with those that have come meanwhile, unless somebody sleeps until they
+ * end, or fewer than 200 of them may wait. With a worker-init-function all are
+ * started with the executor, and each calls that function first. Nobody can kill a
+ * thread: one that does not return from a cancelled job keeps its worker occupied,
+ * and its executor is quarantined when the lease ends.
  *
  * Managers make its objects; see [property@Lp.Manager:backend].
  *
@@ -36,8 +39,8 @@
  *
  * Everything below is guarded by the queue lock of the base class. A thread
  * takes jobs from the queue itself; when there is none it watches whether the
- * others keep up, or looks out for one a moment, if that is worth it, and then
- * sleeps on `cond`. `n_woken` counts the sleepers that were signalled and have not
+ * others keep up, or looks out for one a moment, if that is worth it, lets short
+ * ones gather, and then sleeps on `cond`. `n_woken` counts the sleepers that were signalled and have not
  * looked yet, so that a burst of submits signals each sleeper once. Threads that
  * end are joined on the service thread: stopped means that nothing is left in the
  * process. */
@@ -50,6 +53,7 @@ struct _LpThreadExecutor
 
   GCond cond;
   LpLookout lookout;
+  gboolean gathers;             /* who looks out lets jobs gather, and then sends for others */
   guint n_threads;              /* started and not ending */
   guint n_unjoined;             /* started and not joined */
   guint n_idle;                 /* asleep, or woken and not running yet */
@@ -135,12 +139,26 @@ joined_cb (gpointer data, gpointer more)
   g_free (worker);
 }
 
+static gboolean
+begin_to_gather_locked (LpThreadExecutor *self)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (LP_EXECUTOR (self));
+
+  return lp_watch_jobs_are_short_locked (&priv->watch)
+         && lp_gather_begin_locked (&priv->gather, (guint) priv->settings->max_queued_jobs);
+}
+
 static void
 look_out_unlocked (LpThreadExecutor *self)
 {
+  self->gathers = begin_to_gather_locked (self);
+
   g_mutex_unlock (lock_of (self));
-  lp_lookout_look (&self->lookout);
+  if (lp_lookout_look (&self->lookout) && self->gathers)
+    lp_gather_wait ();
   lp_mutex_lock_awake (lock_of (self));
+
+  self->gathers = FALSE;
   lp_lookout_end_locked (&self->lookout);
 }
 
@@ -182,8 +200,8 @@ watch_locked (LpThreadExecutor *self)
 {
   gboolean goes_on = TRUE;
 
-  while (goes_on && !sleep_locked (self, g_get_monotonic_time () + LP_WATCH_USEC) && !self->closing
-         && !is_behind_locked (self))
+  while (goes_on && !sleep_locked (self, g_get_monotonic_time () + lp_watch_get_period_locked (watch_of (self)))
+         && !self->closing && !is_behind_locked (self))
     goes_on = lp_watch_next_period_locked (watch_of (self));
 
   lp_watch_end_locked (watch_of (self));
@@ -467,7 +485,7 @@ lp_thread_executor_kick_locked (LpExecutor *executor)
   LpThreadExecutor *self = LP_THREAD_EXECUTOR (executor);
   guint n_coming = self->n_woken + (lp_lookout_offer_locked (&self->lookout) ? 1 : 0);
 
-  if (n_coming >= lp_executor_get_private (executor)->queued.length)
+  if (self->gathers || n_coming >= lp_executor_get_private (executor)->queued.length)
     return FALSE;
 
   if (self->n_threads > self->n_idle && lp_watch_rely_locked (watch_of (self)))

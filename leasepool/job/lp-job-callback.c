@@ -206,6 +206,20 @@ lp_job_callback_give (LpJob *self)
   return TRUE;
 }
 
+/* Whether who waits for the end of the job, WAITERS and the callback, sleeps until then,
+ * for all that can be seen. */
+gboolean
+lp_job_is_awaited (LpJob *self, const GQueue *waiters)
+{
+  LpJobCallback *callback = peek_callback (self);
+
+  for (GList *link = waiters->head; link != NULL; link = link->next)
+    if (link->data != NULL)
+      return TRUE;
+
+  return callback != NULL && lp_delivery_is_asleep (callback->delivery);
+}
+
 static gpointer
 get_user_data (GAsyncResult *result)
 {

@@ -177,6 +177,7 @@ void        lp_job_callback_watch       (LpJobCallback *self, GCancellable *canc
 GVariant   *lp_job_finish               (gpointer source_object, gpointer tag, gpointer result, GError **error);
 void        lp_job_callback_tell        (LpJobCallback *self);
 gboolean    lp_job_callback_give        (LpJob *self);
+gboolean    lp_job_is_awaited           (LpJob *self, const GQueue *waiters);
 void        lp_job_async_result_init    (GAsyncResultIface *iface);
 
 /* lp-job-submit.c: what takes jobs. */
