@@ -17,6 +17,7 @@ struct _LpDeliveryItem
 {
   LpDeliveryItem *next;         /* (delivery lock) */
   LpDeliveryItemFunc run;       /* in the context; owns whatever the item holds */
+  LpDeliveryItemFunc fetch;     /* (nullable) before that, while others run: fetches what `run` is going to touch */
 };
 
 LpDelivery   *lp_delivery_ref_current  (void);

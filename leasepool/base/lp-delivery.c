@@ -209,6 +209,20 @@ run_destroys (GArray *destroys)
   g_array_unref (destroys);
 }
 
+/* ITEMS are the next ones. What has been with another processor meanwhile is fetched
+ * while the one before them runs. */
+static void
+fetch_ahead (LpDeliveryItem *items)
+{
+  if (items == NULL)
+    return;
+
+  if (items->next != NULL)
+    __builtin_prefetch (items->next, TRUE);
+  if (items->fetch != NULL)
+    items->fetch (items);
+}
+
 /* A callback may iterate the context again: the nested dispatch goes on with
  * the same batch, so the order holds and nothing waits for the outer one. */
 static gboolean
@@ -225,6 +239,7 @@ source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
 
       self->batch = item->next;
       item->next = NULL;
+      fetch_ahead (self->batch);
       item->run (item);
 
       if (++n_items % ITEMS_PER_CLOCK_READ == 0)
@@ -492,7 +507,7 @@ lp_delivery_post_func (LpDelivery *self, GFunc func, gpointer data, gpointer mor
 {
   FuncItem *item = g_new (FuncItem, 1);
 
-  item->item.run = func_item_run;
+  item->item = (LpDeliveryItem) { .run = func_item_run };
   item->delivery = lp_delivery_ref (self);
   item->func = func;
   item->data = data;

@@ -7,6 +7,8 @@
 
 #include "lp-job-private.h"
 
+#include "lp-cache-line-private.h"
+
 /* A job is submitted once and ends once, so what waits for that from the start
  * needs no object beside it for the result. That object would cost more than the
  * job takes to get to a thread and back, mostly when it is finalized: each takes
@@ -78,6 +80,15 @@ run_item (LpDeliveryItem *item)
   lp_delivery_unref (self->delivery);
 }
 
+static void
+fetch_item (LpDeliveryItem *item)
+{
+  LpJobCallback *self = (LpJobCallback *) item;
+
+  for (gsize i = 0; i < sizeof *self->job; i += LP_CACHE_LINE)
+    __builtin_prefetch ((char *) self->job + i, TRUE);
+}
+
 /* By who has ended the job, which was accepted, as the last thing: without a reference
  * of one's own the job may be finalized at once. */
 void
@@ -98,6 +109,7 @@ lp_job_callback_new (LpJob *job, GMainContext *context, gpointer source_object, 
 
   *self = (LpJobCallback) {
     .item.run = run_item,
+    .item.fetch = fetch_item,
     .job = job,
     .watched = watched,
     .delivery = context != NULL ? lp_delivery_ref_context (context) : lp_delivery_ref_current (),
