@@ -61,7 +61,9 @@ NOTES = {
             "scheduler (medians of three runs of bench-jobs; the goal is 3).",
     "calls": "Floors: answers have to be read whatever the main loop does, so that a thread of the library reads them, which "
              "wakes it; many at a time are one write each, so that none waits for the next one.",
-    "acquire": "The peers are what no lease can do without: an object, and one turn of the main loop.",
+    "acquire": "The peers are what no lease can do without: an object, and one turn of the main loop. The floor has, too, that "
+               "the object has properties, memory for what is known of it, the clock read twice, four passages through "
+               "locks, and the question whether anybody listens asked twice; nothing is lent, and nothing is remembered.",
     "many": "Ours is with many leases, the peer is the same with few: what one operation costs must not grow.",
     "grinder": "Ours acquires a lease for each batch; the peer submits the same jobs to one lease that it holds.",
     "python": "Both sides in one event loop of asyncio. The floor of threads is a bare queue to them and back, with a "
