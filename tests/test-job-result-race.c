@@ -5,6 +5,7 @@
 
 #include "config.h"
 
+#include "lp-job-private.h"
 #include "lp-test-job.h"
 #include "lp-test-race.h"
 
@@ -135,8 +136,12 @@ test_cancel_refused (Fixture *self, gconstpointer data)
 
       assert_cancelled_or (told.error, LP_ERROR, LP_ERROR_QUEUE_FULL);
       assert_cancelled_or (again.error, LP_ERROR, LP_ERROR_QUEUE_FULL);
+      /* Then nobody claims it again, who may have looked at its state before. */
       if (told.is_job)
-        g_assert_error (told.error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+        {
+          g_assert_error (told.error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+          g_assert_true (g_atomic_int_get (&job->submitted));
+        }
       n_fates[told.is_job ? 2 : g_error_matches (told.error, G_IO_ERROR, G_IO_ERROR_CANCELLED)]++;
       g_clear_error (&told.error);
       g_clear_error (&again.error);
@@ -198,6 +203,7 @@ typedef struct
   LpManager *manager;
   guint n_rounds;
   int n_done;                   /* (atomic) */
+  GCancellable *cancellable;    /* (nullable) of this round */
 } Dropper;
 
 static void
@@ -210,6 +216,7 @@ drop_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   lp_lease_release (LP_LEASE (source));
   g_object_unref (source);
   g_object_unref (result);
+  g_clear_object (&self->cancellable);
   g_atomic_int_inc (&self->n_done);
 }
 
@@ -221,11 +228,11 @@ dropper_main (gpointer data)
 
   for (guint i = 0; i < self->n_rounds; i++)
     {
-      g_autoptr (GCancellable) cancellable = g_cancellable_new ();
       LpLease *lease = lp_manager_acquire (self->manager, NULL, NULL, NULL);
 
       g_assert_nonnull (lease);
-      lp_lease_submit_async (lease, lp_test_value_job (1), i % 2 == 0 ? cancellable : NULL, drop_cb, self);
+      self->cancellable = i % 2 == 0 ? g_cancellable_new () : NULL;
+      lp_lease_submit_async (lease, lp_test_value_job (1), self->cancellable, drop_cb, self);
       while ((guint) g_atomic_int_get (&self->n_done) <= i)
         g_thread_yield ();
     }
@@ -237,7 +244,7 @@ dropper_main (gpointer data)
 static void
 test_drop_elsewhere (Fixture *self, gconstpointer data)
 {
-  Dropper dropper = { self->manager, ROUNDS, 0 };
+  Dropper dropper = { self->manager, ROUNDS, 0, NULL };
   GThread *thread;
 
   lp_lease_release (self->lease);
@@ -245,6 +252,36 @@ test_drop_elsewhere (Fixture *self, gconstpointer data)
   while ((guint) g_atomic_int_get (&dropper.n_done) < dropper.n_rounds)
     g_main_context_iteration (NULL, FALSE);
   g_thread_join (thread);
+}
+
+static void
+drop_job_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  g_object_unref (job);
+  *result = g_variant_new ("()");
+}
+
+static void
+count_destroy (gpointer n)
+{
+  ++*(guint *) n;
+}
+
+/* Nobody is told, and the job drops what the submit was given. */
+static void
+test_drop_untold (Fixture *self, gconstpointer data)
+{
+  guint n_rounds = ROUNDS, n_gone = 0;
+
+  for (guint i = 0; i < n_rounds; i++)
+    {
+      g_autoptr (GCancellable) cancellable = i % 2 == 0 ? g_cancellable_new () : NULL;
+
+      lp_lease_submit_async (self->lease, lp_job_new_for_func (drop_job_func, &n_gone, count_destroy), cancellable, NULL,
+                             NULL);
+    }
+  while (n_gone < n_rounds)
+    g_main_context_iteration (NULL, TRUE);
 }
 
 static gboolean
@@ -402,6 +439,7 @@ main (int argc, char **argv)
   TEST ("cancel-refused", set_up_full, test_cancel_refused);
   TEST ("ask-refused", set_up_full, test_ask_refused);
   TEST ("drop-elsewhere", set_up, test_drop_elsewhere);
+  TEST ("drop-untold", set_up, test_drop_untold);
   TEST ("cancellable", set_up, test_cancellable);
   TEST ("elsewhere", set_up, test_elsewhere);
 

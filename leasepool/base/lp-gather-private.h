@@ -10,10 +10,14 @@
 /* For how long, in microseconds: so that a dozen come meanwhile where it is worth it. */
 #define LP_GATHER_USEC 10
 
+/* It was in vain if fewer than these have, or if it took so long, in microseconds, because others had the processor. */
+#define LP_GATHER_FEW 4
+#define LP_GATHER_LOST_USEC 100
+
 /* Not where fewer than this may wait: those that gather would take the room of others. */
 #define LP_GATHER_ROOM 200
 
-/* How many times it does not, after somebody has slept until a job ended: between these. */
+/* How many times it is not done after it was in vain: between these. */
 #define LP_GATHER_RESTS 64
 #define LP_GATHER_MOST_RESTS 10000
 
@@ -21,9 +25,10 @@
 typedef struct
 {
   guint n_rests;                /* so many times it is not to be done */
-  guint last_rests;             /* how many they were last, half of it for each time that it was done since */
+  guint last_rests;             /* how many they were last, half of it for each time that was not in vain since */
 } LpGather;
 
 gboolean lp_gather_begin_locked   (LpGather *self, guint room);
-void     lp_gather_wait           (void);
+gint64   lp_gather_wait           (void);
+void     lp_gather_end_locked     (LpGather *self, guint n_jobs, gint64 usec);
 void     lp_gather_awaited_locked (LpGather *self);

@@ -12,9 +12,9 @@
  * their interrupts is the same (Mogul, Ramakrishnan: “Eliminating receive livelock in an
  * interrupt-driven kernel”, 1997).
  *
- * Where who submits sleeps until a job has ended, that would only be late: once somebody
- * had to be woken for the end of one, nothing gathers for a while. The more often that
- * was so, the longer; and the less, the more often it was not. */
+ * Where few come in that time, or who submits sleeps until a job has ended, jobs would
+ * only be late: after it was in vain it is not done for a while. The more often that was
+ * so, the longer; and the less, the more often it was not. */
 
 /* A thread has run out of short jobs, of which no more than ROOM (0: any number) may
  * wait, and looks out for more. TRUE: it is to let them gather when one comes. */
@@ -23,34 +23,51 @@ lp_gather_begin_locked (LpGather *self, guint room)
 {
   if (room > 0 && room < LP_GATHER_ROOM)
     return FALSE;
+  if (self->n_rests == 0)
+    return TRUE;
 
-  if (self->n_rests > 0)
-    {
-      self->n_rests--;
-      return FALSE;
-    }
-
-  self->last_rests = MAX (self->last_rests / 2, LP_GATHER_RESTS);
-  return TRUE;
+  self->n_rests--;
+  return FALSE;
 }
 
-void
+/* Returns how long it took, in microseconds. */
+gint64
 lp_gather_wait (void)
 {
-  gint64 end = g_get_monotonic_time () + LP_GATHER_USEC;
+  gint64 began = g_get_monotonic_time ();
+  gint64 usec;
 
   do
-    g_thread_yield ();
-  while (g_get_monotonic_time () < end);
+    {
+      g_thread_yield ();
+      usec = g_get_monotonic_time () - began;
+    }
+  while (usec < LP_GATHER_USEC);
+
+  return usec;
+}
+
+static void
+rest (LpGather *self)
+{
+  self->last_rests = CLAMP (4 * self->last_rests, LP_GATHER_RESTS, LP_GATHER_MOST_RESTS);
+  self->n_rests = self->last_rests;
+}
+
+/* There are N_JOBS after USEC. */
+void
+lp_gather_end_locked (LpGather *self, guint n_jobs, gint64 usec)
+{
+  if (n_jobs < LP_GATHER_FEW || usec >= LP_GATHER_LOST_USEC)
+    rest (self);
+  else
+    self->last_rests /= 2;
 }
 
 /* Somebody sleeps until a job has ended, which is now. */
 void
 lp_gather_awaited_locked (LpGather *self)
 {
-  if (self->n_rests > 0)
-    return;
-
-  self->last_rests = MIN (4 * self->last_rests, LP_GATHER_MOST_RESTS);
-  self->n_rests = self->last_rests;
+  if (self->n_rests == 0)
+    rest (self);
 }

@@ -14,6 +14,7 @@ typedef struct
   LpGrant *grant;               /* (owned) (nullable) whose list entry is to be refreshed */
   GQueue waiters;
   gboolean ended;               /* this is its end, for those who wait */
+  gboolean awaited;             /* one of them sleeps until then */
   gboolean gone;                /* its function can no longer run */
   gboolean disarm;
   gboolean load_changed;

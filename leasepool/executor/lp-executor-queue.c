@@ -125,6 +125,15 @@ lp_aftermath_run (LpExecutor *self, LpAftermath *aftermath)
     g_object_unref (job);
 }
 
+/* JOB has ended; whether that wakes somebody up. */
+static void
+note_awaited_locked (LpExecutorPrivate *priv, LpJob *job, LpAftermath *aftermath)
+{
+  aftermath->awaited = lp_job_is_awaited (job, &aftermath->waiters);
+  if (aftermath->awaited)
+    lp_gather_awaited_locked (&priv->gather);
+}
+
 /* The function of JOB has returned with OUTCOME. */
 static void
 return_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, LpAftermath *aftermath)
@@ -137,6 +146,7 @@ return_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, LpAftermath *af
     {
       lp_job_end (job, outcome, TRUE, &aftermath->waiters);
       count_end_locked (priv, job);
+      note_awaited_locked (priv, job, aftermath);
       aftermath->ended = TRUE;
     }
   else
@@ -166,6 +176,7 @@ lp_executor_end_early_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, 
   lp_job_end (job, outcome, by_function, &aftermath->waiters);
   if (!LP_DEFECT (4))
     count_end_locked (priv, job);
+  note_awaited_locked (priv, job, aftermath);
   lp_executor_move_locked (priv, job, stuck ? LP_PLACE_STUCK : LP_PLACE_NONE);
   aftermath->gone = !stuck;
   aftermath->disarm = job->armed;
@@ -452,21 +463,10 @@ claim_next_locked (LpExecutor *self, LpJob *job, const LpAftermath *aftermath)
   return claim_to_run_at_locked (self, aftermath->ended ? job->ended_at : 0);
 }
 
-/* Whether somebody is to be woken for the end of JOB. That takes time, and may cost this
- * thread the processor: no job is to be held up by it, nor to seem to run meanwhile. */
-static gboolean
-wakes_locked (LpExecutorPrivate *priv, LpJob *job, const LpAftermath *aftermath)
-{
-  if (!aftermath->ended || !lp_job_is_awaited (job, &aftermath->waiters))
-    return FALSE;
-
-  lp_gather_awaited_locked (&priv->gather);
-  return TRUE;
-}
-
 /* The same for a worker that goes on with the next job, which is returned: one
  * passage through the lock for the end of one job and the start of another. NULL also
- * if it is to come for that one. */
+ * if somebody is to be woken first: that takes time, and may cost this thread the
+ * processor, and the next job may be another one's by then. */
 LpJob *
 lp_executor_run_and_claim (LpExecutor *self, LpJob *job)
 {
@@ -492,7 +492,7 @@ lp_executor_run_and_claim (LpExecutor *self, LpJob *job)
 
   lp_mutex_lock_awake (&priv->lock);
   return_locked (self, job, &outcome, &aftermath);
-  next = wakes_locked (priv, job, &aftermath) ? NULL : claim_next_locked (self, job, &aftermath);
+  next = aftermath.awaited ? NULL : claim_next_locked (self, job, &aftermath);
   g_mutex_unlock (&priv->lock);
 
   lp_aftermath_run (self, &aftermath);

@@ -21,11 +21,11 @@
  * the last one had work again within 20 microseconds, it looks out for some for as
  * long before. While jobs take less than 2 microseconds each, no more threads take
  * them than keep up with them; one that takes longer after all then holds up the
- * next one for up to a quarter of the time that this has gone on, at least 200
+ * next one for up to about a quarter of the time that this has gone on, at least 200
  * microseconds and at most 2 milliseconds, and what the system adds to that. A
- * thread that has run out of such jobs takes the next one up to 10 microseconds
- * later, with those that have come meanwhile, unless somebody sleeps until they
- * end, or fewer than 200 of them may wait. With a worker-init-function all are
+ * thread that has run out of such jobs takes the next one 10 microseconds later,
+ * with those that have come meanwhile, where many have; but not where somebody
+ * sleeps until they end, or fewer than 200 of them may wait. With a worker-init-function all are
  * started with the executor, and each calls that function first. Nobody can kill a
  * thread: one that does not return from a cancelled job keeps its worker occupied,
  * and its executor is quarantined when the lease ends.
@@ -53,7 +53,6 @@ struct _LpThreadExecutor
 
   GCond cond;
   LpLookout lookout;
-  gboolean gathers;             /* who looks out lets jobs gather, and then sends for others */
   guint n_threads;              /* started and not ending */
   guint n_unjoined;             /* started and not joined */
   guint n_idle;                 /* asleep, or woken and not running yet */
@@ -151,14 +150,18 @@ begin_to_gather_locked (LpThreadExecutor *self)
 static void
 look_out_unlocked (LpThreadExecutor *self)
 {
-  self->gathers = begin_to_gather_locked (self);
+  LpExecutorPrivate *priv = lp_executor_get_private (LP_EXECUTOR (self));
+  gboolean gathers = begin_to_gather_locked (self);
+  gint64 usec = 0;
 
   g_mutex_unlock (lock_of (self));
-  if (lp_lookout_look (&self->lookout) && self->gathers)
-    lp_gather_wait ();
+  gathers = lp_lookout_look (&self->lookout) && gathers;
+  if (gathers)
+    usec = lp_gather_wait ();
   lp_mutex_lock_awake (lock_of (self));
 
-  self->gathers = FALSE;
+  if (gathers)
+    lp_gather_end_locked (&priv->gather, priv->queued.length, usec);
   lp_lookout_end_locked (&self->lookout);
 }
 
@@ -485,7 +488,7 @@ lp_thread_executor_kick_locked (LpExecutor *executor)
   LpThreadExecutor *self = LP_THREAD_EXECUTOR (executor);
   guint n_coming = self->n_woken + (lp_lookout_offer_locked (&self->lookout) ? 1 : 0);
 
-  if (self->gathers || n_coming >= lp_executor_get_private (executor)->queued.length)
+  if (n_coming >= lp_executor_get_private (executor)->queued.length)
     return FALSE;
 
   if (self->n_threads > self->n_idle && lp_watch_rely_locked (watch_of (self)))

@@ -130,7 +130,7 @@ struct _LpJob
 };
 
 gboolean    lp_job_claim_for_submit     (LpJob *self, GError **error);
-void        lp_job_unclaim              (LpJob *self);
+void        lp_job_unclaim              (LpJob *self, gboolean as_new);
 gboolean    lp_job_was_accepted         (LpJob *self);
 const char *lp_job_peek_owner           (LpJob *self);
 gboolean    lp_job_set_queued           (LpJob *self);

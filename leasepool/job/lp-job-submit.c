@@ -14,15 +14,16 @@
  * submit is cancelled for this one.
  *
  * Once the job is accepted, or the callback is told, that may run on another thread
- * before this returns, and drop what the caller holds: the job, and SUBMITTER, which is
- * an object. Without one the job may do that. So neither is touched any more. */
+ * before this returns, and drop all that the caller holds; without one the job may do
+ * that. So none of it is touched any more that is not held here. */
 gboolean
 lp_job_submit (LpJob *self, const LpJobSubmitOps *ops, gpointer submitter, LpJobCallback *callback,
                GCancellable *cancellable, GError **error)
 {
   gboolean watches = callback != NULL && cancellable != NULL;
+  g_autoptr (LpJob) held_job = watches ? g_object_ref (self) : NULL;
+  g_autoptr (GCancellable) held_cancellable = watches ? g_object_ref (cancellable) : NULL;
   gboolean told;
-  g_autoptr (LpJob) held = watches ? g_object_ref (self) : NULL;
 
   if (g_cancellable_set_error_if_cancelled (cancellable, error) || !ops->claim (submitter, self, error))
     return FALSE;
@@ -37,7 +38,7 @@ lp_job_submit (LpJob *self, const LpJobSubmitOps *ops, gpointer submitter, LpJob
     }
 
   told = callback != NULL && !lp_job_callback_detach (callback);
-  lp_job_unclaim (self);
+  lp_job_unclaim (self, !told);
   if (told)
     {
       g_clear_error (error);
@@ -51,7 +52,10 @@ lp_job_submit (LpJob *self, const LpJobSubmitOps *ops, gpointer submitter, LpJob
 static void
 submit_untold (LpJob *self, const LpJobSubmitOps *ops, gpointer submitter, gpointer tag, GCancellable *cancellable)
 {
-  if (lp_job_submit (self, ops, submitter, NULL, cancellable, NULL))
+  g_autoptr (LpJob) held_job = cancellable != NULL ? g_object_ref (self) : NULL;
+  g_autoptr (GCancellable) held_cancellable = cancellable != NULL ? g_object_ref (cancellable) : NULL;
+
+  if (lp_job_submit (self, ops, submitter, NULL, cancellable, NULL) && cancellable != NULL)
     lp_job_follow (self, lp_completion_new (NULL, tag, NULL, NULL, NULL), cancellable);
 }
 

@@ -482,12 +482,15 @@ lp_job_was_accepted (LpJob *self)
   return state != LP_JOB_STATE_NEW && (!lp_job_state_is_end (state) || self->queued_at != 0);
 }
 
-/* The submit was refused; the job is as new. */
+/* The submit was refused. AS_NEW: another one may claim it. Not if it has ended, and who
+ * submitted it is told that as the end of its submit: there is no other one then, though
+ * it may have looked at the state before. */
 void
-lp_job_unclaim (LpJob *self)
+lp_job_unclaim (LpJob *self, gboolean as_new)
 {
   clear_submit (self);
-  g_atomic_int_set (&self->submitted, FALSE);
+  if (as_new)
+    g_atomic_int_set (&self->submitted, FALSE);
 }
 
 /* FALSE: it was cancelled meanwhile. A held job is one of the executor's from

@@ -89,7 +89,7 @@ refuse (Call *self, GError *error)
       call_unref (self);
     }
 
-  lp_job_unclaim (self->job);
+  lp_job_unclaim (self->job, TRUE);
   lp_completion_fail (self->result, error);
 }
 
