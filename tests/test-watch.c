@@ -154,7 +154,8 @@ period_after (gint64 lasted_usec)
   return lp_watch_get_period_locked (&watch);
 }
 
-/* What is held up by a job that is not short waits for two periods at most: about a quarter of the time that all went well. */
+/* What is held up by a job that is not short waits for two periods at most, about a quarter of the time that all went
+ * well. */
 static void
 test_longer_periods (void)
 {
