@@ -8,27 +8,29 @@
 #include "lp-grind-private.h"
 
 #include "lp-job-private.h"
+#include "lp-mutex-private.h"
 
+/* Who submits and who runs items come close upon each other, hence the locks that are
+ * waited for awake. */
+
+/* The job owns it, so it is freed where the job is: by who submitted, as a rule, who also
+ * made it. Memory that one thread takes and another one frees again and again has the
+ * allocator pass it through a lock that all share. */
+
+/* Also under a lock: while its end has not been heard of this is not the second
+ * reference, of which a binding would be told. */
 LpGrindItem *
 lp_grind_item_ref (LpGrindItem *self)
 {
-  return g_atomic_rc_box_acquire (self);
-}
-
-static void
-item_clear (gpointer data)
-{
-  LpGrindItem *self = data;
-
-  g_clear_object (&self->job);
-  lp_grind_unref (self->grind);
+  g_object_ref (self->job);
+  return self;
 }
 
 /* Not under a lock. */
 void
 lp_grind_item_unref (LpGrindItem *self)
 {
-  g_atomic_rc_box_release_full (self, item_clear);
+  g_object_unref (self->job);
 }
 
 /* The oldest items that have waited long enough are due. */
@@ -96,13 +98,16 @@ lp_grind_end_items (GPtrArray *items, const GError *error)
 static void
 job_ended (LpJobWaiter *waiter)
 {
-  LpGrindItem *item = (LpGrindItem *) ((char *) waiter - G_STRUCT_OFFSET (LpGrindItem, ended));
+  LpGrindItem *item = (LpGrindItem *) waiter;
   LpGrind *self = item->grind;
   gboolean rebalance;
 
-  g_mutex_lock (&self->lock);
+  lp_mutex_lock_awake (&self->lock);
   self->n_items--;
   rebalance = item->place == LP_ITEM_PENDING || self->n_items == 0;
+  /* The last one has that of all of them. */
+  if (rebalance && self->n_items > 0)
+    lp_grind_ref (self);
   if (item->place == LP_ITEM_PENDING)
     {
       leave_pending_locked (self, item);
@@ -114,20 +119,25 @@ job_ended (LpJobWaiter *waiter)
   g_mutex_unlock (&self->lock);
 
   if (rebalance)
-    lp_grind_rebalance (self);
+    {
+      lp_grind_rebalance (self);
+      lp_grind_unref (self);
+    }
   lp_grind_item_unref (item);
 }
 
 static LpGrindItem *
 item_new (LpGrind *grind, LpJob *job, gint64 now)
 {
-  LpGrindItem *self = g_atomic_rc_box_new0 (LpGrindItem);
+  LpGrindItem *self = g_new (LpGrindItem, 1); /* not g_new0(): some calloc() keep no cache of a thread */
 
-  self->grind = lp_grind_ref (grind);
-  self->job = g_object_ref (job);
-  self->since = now;
-  self->link.data = self;
-  self->ended.tell = job_ended;
+  *self = (LpGrindItem) {
+    .grind = grind,
+    .job = g_object_ref (job),
+    .since = now,
+    .link.data = self,
+    .ended.tell = job_ended,
+  };
 
   return self;
 }
@@ -158,7 +168,7 @@ has_room_locked (LpGrind *self, GError **error)
   return FALSE;
 }
 
-/* From here on the job is accepted, and waits; it gets a reference to ITEM.
+/* From here on the job is accepted, and waits; it owns ITEM.
  * A job's lock comes after ours. */
 static gboolean
 push_locked (LpGrind *self, LpGrindItem *item, GError **error)
@@ -172,7 +182,8 @@ push_locked (LpGrind *self, LpGrindItem *item, GError **error)
       return FALSE;
     }
 
-  lp_grind_item_ref (item);
+  if (self->n_items == 0)
+    lp_grind_ref (self);
   g_queue_push_tail_link (&self->pending, &item->link);
   if (self->first_young == NULL)
     self->first_young = &item->link;
@@ -196,7 +207,8 @@ lp_grind_claim (LpGrind *self, LpJob *job, GError **error)
   return (self->pool == NULL || lp_pool_check_fork (self->pool, error)) && lp_job_claim_for_submit (job, error);
 }
 
-/* Accepts a claimed job, whose end may come on any thread before this returns. */
+/* Accepts a claimed job, whose end may come on any thread before this returns, and drop
+ * all that the caller holds. */
 gboolean
 lp_grind_accept (LpGrind *self, LpJob *job, GError **error)
 {
@@ -205,14 +217,23 @@ lp_grind_accept (LpGrind *self, LpJob *job, GError **error)
   gboolean rebalance;
 
   item = item_new (self, job, lp_clock_now ());
-  g_mutex_lock (&self->lock);
+  lp_mutex_lock_awake (&self->lock);
   accepted = push_locked (self, item, error);
   rebalance = accepted && concerns_locked (self);
+  if (rebalance)
+    lp_grind_ref (self);
   g_mutex_unlock (&self->lock);
 
   if (rebalance)
-    lp_grind_rebalance (self);
+    {
+      lp_grind_rebalance (self);
+      lp_grind_unref (self);
+    }
+  if (!accepted)
+    {
+      g_object_unref (job);
+      g_free (item);
+    }
 
-  lp_grind_item_unref (item);
   return accepted;
 }

@@ -34,15 +34,16 @@ typedef enum
   LP_ITEM_LEFT,                 /* in no list: it is being ended, or has ended */
 } LpItemPlace;
 
+/* With a reference to it goes one to the job. */
 struct _LpGrindItem
 {
-  LpGrind *grind;               /* (construct-only) (owned) */
-  LpJob *job;                   /* (construct-only) (owned) */
+  LpJobWaiter ended;            /* the first member; has a reference while the job has not ended */
+  LpGrind *grind;               /* (construct-only) held by all items together, until their end has been heard of */
+  LpJob *job;                   /* (construct-only) */
   gint64 since;                 /* (construct-only) */
   LpItemPlace place;            /* (lock) */
   gboolean due;                 /* (lock) it has waited max-wait-seconds */
   GList link;                   /* (lock) in the list of its place */
-  LpJobWaiter ended;            /* holds a reference while the job has not ended */
 };
 
 struct _LpGrindBatch

@@ -29,9 +29,10 @@
  * many items there are. They become due in their order, so those that are due are
  * the first `n_due`.
  *
- * References: an item is held by its step and by the thread that uses it, a batch
- * by its steps; both hold the grind. While it runs, the watch of the pool's stop
- * holds it, so its deadline cannot outlive it. */
+ * References: an item belongs to its job, which its step holds, and the thread that
+ * uses it; a batch is held by its steps. It holds the grind, and so do all items
+ * together, of which the last one gives that up. While it runs, the watch of the
+ * pool's stop holds it, so its deadline cannot outlive it. */
 
 static void grind_due (LpDeadline *deadline, gint64 now, LpActions *actions);
 

@@ -18,8 +18,8 @@
  *
  * `pool` and `queued_at` are set before the state says QUEUED. */
 
-/* Holds a claimed job for POOL from NOW on. ENDED is
- * told before all others that wait for the job; until then there must be TALLY.
+/* Holds a claimed job for POOL from NOW on. ENDED, which is freed with the job, is
+ * told before all others that wait for it; until then there must be TALLY.
  * FALSE: it was cancelled before, and is to be unclaimed. The caller may hold
  * locks that come before a job's. */
 gboolean
@@ -35,6 +35,7 @@ lp_job_hold (LpJob *self, LpPool *pool, gint64 now, LpJobWaiter *ended, LpJobTal
       self->owns_pool = TRUE;
       self->queued_at = now;
       self->held = TRUE;
+      self->hold = ended;
       self->tally = tally;
       g_queue_push_head_link (&self->waiters, &ended->link);
       held = g_atomic_int_compare_and_exchange (&self->state, LP_JOB_STATE_NEW, LP_JOB_STATE_QUEUED);

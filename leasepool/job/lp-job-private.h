@@ -117,6 +117,7 @@ struct _LpJob
   int submitted;                /* (atomic) a submit has claimed it */
   gboolean held;                /* (lock) queued, and has no executor: see lp-job-hold.c */
   gboolean owns_pool;           /* it has been held */
+  LpJobWaiter *hold;            /* (lock) (owned) (nullable) the same: of who holds it */
   guint64 number;               /* (executor) among those of its executor, from 1, in their order */
   LpDeadline deadline;          /* (pool) its time-out, then its grace */
   gboolean in_grace;            /* (pool) what the deadline is now */
