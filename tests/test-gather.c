@@ -107,6 +107,7 @@ test_awaited_while_it_rests (void)
   lp_gather_awaited_locked (&gather);
   for (guint i = 0; i < 100; i++)
     lp_gather_awaited_locked (&gather);
+  lp_gather_end_locked (&gather, 0, LP_GATHER_USEC);
   g_assert_cmpuint (count_rests (&gather), ==, LP_GATHER_RESTS);
 }
 

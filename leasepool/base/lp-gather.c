@@ -47,9 +47,13 @@ lp_gather_wait (void)
   return usec;
 }
 
+/* One that rests already, because of another thread's jobs, is not blamed twice. */
 static void
 rest (LpGather *self)
 {
+  if (self->n_rests > 0)
+    return;
+
   self->last_rests = CLAMP (4 * self->last_rests, LP_GATHER_RESTS, LP_GATHER_MOST_RESTS);
   self->n_rests = self->last_rests;
 }
@@ -68,6 +72,5 @@ lp_gather_end_locked (LpGather *self, guint n_jobs, gint64 usec)
 void
 lp_gather_awaited_locked (LpGather *self)
 {
-  if (self->n_rests == 0)
-    rest (self);
+  rest (self);
 }

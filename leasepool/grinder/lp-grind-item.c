@@ -13,8 +13,8 @@
 /* Who submits and who runs items come close upon each other, hence the locks that are
  * waited for awake. */
 
-/* The job owns it, so it is freed where the job is: by who submitted, as a rule, who also
- * made it. Memory that one thread takes and another one frees again and again has the
+/* The job owns it, so it is freed where the job is: where a callback is told, which is
+ * mostly where it was made. Memory that one thread takes and another one frees again and again has the
  * allocator pass it through a lock that all share. */
 
 /* Also under a lock: while its end has not been heard of this is not the second
@@ -116,8 +116,10 @@ job_ended (LpJobWaiter *waiter)
   else if (item->place == LP_ITEM_FLYING)
     g_queue_unlink (&self->flying, &item->link);
   item->place = LP_ITEM_LEFT;
+  item->grind = NULL;
   g_mutex_unlock (&self->lock);
 
+  /* Otherwise nothing of it is touched any more: another thread may have the last item. */
   if (rebalance)
     {
       lp_grind_rebalance (self);

@@ -38,7 +38,7 @@ typedef enum
 struct _LpGrindItem
 {
   LpJobWaiter ended;            /* the first member; has a reference while the job has not ended */
-  LpGrind *grind;               /* (construct-only) held by all items together, until their end has been heard of */
+  LpGrind *grind;               /* held by all items together, until their end has been heard of; NULL then */
   LpJob *job;                   /* (construct-only) */
   gint64 since;                 /* (construct-only) */
   LpItemPlace place;            /* (lock) */
