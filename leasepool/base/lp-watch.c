@@ -15,8 +15,8 @@
  * for the rest of a period and a whole one longer than it had to.
  *
  * To sleep and wake up has a price, too, most where who works has to make room for it.
- * So the longer all goes well, the longer the periods get; never so long that what
- * they cost a job that turns out to be held up is much beside what they have saved.
+ * So the longer all goes well, the longer the periods get: a job that is held up in the
+ * end waits for a part of that time.
  *
  * Nobody watches for nothing: it ends with a period in which no wake-up was saved. */
 

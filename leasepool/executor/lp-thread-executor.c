@@ -25,10 +25,11 @@
  * microseconds and at most 2 milliseconds, and what the system adds to that. A
  * thread that has run out of such jobs takes the next one 10 microseconds later,
  * with those that have come meanwhile, where many have; but not where somebody
- * sleeps until they end, or fewer than 200 of them may wait. With a worker-init-function all are
- * started with the executor, and each calls that function first. Nobody can kill a
- * thread: one that does not return from a cancelled job keeps its worker occupied,
- * and its executor is quarantined when the lease ends.
+ * sleeps until they end, or fewer than 200 of them may wait. With a
+ * worker-init-function all are started with the executor, and each calls that
+ * function first. Nobody can kill a thread: one that does not return from a
+ * cancelled job keeps its worker occupied, and its executor is quarantined when the
+ * lease ends.
  *
  * Managers make its objects; see [property@Lp.Manager:backend].
  *
@@ -39,11 +40,11 @@
  *
  * Everything below is guarded by the queue lock of the base class. A thread
  * takes jobs from the queue itself; when there is none it watches whether the
- * others keep up, or looks out for one a moment, if that is worth it, lets short
- * ones gather, and then sleeps on `cond`. `n_woken` counts the sleepers that were signalled and have not
- * looked yet, so that a burst of submits signals each sleeper once. Threads that
- * end are joined on the service thread: stopped means that nothing is left in the
- * process. */
+ * others keep up, or looks out for one a moment, if that is worth it, where it may
+ * let short ones gather, and then sleeps on `cond`. `n_woken` counts the sleepers
+ * that were signalled and have not looked yet, so that a burst of submits signals
+ * each sleeper once. Threads that end are joined on the service thread: stopped
+ * means that nothing is left in the process. */
 
 struct _LpThreadExecutor
 {

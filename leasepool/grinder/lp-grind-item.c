@@ -10,12 +10,12 @@
 #include "lp-job-private.h"
 #include "lp-mutex-private.h"
 
-/* Who submits and who runs items come close upon each other, hence the locks that are
- * waited for awake. */
-
-/* The job owns it, so it is freed where the job is: where a callback is told, which is
- * mostly where it was made. Memory that one thread takes and another one frees again and again has the
- * allocator pass it through a lock that all share. */
+/* The job owns its item, which so is freed where the job is: where a callback is told,
+ * mostly the thread that made both. Memory that one thread takes and another one frees
+ * again and again is passed on by the allocator through a lock that all share.
+ *
+ * Who submits items and who runs them come close upon each other: hence the locks that
+ * are waited for awake. */
 
 /* Also under a lock: while its end has not been heard of this is not the second
  * reference, of which a binding would be told. */

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+/* What the pool asks of an executor: who may submit, and what it has done and has to do. */
+
+#include "config.h"
+
+#include "lp-executor-private.h"
+
+/* Lets GRANT's holder submit. */
+void
+lp_executor_open (LpExecutor *self, LpGrant *grant)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+
+  g_mutex_lock (&priv->lock);
+  priv->grant = grant;
+  g_mutex_unlock (&priv->lock);
+}
+
+static void
+get_load_locked (LpExecutorPrivate *priv, LpExecutorLoad *load)
+{
+  *load = (LpExecutorLoad) { priv->queued.length + priv->sent.length, priv->running.length, priv->stuck.length,
+                             priv->n_commands };
+}
+
+/* Nobody may submit from here on; from here on, too, the pool is told when the
+ * load changes. */
+void
+lp_executor_close (LpExecutor *self, LpExecutorLoad *load)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+
+  g_mutex_lock (&priv->lock);
+  priv->grant = NULL;
+  get_load_locked (priv, load);
+  g_mutex_unlock (&priv->lock);
+}
+
+void
+lp_executor_get_load (LpExecutor *self, LpExecutorLoad *load)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+
+  g_mutex_lock (&priv->lock);
+  get_load_locked (priv, load);
+  g_mutex_unlock (&priv->lock);
+}
+
+void
+lp_executor_add_counters (LpExecutor *self, LpJobCounters *counters)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+
+  g_mutex_lock (&priv->lock);
+  counters->succeeded += priv->counters.succeeded;
+  counters->failed += priv->counters.failed;
+  counters->cancelled += priv->counters.cancelled;
+  counters->discarded += priv->counters.discarded;
+  g_mutex_unlock (&priv->lock);
+}
+
+/* Whether any job has begun on it. */
+gboolean
+lp_executor_has_worked (LpExecutor *self)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+  gboolean worked;
+
+  g_mutex_lock (&priv->lock);
+  worked = priv->worked;
+  g_mutex_unlock (&priv->lock);
+
+  return worked;
+}
+
+void
+lp_executor_merge_run_time (LpExecutor *self, LpHistogram **into)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+
+  g_mutex_lock (&priv->lock);
+  if (priv->run_time != NULL)
+    lp_histogram_merge (into, priv->run_time);
+  g_mutex_unlock (&priv->lock);
+}
