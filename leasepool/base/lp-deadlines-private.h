@@ -3,7 +3,7 @@
 
 #pragma once
 
-#include <glib.h>
+#include "lp-clock-private.h"
 
 /* The one heap of everything that time brings to a pool: waiters, leases,
  * jobs, graces, starts, the check. An LpDeadline is embedded in the thing it
@@ -40,8 +40,14 @@ struct _LpDeadlines
 void        lp_deadlines_clear  (LpDeadlines *self);
 void        lp_deadlines_set    (LpDeadlines *self, LpDeadline *deadline, gint64 when);
 void        lp_deadlines_remove (LpDeadlines *self, LpDeadline *deadline);
-gint64      lp_deadlines_next   (const LpDeadlines *self);
 LpDeadline *lp_deadlines_pop    (LpDeadlines *self, gint64 now);
+
+/* When the next deadline is due, or LP_TIME_NEVER. Here, since it is asked at each event. */
+static inline gint64
+lp_deadlines_next (const LpDeadlines *self)
+{
+  return self->n_entries > 0 ? self->entries[0].when : LP_TIME_NEVER;
+}
 
 static inline gboolean
 lp_deadline_is_set (const LpDeadline *deadline)

@@ -126,13 +126,6 @@ lp_deadlines_remove (LpDeadlines *self, LpDeadline *deadline)
     sift (self, index - 1, self->entries[self->n_entries]);
 }
 
-/* When the next deadline is due, or LP_TIME_NEVER. */
-gint64
-lp_deadlines_next (const LpDeadlines *self)
-{
-  return self->n_entries > 0 ? self->entries[0].when : LP_TIME_NEVER;
-}
-
 /* Takes one deadline out that is due at NOW, or returns NULL. */
 LpDeadline *
 lp_deadlines_pop (LpDeadlines *self, gint64 now)

@@ -25,8 +25,27 @@ typedef enum
   LP_DEBUG_CHECK    = 1 << 6,
 } LpDebugFlags;
 
-/* Whether `LP_DEBUG` names one of @flags. Any thread; one load after the
- * first call in the process. */
-gboolean lp_debug_enabled (LpDebugFlags flags);
+/*
+ * The environment is read at the first question and not again. Until then the
+ * one word that holds the flags carries LP_DEBUG_PENDING, so that a question
+ * costs one load whether or not it is the first.
+ */
+#define LP_DEBUG_PENDING (1u << 31)
+
+extern guint lp_debug_flags; /* (atomic) */
+
+guint lp_debug_load (void);
+
+/* Whether `LP_DEBUG` names one of @flags. Any thread. */
+static inline gboolean
+lp_debug_enabled (LpDebugFlags flags)
+{
+  guint enabled = (guint) g_atomic_int_get (&lp_debug_flags);
+
+  if (G_UNLIKELY (enabled & LP_DEBUG_PENDING))
+    enabled = lp_debug_load ();
+
+  return (enabled & flags) != 0;
+}
 
 G_END_DECLS

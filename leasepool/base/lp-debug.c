@@ -10,14 +10,7 @@
 
 #include "lp-environment-private.h"
 
-/*
- * The environment is read at the first question and not again. Until then the
- * one word that holds the flags carries PARSE_PENDING, so that a question costs
- * one load whether or not it is the first.
- */
-#define PARSE_PENDING (1u << 31)
-
-static guint debug_flags = PARSE_PENDING; /* (atomic) */
+guint lp_debug_flags = LP_DEBUG_PENDING;
 
 static const struct
 {
@@ -66,27 +59,16 @@ parse_environment (void)
 }
 
 /* Two threads may ask first at the same time; the table is printed once all the same. */
-static guint
-load_environment (void)
+guint
+lp_debug_load (void)
 {
   static gsize parsed = 0;
 
   if (g_once_init_enter (&parsed))
     {
-      g_atomic_int_set (&debug_flags, parse_environment ());
+      g_atomic_int_set (&lp_debug_flags, parse_environment ());
       g_once_init_leave (&parsed, 1);
     }
 
-  return (guint) g_atomic_int_get (&debug_flags);
-}
-
-gboolean
-lp_debug_enabled (LpDebugFlags flags)
-{
-  guint enabled = (guint) g_atomic_int_get (&debug_flags);
-
-  if (G_UNLIKELY (enabled & PARSE_PENDING))
-    enabled = load_environment ();
-
-  return (enabled & flags) != 0;
+  return (guint) g_atomic_int_get (&lp_debug_flags);
 }

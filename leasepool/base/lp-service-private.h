@@ -17,3 +17,6 @@ gboolean      lp_service_is_current  (LpService *self);
 void          lp_service_post        (LpService *self, GFunc func, gpointer data, gpointer more);
 
 guint         lp_fork_generation     (void);
+
+/* The same for who has asked before. */
+extern guint  lp_fork_generation_now;

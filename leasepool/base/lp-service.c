@@ -29,14 +29,14 @@ struct _LpService
 static GMutex service_lock;
 static LpService *current;      /* (service_lock) */
 
-static guint fork_generation;   /* changed only in a forked child, which has one thread */
+guint lp_fork_generation_now;   /* changed only in a forked child, which has one thread */
 
 /* The parent's service has no thread here, and whoever held a lock is not here
  * either: what there is, is left alone, and the next use begins anew. */
 static void
 forked_cb (void)
 {
-  fork_generation++;
+  lp_fork_generation_now++;
   g_mutex_init (&service_lock);
   current = NULL;
   lp_delivery_forget_all ();
@@ -55,7 +55,7 @@ lp_fork_generation (void)
       g_once_init_leave (&once, 1);
     }
 
-  return fork_generation;
+  return lp_fork_generation_now;
 }
 
 static void

@@ -11,11 +11,7 @@
 void
 lp_executor_open (LpExecutor *self, LpGrant *grant)
 {
-  LpExecutorPrivate *priv = lp_executor_get_private (self);
-
-  g_mutex_lock (&priv->lock);
-  priv->grant = grant;
-  g_mutex_unlock (&priv->lock);
+  __atomic_store_n (&lp_executor_get_private (self)->grant, grant, __ATOMIC_RELEASE);
 }
 
 static void
@@ -33,7 +29,7 @@ lp_executor_close (LpExecutor *self, LpExecutorLoad *load)
   LpExecutorPrivate *priv = lp_executor_get_private (self);
 
   g_mutex_lock (&priv->lock);
-  priv->grant = NULL;
+  __atomic_store_n (&priv->grant, NULL, __ATOMIC_RELEASE);
   get_load_locked (priv, load);
   g_mutex_unlock (&priv->lock);
 }

@@ -84,7 +84,8 @@ typedef struct
   char apart[LP_CACHE_LINE];
 
   GMutex lock;                  /* the queue lock: after the pool's, before a job's */
-  LpGrant *grant;               /* (lock) (not owned) the lease that may submit */
+  LpGrant *grant;               /* (lock; atomic, set without it where there was none) (not owned) the lease that may
+                                 * submit */
   GQueue queued;                /* (lock) of LpJob, each with a reference */
   guint64 last_number;          /* (lock) of a job */
   LpWatch watch;                /* (lock) of the threads, where they are ours */

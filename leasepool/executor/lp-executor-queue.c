@@ -83,9 +83,11 @@ lp_executor_move_locked (LpExecutorPrivate *priv, LpJob *job, LpJobPlace place)
 static void
 note_load_locked (LpExecutorPrivate *priv, LpAftermath *aftermath)
 {
-  aftermath->load_changed = priv->grant == NULL;
-  if (priv->grant != NULL && g_atomic_int_get (&priv->pool->list_wanted))
-    aftermath->grant = lp_grant_ref (priv->grant);
+  LpGrant *grant = g_atomic_pointer_get (&priv->grant);
+
+  aftermath->load_changed = grant == NULL;
+  if (grant != NULL && g_atomic_int_get (&priv->pool->list_wanted))
+    aftermath->grant = lp_grant_ref (grant);
 }
 
 void
@@ -188,7 +190,7 @@ accept_locked (LpExecutorPrivate *priv, LpGrant *grant, LpJob *job, gint64 now, 
 {
   int max_queued = priv->settings->max_queued_jobs;
 
-  if (priv->grant != grant || now >= grant->hard)
+  if (g_atomic_pointer_get (&priv->grant) != grant || now >= grant->hard)
     return FALSE;               /* the caller finds out why */
 
   if (max_queued > 0 && priv->queued.length + priv->sent.length >= (guint) max_queued)
@@ -516,7 +518,7 @@ lp_executor_job_deferred (LpExecutor *self, LpJob *job)
     {
       lp_executor_move_locked (priv, job, LP_PLACE_NONE);
       aftermath.gone = TRUE;
-      aftermath.load_changed = priv->grant == NULL;
+      aftermath.load_changed = g_atomic_pointer_get (&priv->grant) == NULL;
       aftermath.wake = priv->queued.length > 0 && priv->ops->kick_locked (self);
     }
   g_mutex_unlock (&priv->lock);

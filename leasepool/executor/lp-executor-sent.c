@@ -133,7 +133,7 @@ lp_executor_job_gone (LpExecutor *self, LpJob *job)
       lp_executor_move_locked (priv, job, LP_PLACE_NONE);
       aftermath.gone = TRUE;
       aftermath.disarm = job->armed;
-      aftermath.load_changed = priv->grant == NULL;
+      aftermath.load_changed = g_atomic_pointer_get (&priv->grant) == NULL;
       aftermath.wake = priv->queued.length > 0 && priv->ops->kick_locked (self);
     }
   g_mutex_unlock (&priv->lock);

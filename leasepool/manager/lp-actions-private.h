@@ -49,6 +49,15 @@ void lp_actions_add     (LpActions *self, LpActionFunc func, gpointer data, gpoi
 void lp_actions_unref   (LpActions *self, gpointer object);
 void lp_actions_log     (LpActions *self, const char *domain, GLogLevelFlags level, LpDebugFlags subject,
                          const char *event, const LpLogField *fields, const char *format, ...) G_GNUC_PRINTF (7, 8);
-void lp_actions_run     (LpActions *self);
+void lp_actions_run_all (LpActions *self);
+
+/* With no lock held: first who waits is told, then the rest in its order. Mostly there is nothing. */
+static inline void
+lp_actions_run (LpActions *self)
+{
+  self->watched = LP_ACTIONS_WATCHED_UNKNOWN;
+  if (self->completions.head != NULL || self->first != NULL)
+    lp_actions_run_all (self);
+}
 
 G_END_DECLS

@@ -125,13 +125,10 @@ lp_actions_log (LpActions *self, const char *domain, GLogLevelFlags level, LpDeb
   lp_actions_add (self, log_cb, record, NULL);
 }
 
-/* With no lock held: first who waits is told, then the rest in its order. */
 void
-lp_actions_run (LpActions *self)
+lp_actions_run_all (LpActions *self)
 {
   GList *link;
-
-  self->watched = LP_ACTIONS_WATCHED_UNKNOWN;
 
   while ((link = g_queue_pop_head_link (&self->completions)) != NULL)
     lp_completion_deliver (link->data);

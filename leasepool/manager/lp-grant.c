@@ -9,28 +9,40 @@
 
 #include "lp-pool-private.h"
 
-static guint64 last_number;     /* (atomic) */
+/* How many numbers a pool takes at a time: all pools of the process share the counter. */
+#define NUMBERS 64
+
+static guint64 n_numbers;       /* (atomic) taken */
 
 LpGrant *
 lp_grant_ref (LpGrant *self)
 {
-  g_atomic_ref_count_inc (&self->ref_count);
+  g_atomic_int_inc (&self->ref_count);
   return self;
 }
 
 void
 lp_grant_unref (LpGrant *self)
 {
-  if (!g_atomic_ref_count_dec (&self->ref_count))
+  /* Where there is one, nobody else can take or drop any. */
+  if (g_atomic_int_get (&self->ref_count) > 1 && !g_atomic_int_dec_and_test (&self->ref_count))
     return;
 
   if (self->info != NULL)
     lp_pool_destroy_in_owner (self->pool, g_object_unref, self->info);
   g_clear_pointer (&self->owner, g_ref_string_release);
   g_free (self->id);
-  g_clear_object (&self->executor);
-  lp_pool_unref (self->pool);
+  g_object_unref (self->executor); /* and with it perhaps the pool */
   g_free (self);
+}
+
+static guint64
+next_number_locked (LpPool *pool)
+{
+  if (pool->last_number % NUMBERS == 0)
+    pool->last_number = __atomic_fetch_add (&n_numbers, NUMBERS, __ATOMIC_RELAXED);
+
+  return ++pool->last_number;
 }
 
 /* Lends the executor of SLOT. The slot keeps one reference while the lease
@@ -42,22 +54,22 @@ lp_grant_new_locked (LpSlot *slot, GRefString *owner, double seconds, gint64 now
   LpGrant *self = g_new (LpGrant, 1); /* not g_new0(): some calloc() keep no cache of a thread */
 
   *self = (LpGrant) {
-    .pool = lp_pool_ref (pool),
+    .ref_count = 2,
+    .pool = pool,
     .executor = g_object_ref (slot->executor),
     .slot = slot,
     .slot_index = slot->index,
-    .number = __atomic_add_fetch (&last_number, 1, __ATOMIC_RELAXED),
+    .number = next_number_locked (pool),
     .owner = owner != NULL ? g_ref_string_acquire (owner) : NULL,
     .seconds = seconds > 0 ? seconds : pool->settings->default_lease_seconds,
     .grace = pool->settings->lease_grace_seconds,
     .leased_at = now,
     .deadline.fire = lp_grant_due,
   };
-  g_atomic_ref_count_init (&self->ref_count);
   self->soft = lp_clock_add (now, self->seconds);
   self->hard = lp_clock_add (self->soft, self->grace);
 
-  slot->grant = lp_grant_ref (self);
+  slot->grant = self;
   slot->on_demand = FALSE;
   lp_slot_set_state_locked (slot, LP_SLOT_LEASED);
   lp_executor_open (slot->executor, self);
@@ -90,6 +102,14 @@ LpLeaseState
 lp_grant_get_state (LpGrant *self)
 {
   return g_atomic_int_get (&self->state);
+}
+
+/* What is read without the lock decides nothing that was not decided under it, so no
+ * order with other memory is needed than that what was written before is seen. */
+static void
+set_state_locked (LpGrant *self, LpLeaseState state)
+{
+  __atomic_store_n (&self->state, (int) state, __ATOMIC_RELEASE);
 }
 
 static const char *
@@ -127,7 +147,7 @@ settle_drains_locked (LpGrant *self, LpActions *actions)
 {
   g_autoptr (GError) error = NULL;
 
-  if (self->drains.length > 0 && lp_grant_get_state (self) != LP_LEASE_STATE_RELEASED)
+  if (lp_grant_get_state (self) != LP_LEASE_STATE_RELEASED)
     error = state_error (self);
   lp_actions_settle_all (actions, &self->drains, error);
 }
@@ -136,6 +156,18 @@ static void
 unref_cb (gpointer data, gpointer more)
 {
   lp_grant_unref (data);
+}
+
+/* The last reference may run foreign code, any other one may be dropped here. */
+static void
+unref_locked (LpGrant *self, LpActions *actions)
+{
+  int n = g_atomic_int_get (&self->ref_count);
+
+  while (n > 1 && !g_atomic_int_compare_and_exchange_full (&self->ref_count, n, n - 1, &n))
+    ;
+  if (n == 1)
+    lp_actions_add (actions, unref_cb, self, NULL);
 }
 
 /* As lp_grant_end_locked(), with an executor that is closed already. */
@@ -147,17 +179,18 @@ end_closed_locked (LpGrant *self, LpLeaseState state, gint64 now, LpActions *act
 
   lp_deadlines_remove (&pool->deadlines, &self->deadline);
   lp_histogram_add (&pool->hold_time, now, now - self->leased_at);
-  g_atomic_int_set (&self->state, state);
+  set_state_locked (self, state);
   self->slot = NULL;
   slot->grant = NULL;
 
-  settle_drains_locked (self, actions);
+  if (self->drains.length > 0)
+    settle_drains_locked (self, actions);
   lp_owner_lease_locked (self, "lease-ended", actions);
-  lp_actions_add (actions, unref_cb, self, NULL);
+  unref_locked (self, actions);
 }
 
 /* The lease is over as STATE. What becomes of the executor and of its jobs is
- * the caller's. */
+ * the caller's. Who holds no reference must not touch it any more. */
 void
 lp_grant_end_locked (LpGrant *self, LpLeaseState state, gint64 now, LpActions *actions)
 {
@@ -181,6 +214,7 @@ tell_soft_locked (LpGrant *self, LpActions *actions)
 static void
 expire_locked (LpGrant *self, gint64 now, LpActions *actions)
 {
+  LpPool *pool = self->pool;
   LpSlot *slot = self->slot;
   const char *id = lp_grant_get_id (self);
   g_autofree char *seq = g_strdup_printf ("%" G_GUINT64_FORMAT, slot->seq);
@@ -190,16 +224,16 @@ expire_locked (LpGrant *self, gint64 now, LpActions *actions)
   if (self->hard > self->soft)
     tell_soft_locked (self, actions);
 
-  self->pool->counters.revoked++;
-  lp_actions_log (actions, self->pool->settings->log_domain, G_LOG_LEVEL_MESSAGE, LP_DEBUG_LEASE, "lease-revoked",
+  pool->counters.revoked++;
+  lp_actions_log (actions, pool->settings->log_domain, G_LOG_LEVEL_MESSAGE, LP_DEBUG_LEASE, "lease-revoked",
                   fields, "The lease %s of “%s” was revoked: it was held for %.1f s, its hard expiry has passed", id,
                   owner_of (self), lp_clock_seconds (now - self->leased_at));
 
   lp_grant_end_locked (self, LP_LEASE_STATE_EXPIRED, now, actions);
   lp_slot_end_jobs_locked (slot, LP_INTERRUPT_REVOKE, actions);
   lp_slot_leave_locked (slot, LP_RETIRE_REASON_EXPIRED, now, actions);
-  lp_pool_rebalance_locked (self->pool, now, actions);
-  lp_owner_counts_locked (self->pool, actions);
+  lp_pool_rebalance_locked (pool, now, actions);
+  lp_owner_counts_locked (pool, actions);
 }
 
 void
@@ -240,7 +274,7 @@ lp_grant_release_locked (LpGrant *self, gint64 now, LpActions *actions)
       return;
     }
 
-  g_atomic_int_set (&self->state, LP_LEASE_STATE_DRAINING);
+  set_state_locked (self, LP_LEASE_STATE_DRAINING);
   lp_slot_set_state_locked (slot, LP_SLOT_DRAINING);
   lp_pool_arm_locked (self->pool, &self->deadline, self->hard);
   lp_owner_lease_locked (self, NULL, actions);
@@ -278,7 +312,7 @@ lp_grant_release (LpGrant *self, gboolean dropped)
   gint64 now;
   gboolean active;
 
-  if (lp_pool_is_forked (pool) || lp_grant_get_state (self) != LP_LEASE_STATE_ACTIVE)
+  if (lp_grant_get_state (self) != LP_LEASE_STATE_ACTIVE || lp_pool_is_forked (pool))
     return FALSE;
 
   now = lp_clock_now ();

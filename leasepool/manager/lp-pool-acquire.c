@@ -279,7 +279,7 @@ grant_at_once_locked (LpPool *self, const LpAsk *ask, gint64 now, LpActions *act
 {
   LpSlot *slot = g_queue_peek_head (&self->idle);
 
-  if (slot == NULL || lp_waiters_blocks (&self->waiters, ask->priority))
+  if (slot == NULL || (self->waiters.n_waiters > 0 && lp_waiters_blocks (&self->waiters, ask->priority)))
     return NULL;
 
   return grant_slot_locked (self, slot, ask->owner, ask->seconds, 0, now, actions);

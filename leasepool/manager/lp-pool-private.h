@@ -89,8 +89,8 @@ struct _LpSlot
 /* What the pool knows of one lease, and what LpLease is a handle of. */
 struct _LpGrant
 {
-  gatomicrefcount ref_count;    /* (atomic) */
-  LpPool *pool;                 /* (construct-only) (owned) */
+  int ref_count;                /* (atomic) */
+  LpPool *pool;                 /* (construct-only) the executor holds it */
   LpExecutor *executor;         /* (construct-only) (owned) */
   LpSlot *slot;                 /* (pool) NULL once the lease has ended */
   guint64 number;               /* (construct-only) unique in the process */
@@ -158,6 +158,7 @@ struct _LpPool
   GQueue quarantined;           /* of LpSlot; latest first */
   guint n_slots[LP_N_SLOT_STATES];
   guint n_leaving;              /* of those that count in total */
+  guint64 last_number;          /* of a grant; see there */
   guint n_parting;              /* slots that are */
   guint64 last_seq;
 
@@ -210,11 +211,17 @@ struct _LpPoolRecords
 
 #define LP_POOL_ASSERT_LOCKED(pool) g_assert (!g_mutex_trylock (&(pool)->lock))
 
+/* In a forked child neither the locks nor the threads are there. */
+static inline gboolean
+lp_pool_is_forked (LpPool *self)
+{
+  return self->fork_generation != lp_fork_generation_now;
+}
+
 /* lp-pool.c */
 LpPool   *lp_pool_new                (LpManager *manager);
 LpPool   *lp_pool_ref                (LpPool *self);
 void      lp_pool_unref              (LpPool *self);
-gboolean  lp_pool_is_forked          (LpPool *self);
 void      lp_pool_unlock             (LpPool *self, LpActions *actions);
 void      lp_pool_arm_locked         (LpPool *self, LpDeadline *deadline, gint64 when);
 void      lp_pool_run_due_locked     (LpPool *self, gint64 now, LpActions *actions);

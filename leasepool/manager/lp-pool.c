@@ -78,13 +78,6 @@ lp_pool_unref (LpPool *self)
   g_free (self);
 }
 
-/* In a forked child neither the locks nor the threads are there. */
-gboolean
-lp_pool_is_forked (LpPool *self)
-{
-  return self->fork_generation != lp_fork_generation ();
-}
-
 void
 lp_pool_unlock (LpPool *self, LpActions *actions)
 {
@@ -121,12 +114,9 @@ lp_pool_arm_locked (LpPool *self, LpDeadline *deadline, gint64 when)
 void
 lp_pool_run_due_locked (LpPool *self, gint64 now, LpActions *actions)
 {
-  for (guint i = 0; i < DEADLINES_PER_LOCK; i++)
+  for (guint i = 0; i < DEADLINES_PER_LOCK && lp_deadlines_next (&self->deadlines) <= now; i++)
     {
       LpDeadline *deadline = lp_deadlines_pop (&self->deadlines, now);
-
-      if (deadline == NULL)
-        break;
 
       deadline->fire (deadline, now, actions);
     }

@@ -43,7 +43,7 @@ lp_settings_desired (const LpSettings *settings, gint64 last_units)
 {
   gint64 units = MAX (last_units, 0);
   gint64 per_pool = MAX (settings->units_per_pool, 1); /* not validated before the start */
-  gint64 wanted = units / per_pool + (units % per_pool != 0);
+  gint64 wanted = units > 0 ? (units - 1) / per_pool + 1 : 0;
 
   return MAX (0, MIN ((gint64) settings->max_pools, MAX ((gint64) settings->min_pools, wanted)));
 }
@@ -115,10 +115,8 @@ hand_out_locked (LpPool *self, gint64 now, LpActions *actions)
 }
 
 static void
-start_locked (LpPool *self, gint64 now, LpActions *actions)
+start_locked (LpPool *self, guint desired, gint64 now, LpActions *actions)
 {
-  guint desired = lp_pool_desired_locked (self);
-
   if (now < self->backoff_until)
     return;
 
@@ -131,14 +129,12 @@ start_locked (LpPool *self, gint64 now, LpActions *actions)
 
 /* The least recently used goes first; each lingers from when it became idle. */
 static void
-shrink_locked (LpPool *self, gint64 now, LpActions *actions)
+shrink_locked (LpPool *self, guint desired, gint64 now, LpActions *actions)
 {
-  guint desired = lp_pool_desired_locked (self);
-  double linger = lp_settings_idle_linger (self->settings);
-
   while (self->idle.length > 0 && self->waiters.n_waiters == 0 && staying_locked (self) > desired)
     {
       LpSlot *slot = g_queue_peek_tail (&self->idle);
+      double linger = lp_settings_idle_linger (self->settings);
       gint64 when = lp_clock_add (slot->idle_since, slot->on_demand ? MAX (linger, ON_DEMAND_SECONDS) : linger);
 
       if (now < when)
@@ -156,12 +152,15 @@ shrink_locked (LpPool *self, gint64 now, LpActions *actions)
 void
 lp_pool_rebalance_locked (LpPool *self, gint64 now, LpActions *actions)
 {
+  guint desired;
+
   if (self->state != LP_POOL_RUNNING)
     return;
 
+  desired = lp_pool_desired_locked (self);
   hand_out_locked (self, now, actions);
-  start_locked (self, now, actions);
-  shrink_locked (self, now, actions);
+  start_locked (self, desired, now, actions);
+  shrink_locked (self, desired, now, actions);
 }
 
 /* An executor made after the start failed: the next one waits. Takes ERROR. */

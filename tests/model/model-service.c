@@ -79,6 +79,8 @@ lp_service_post (LpService *self, GFunc func, gpointer data, gpointer more)
 
 /* The model forks, to look at a failure from outside: the library is not to
  * take the child for a stranger. */
+guint lp_fork_generation_now;
+
 guint
 lp_fork_generation (void)
 {
