@@ -26,6 +26,8 @@ static const LpTestBreak breaks[] = {
   { "exit-before-started", "exit-before-started --argument=3", "status 3", LP_TEST_UNTOUCHED },
   { "kill-before-started", "kill-before-started", "signal 9", LP_TEST_UNTOUCHED },
   { "cut-started", "cut-started --argument=9", "status 3", LP_TEST_UNTOUCHED },
+  { "late-to-say-started", "--late exit-before-started --argument=3", "status 3", LP_TEST_BLAMED },
+  { "late-with-depth", "--late --depth=2 kill-before-started", "signal 9", LP_TEST_BLAMED },
   { "answer-and-die", "answer-and-die", NULL, LP_TEST_SUCCEEDED },
 };
 

@@ -33,4 +33,5 @@ void          lp_delivery_forget_all   (void);
 void          lp_delivery_post         (LpDelivery *self, LpDeliveryItem *item);
 void          lp_delivery_post_func    (LpDelivery *self, GFunc func, gpointer data, gpointer more);
 void          lp_delivery_post_destroy (LpDelivery *self, GDestroyNotify destroy, gpointer data);
+void          lp_delivery_run          (LpDelivery *self);
 void          lp_delivery_reap         (LpDelivery *self);

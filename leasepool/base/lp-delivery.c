@@ -223,12 +223,12 @@ fetch_ahead (LpDeliveryItem *items)
     items->fetch (items);
 }
 
-/* A callback may iterate the context again: the nested dispatch goes on with
- * the same batch, so the order holds and nothing waits for the outer one. */
-static gboolean
-source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
+/* Runs what was posted. In a dispatch of the context, of whatever source: the caller
+ * has a reference. A callback may iterate the context again: the nested dispatch goes
+ * on with the same batch, so the order holds and nothing waits for the outer one. */
+void
+lp_delivery_run (LpDelivery *self)
 {
-  LpDelivery *self = ((DeliverySource *) source)->delivery;
   GArray *destroys = take_queue (self);
   gint64 end = 0;
   guint n_items = 0;
@@ -254,7 +254,12 @@ source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
     }
 
   run_destroys (destroys);
+}
 
+static gboolean
+source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
+{
+  lp_delivery_run (((DeliverySource *) source)->delivery);
   return G_SOURCE_CONTINUE;
 }
 

@@ -68,6 +68,7 @@ on_hello (LpChild *self, LpFrame *frame)
     lp_record_sink_set_pid (self->sink, number);
   if (g_variant_lookup (frame->body, "depth", "u", &number))
     self->depth = MIN (number, LP_CHILD_MAX_DEPTH);
+  g_variant_lookup (frame->body, "late-start", "b", &self->starts_late);
 
   nonce = g_variant_lookup_value (frame->body, "nonce", G_VARIANT_TYPE_BYTESTRING);
   if (nonce != NULL)
@@ -101,11 +102,7 @@ on_started (LpChild *self, LpFrame *frame)
   if (job == NULL || job->number != frame->id)
     return fault ("it started job %" G_GUINT64_FORMAT ", which was not its turn", frame->id);
 
-  self->running = g_queue_pop_head (&self->sent);
-  self->started_at = lp_clock_now ();
-
-  /* Nobody may be waiting for it any more. */
-  lp_executor_job_started (self->executor, job);
+  lp_child_begin_sent (self);
   lp_child_settle_stop (self);
 
   return NULL;
@@ -129,13 +126,14 @@ end_running (LpChild *self, LpOutcome outcome)
   lp_child_settle_stop (self);
 
   /* What it wrote to its standard error before the result comes before it. */
-  if (!self->lines_read)
+  if (!self->lines_read && !self->attendance.reading)
     lp_lines_drain (self->lines);
   self->lines_read = TRUE;
 
   lp_executor_job_returned (self->executor, job, &outcome);
   lp_outcome_clear (&outcome);
-  self->events->moved (self->executor, self);
+  if (!self->attendance.reading)
+    self->events->moved (self->executor, self);
 
   return NULL;
 }
@@ -386,38 +384,78 @@ stream_ended (LpChild *self)
   self->events->moved (self->executor, self);
 }
 
+/* FALSE: there is none now. */
+static gboolean
+take_frame (LpChild *self)
+{
+  LpFrame frame;
+  GError *error = NULL;
+
+  switch (lp_channel_read (self->channel, &frame, &error))
+    {
+    case LP_CHANNEL_FRAME: handle_frame (self, &frame); return TRUE;
+    case LP_CHANNEL_END: stream_ended (self); return TRUE;
+    case LP_CHANNEL_BAD: stream_bad (self, error); return TRUE;
+    case LP_CHANNEL_EMPTY:
+    default: return FALSE;
+    }
+}
+
 static void
 read_frames (LpChild *self, guint max_frames)
 {
   gboolean is_polled = max_frames < LP_CHILD_ALL_FRAMES;
   gboolean has_read = FALSE;
-  LpFrame frame;
 
   for (guint n = 0; n < max_frames && !self->over && (!self->paused || self->reaped); n++)
     {
       gboolean from_stream = !lp_channel_has_buffered (self->channel);
-      GError *error = NULL;
-      LpChannelStatus status;
 
       if (from_stream && has_read && is_polled && lp_channel_is_drained (self->channel))
         return;
 
-      status = lp_channel_read (self->channel, &frame, &error);
       if (from_stream)
         {
           self->lines_read = FALSE;
           has_read = TRUE;
         }
-
-      switch (status)
-        {
-        case LP_CHANNEL_FRAME: handle_frame (self, &frame); break;
-        case LP_CHANNEL_END: stream_ended (self); break;
-        case LP_CHANNEL_BAD: stream_bad (self, error); break;
-        case LP_CHANNEL_EMPTY:
-        default: return;
-        }
+      if (!take_frame (self))
+        return;
     }
+}
+
+/* Whether it is one that says how a job goes, and no line has to be told before it. */
+static gboolean
+is_answer (LpChild *self, LpFrameType type)
+{
+  return type == LP_FRAME_STARTED
+         || ((type == LP_FRAME_RESULT || type == LP_FRAME_ERROR) && self->running != NULL
+             && !lp_lines_has_more (self->lines));
+}
+
+/* On any thread: takes what there is of a job that runs. FALSE: there is, or is now, something that the service thread
+ * has to take. */
+gboolean
+lp_child_read_answer (LpChild *self)
+{
+  gboolean has_read = FALSE;
+
+  self->attendance.reading = TRUE;
+  self->lines_read = FALSE;
+  while (!self->over)
+    {
+      LpFrameType type = lp_channel_peek (self->channel);
+
+      if (type == 0 && (has_read || !lp_channel_fill (self->channel)))
+        break;
+      if (type == 0)
+        has_read = TRUE;
+      else if (!is_answer (self, type) || !take_frame (self))
+        break;
+    }
+  self->attendance.reading = FALSE;
+
+  return has_read && !self->over && !self->attendance.moved && !lp_channel_has_buffered (self->channel);
 }
 
 /* Handles what there is, at most MAX_FRAMES. */
@@ -430,8 +468,8 @@ lp_child_read (LpChild *self, guint max_frames)
 
 static gboolean readable_cb (int fd, GIOCondition condition, gpointer user_data);
 
-static void
-watch (LpChild *self)
+void
+lp_child_watch (LpChild *self)
 {
   self->in_source = g_unix_fd_source_new (lp_channel_get_in_fd (self->channel), G_IO_IN | G_IO_HUP | G_IO_ERR);
   g_source_set_static_name (self->in_source, "[leasepool] worker stream, in");
@@ -450,8 +488,8 @@ again_cb (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-static void
-come_again (LpChild *self)
+void
+lp_child_come_again (LpChild *self)
 {
   GSource *source = g_idle_source_new ();
 
@@ -477,6 +515,11 @@ readable_cb (int fd, GIOCondition condition, gpointer user_data)
 
   lp_process_executor_begin_batch (executor, &batch);
   lp_child_read (self, FRAMES_A_DISPATCH);
+  if (self->attendance.moved)
+    {
+      self->attendance.moved = FALSE;
+      self->events->moved (self->executor, self);
+    }
   lp_process_executor_end_batch (executor, &batch);
 
   if (self->channel == NULL)
@@ -484,7 +527,7 @@ readable_cb (int fd, GIOCondition condition, gpointer user_data)
   if (self->over)
     lp_child_drop_stream (self);
   else if (!self->paused && lp_channel_has_buffered (self->channel))
-    come_again (self);
+    lp_child_come_again (self);
 
   return self->in_source != NULL ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
 }
@@ -495,7 +538,7 @@ lp_child_hello (LpChild *self)
 {
   self->dirty = TRUE;
   lp_child_flush (self);
-  watch (self);
+  lp_child_watch (self);
 }
 
 /* While the log cannot take more, the process is not read, and comes to wait
@@ -506,6 +549,7 @@ lp_child_set_paused (LpChild *self, gboolean paused)
   if (self->paused == paused || self->channel == NULL)
     return;
 
+  lp_child_unattend (self);
   self->paused = paused;
   lp_lines_set_paused (self->lines, paused);
   if (paused && self->in_source != NULL)
@@ -515,7 +559,7 @@ lp_child_set_paused (LpChild *self, gboolean paused)
     }
   else if (!paused && !self->over)
     {
-      watch (self);
-      come_again (self);
+      lp_child_watch (self);
+      lp_child_come_again (self);
     }
 }

@@ -70,6 +70,8 @@ lp_child_send_job (LpChild *self, LpJob *job)
     }
 
   self->dirty = TRUE;
+  if (self->running == NULL && self->sent.length == 0)
+    self->called_at = lp_clock_now ();
   self->n_assigned++;
   self->recalled = FALSE;
   g_queue_push_tail (&self->sent, g_object_ref (job));
@@ -110,6 +112,23 @@ gboolean
 lp_child_has_job (LpChild *self, LpJob *job)
 {
   return self->running == job || g_queue_find (&self->sent, job) != NULL;
+}
+
+/* The first job that was sent runs. When that began is not known better than this if the process is late to say so, and
+ * had nothing else to do. */
+void
+lp_child_begin_sent (LpChild *self)
+{
+  gint64 now = lp_clock_now ();
+
+  self->running = g_queue_pop_head (&self->sent);
+  self->started_at = now;
+  if (self->starts_late && self->called_at != 0)
+    self->started_at = MAX (self->called_at, now - LP_CHILD_LATE_USEC);
+  self->called_at = 0;
+
+  /* Nobody may be waiting for it any more. */
+  lp_executor_job_started (self->executor, self->running, self->started_at);
 }
 
 static void

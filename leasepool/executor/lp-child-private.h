@@ -13,8 +13,8 @@ G_BEGIN_DECLS
 /* One worker process, seen from the manager. Everything is of whoever holds the
  * children lock of the executor, where not noted: the service thread does while
  * it does anything, and a thread that submits a job may. lp-child-start.c begins
- * it, lp-child-jobs.c talks to it, lp-child-frames.c listens, lp-child.c ends
- * it. */
+ * it, lp-child-jobs.c talks to it, lp-child-frames.c listens, and so may whoever
+ * calls it (lp-child-attend.c); lp-child.c ends it. */
 
 typedef enum
 {
@@ -42,7 +42,23 @@ typedef enum
 /* However many calls a worker says it takes ahead. */
 #define LP_CHILD_MAX_DEPTH 64
 
+/* How late a process may say that a job has started, if it says that it is late. */
+#define LP_CHILD_LATE_USEC 1000
+
 typedef struct _LpChild LpChild;
+
+/* Who calls it, and reads the answers: see lp-child-attend.c. */
+typedef struct
+{
+  LpDelivery *asker;            /* (not owned) only compared: into the context that called last */
+  gint64 asked_at;
+  guint n_alone;                /* calls of that context, one after the other, each soon after the one before */
+  GSource *source;              /* (owned) (nullable) in that context, while it reads the answers */
+  GSource *timer;               /* (owned) (nullable) of the service thread meanwhile */
+  gboolean used;                /* since the timer was there last */
+  gboolean reading;             /* it is read there just now */
+  gboolean moved;               /* what follows of that is left to the service thread */
+} LpAttendance;
 
 /* What the executor is told. */
 typedef struct
@@ -69,6 +85,7 @@ struct _LpChild
   gboolean reaped;
   LpChannel *channel;           /* (owned) (nullable) */
   GSource *in_source;           /* (owned) (nullable) */
+  LpAttendance attendance;
   GSource *out_source;          /* (owned) (nullable) while the stream is full */
   LpLines *lines;               /* (owned) (nullable) */
   LpRecordSink *sink;           /* (owned) (nullable) */
@@ -94,6 +111,8 @@ struct _LpChild
   GQueue sent;                  /* of LpJob, each owned; in the order in which they were sent */
   gboolean recalled;            /* all of `sent` */
   guint depth;                  /* how many it takes beyond the one that runs */
+  gboolean starts_late;         /* it may say that a job has started only up to LP_CHILD_LATE_USEC after that */
+  gint64 called_at;             /* when it was sent the job that is the next to start, and had nothing to do; else 0 */
   gint64 started_at;            /* of the one that runs */
   gint64 mean_usec;             /* of how long jobs ran lately; -1: not known */
   gboolean stopping;            /* it is to be terminated, once nothing else is on its way */
@@ -114,7 +133,12 @@ gboolean  lp_child_has_job      (LpChild *self, LpJob *job);
 void      lp_child_cancel       (LpChild *self, LpJob *job);
 void      lp_child_recall       (LpChild *self);
 void      lp_child_settle_stop  (LpChild *self);
+void      lp_child_begin_sent   (LpChild *self);
 void      lp_child_flush        (LpChild *self);
+
+/* Answers that are read by who asks. */
+void      lp_child_note_asked   (LpChild *self, LpJob *job);
+void      lp_child_unattend     (LpChild *self);
 
 /* The end. */
 void      lp_child_leave        (LpChild *self);
@@ -129,6 +153,9 @@ GError   *lp_child_dup_cause    (LpChild *self);
 /* Among the files of a child. */
 void      lp_child_hello        (LpChild *self);
 void      lp_child_read         (LpChild *self, guint max_frames);
+gboolean  lp_child_read_answer  (LpChild *self);
+void      lp_child_watch        (LpChild *self);
+void      lp_child_come_again   (LpChild *self);
 void      lp_child_drop_stream  (LpChild *self);
 GList    *lp_child_find_sent    (LpChild *self, guint64 number);
 void      lp_child_arm          (LpChild *self, LpChildStep step, double seconds);

@@ -209,6 +209,7 @@ lp_child_leave (LpChild *self)
   if (self->state != LP_CHILD_READY)
     return;
 
+  lp_child_unattend (self);
   self->state = LP_CHILD_LEAVING;
   self->asked = TRUE;
   lp_channel_send (self->channel, LP_FRAME_GOODBYE, 0, NULL, NULL);
@@ -222,6 +223,7 @@ lp_child_leave (LpChild *self)
 void
 lp_child_drop_stream (LpChild *self)
 {
+  lp_child_unattend (self);
   if (self->in_source != NULL)
     {
       g_source_destroy (self->in_source);
@@ -319,6 +321,14 @@ read_rest (LpChild *self)
     lp_lines_finish (self->lines);
 }
 
+/* A process that is late to say what it began may have died of it. */
+static void
+presume_started (LpChild *self)
+{
+  if (self->starts_late && self->called_at != 0 && self->running == NULL && self->sent.length > 0)
+    lp_child_begin_sent (self);
+}
+
 static void
 give_back_sent (LpChild *self)
 {
@@ -405,6 +415,7 @@ lp_child_reaped (LpChild *self)
   lp_child_drop_stream (self);
   self->state = LP_CHILD_DEAD;
 
+  presume_started (self);
   give_back_sent (self);
   self->events->ended (self->executor, self);
 

@@ -143,7 +143,7 @@ gboolean    lp_executor_may_claim_locked (LpExecutor *self);
 LpJob      *lp_executor_claim_locked     (LpExecutor *self);
 LpJob      *lp_executor_claim_to_run_locked (LpExecutor *self);
 LpJob      *lp_executor_send_locked      (LpExecutor *self);
-void        lp_executor_job_started      (LpExecutor *self, LpJob *job);
+void        lp_executor_job_started      (LpExecutor *self, LpJob *job, gint64 when);
 void        lp_executor_job_dropped      (LpExecutor *self, LpJob *job);
 void        lp_executor_job_refused      (LpExecutor *self, LpJob *job, GError *error);
 gboolean    lp_executor_job_gone         (LpExecutor *self, LpJob *job);

@@ -21,7 +21,7 @@ typedef struct
   gboolean wake;
 } LpAftermath;
 
-void lp_executor_begin_locked (LpExecutorPrivate *priv, LpJob *job);
+void lp_executor_begin_locked (LpExecutorPrivate *priv, LpJob *job, gint64 when);
 void lp_executor_move_locked      (LpExecutorPrivate *priv, LpJob *job, LpJobPlace place);
 void lp_executor_end_early_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, gboolean by_function,
                                    LpAftermath *aftermath);

@@ -255,19 +255,13 @@ lp_executor_enqueue (LpExecutor *self, LpGrant *grant, LpJob *job, GError **erro
   return accepted;
 }
 
-static void
-begin_at_locked (LpExecutorPrivate *priv, LpJob *job, gint64 now)
+void
+lp_executor_begin_locked (LpExecutorPrivate *priv, LpJob *job, gint64 when)
 {
   lp_executor_move_locked (priv, job, LP_PLACE_RUNNING);
   priv->worked = TRUE;
-  job->started_at = now;
+  job->started_at = when;
   g_atomic_int_set (&job->state, LP_JOB_STATE_RUNNING);
-}
-
-void
-lp_executor_begin_locked (LpExecutorPrivate *priv, LpJob *job)
-{
-  begin_at_locked (priv, job, lp_clock_now ());
 }
 
 /* Whether there is a job and a worker free for it. */
@@ -290,7 +284,7 @@ claim_at_locked (LpExecutor *self, gint64 now)
     return NULL;
 
   job = g_queue_peek_head (&priv->queued);
-  begin_at_locked (priv, job, now != 0 ? now : lp_clock_now ());
+  lp_executor_begin_locked (priv, job, now != 0 ? now : lp_clock_now ());
 
   return job;
 }
@@ -342,7 +336,7 @@ lp_executor_claim_this (LpExecutor *self, LpJob *job)
   claimed = job->place == LP_PLACE_QUEUED;
   if (claimed)
     {
-      lp_executor_begin_locked (priv, job);
+      lp_executor_begin_locked (priv, job, lp_clock_now ());
       enter (job);
     }
   g_mutex_unlock (&priv->lock);

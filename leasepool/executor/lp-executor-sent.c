@@ -25,9 +25,9 @@ lp_executor_send_locked (LpExecutor *self)
   return job;
 }
 
-/* A process runs JOB from now on, which may have ended for those who waited. */
+/* A process runs JOB since WHEN, which may have ended for those who waited. */
 void
-lp_executor_job_started (LpExecutor *self, LpJob *job)
+lp_executor_job_started (LpExecutor *self, LpJob *job, gint64 when)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
   gboolean started;
@@ -35,7 +35,7 @@ lp_executor_job_started (LpExecutor *self, LpJob *job)
   g_mutex_lock (&priv->lock);
   started = job->place == LP_PLACE_SENT;
   if (started)
-    lp_executor_begin_locked (priv, job);
+    lp_executor_begin_locked (priv, job, when);
   g_mutex_unlock (&priv->lock);
 
   if (started)

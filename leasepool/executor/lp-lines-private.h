@@ -8,7 +8,7 @@
 G_BEGIN_DECLS
 
 /* The standard error of a worker process, line by line. All on the thread that
- * iterates its context. */
+ * iterates its context, or while that one is locked out. */
 typedef struct _LpLines LpLines;
 
 /* LINE is without its end, and any bytes but nul. */
@@ -16,6 +16,7 @@ typedef void (*LpLinesFunc) (const char *line, gpointer user_data);
 
 LpLines *lp_lines_new       (int fd, GMainContext *context, LpLinesFunc func, gpointer user_data);
 void     lp_lines_free      (LpLines *self);
+gboolean lp_lines_has_more  (LpLines *self);
 void     lp_lines_drain     (LpLines *self);
 void     lp_lines_finish    (LpLines *self);
 void     lp_lines_set_paused (LpLines *self, gboolean paused);

@@ -152,17 +152,30 @@ readable_cb (int fd, GIOCondition condition, gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
+static gsize
+get_available (LpLines *self)
+{
+  int available = 0;
+
+  if (self->fd == -1 || ioctl (self->fd, FIONREAD, &available) == -1)
+    return 0;
+
+  return (gsize) MAX (available, 0);
+}
+
+/* Whether the pipe holds something that has not been read. */
+gboolean
+lp_lines_has_more (LpLines *self)
+{
+  return get_available (self) > 0;
+}
+
 /* Reads what the pipe holds now, no matter how fast somebody goes on writing. */
 void
 lp_lines_drain (LpLines *self)
 {
-  int available = 0;
-  gsize left;
+  gsize left = get_available (self);
 
-  if (self->fd == -1 || ioctl (self->fd, FIONREAD, &available) == -1)
-    return;
-
-  left = (gsize) MAX (available, 0);
   while (left > 0 && self->fd != -1)
     {
       gsize n_read = read_once (self, left);

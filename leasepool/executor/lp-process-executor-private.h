@@ -10,7 +10,7 @@
 G_BEGIN_DECLS
 
 /* All but `remote` is of whoever holds `children_lock`: the service thread, which waits for it, or one that submits a job
- * and finds it free. */
+ * or reads an answer and finds it free. */
 struct _LpProcessExecutor
 {
   LpExecutor parent_instance;
@@ -43,12 +43,15 @@ gboolean lp_process_executor_is_dead        (LpProcessExecutor *self);
 void     lp_process_executor_pump           (LpExecutor *executor);
 /* On any thread: a job was queued. */
 void     lp_process_executor_wake           (LpExecutor *executor);
+/* Whether a thread that holds the lock, and is not the service thread, may send jobs and read their ends. */
+gboolean lp_process_executor_may_help       (LpProcessExecutor *self);
 /* Starts as many children as are missing; dies if that cannot be. */
 void     lp_process_executor_fill_up        (LpProcessExecutor *self);
 
 /* For the children. */
 void     lp_process_executor_begin_batch    (LpProcessExecutor *self, LpProcessBatch *batch);
 void     lp_process_executor_end_batch      (LpProcessExecutor *self, LpProcessBatch *batch);
+void     lp_process_executor_leave_batch    (LpProcessExecutor *self, LpProcessBatch *batch);
 char    *lp_process_executor_take_functions (LpProcessExecutor *self, GVariant *hello);
 gboolean lp_process_executor_check_result   (LpProcessExecutor *self, LpJob *job, GVariant *result, char **declared);
 

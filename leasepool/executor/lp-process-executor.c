@@ -32,8 +32,9 @@
  * All is on the service thread, but the table of what functions there are, and
  * the shortest way of a job: the thread that submits it sends it itself to a
  * process that has nothing to do, so that the service thread need not be woken
- * for it. `children_lock` is what the two have in common; who submits never waits
- * for it.
+ * for it, and a main loop that calls one function at a time reads the answers itself
+ * (`lp-child-attend.c`). `children_lock` is what they have in common; who submits
+ * never waits for it.
  *
  * The queue of the base class gives jobs to the children (`lp-child.c`), one that
  * runs for each and, where jobs are short, some more that wait in the process,
@@ -206,6 +207,12 @@ child_moved (LpExecutor *executor, LpChild *child)
   LpProcessExecutor *self = LP_PROCESS_EXECUTOR (executor);
 
   self->doomed |= child->cause != NULL || (child->over && !child->asked);
+  if (child->attendance.reading)
+    {
+      child->attendance.moved = TRUE;
+      return;
+    }
+
   dismiss (self, child);
   if (self->ready)
     lp_process_executor_fill_up (self);

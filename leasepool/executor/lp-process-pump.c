@@ -165,6 +165,7 @@ lp_process_executor_pump (LpExecutor *executor)
 {
   LpProcessExecutor *self = LP_PROCESS_EXECUTOR (executor);
   LP_PROCESS_EXECUTOR_ENTER (self);
+  gboolean begun = FALSE;
 
   if (self->pumping || !self->ready || self->closing || lp_process_executor_is_dead (self))
     return;
@@ -172,9 +173,13 @@ lp_process_executor_pump (LpExecutor *executor)
   self->pumping = TRUE;
   recall_overdue (self);
   while (begin_one (self))
-    ;
+    begun = TRUE;
   for (guint i = 0; i < self->children->len; i++)
-    lp_child_flush (self->children->pdata[i]);
+    {
+      lp_child_flush (self->children->pdata[i]);
+      if (begun)
+        lp_child_unattend (self->children->pdata[i]); /* they do not come one at a time */
+    }
   self->pumping = FALSE;
 
   if (lp_executor_get_settings (executor)->max_jobs_per_worker > 0)
@@ -242,10 +247,10 @@ take (LpProcessExecutor *self, LpJob *job, gboolean *last)
   return taken;
 }
 
-/* Where the service thread starts processes, or handles frames and sends what there is after them, it is not
- * forestalled. */
-static gboolean
-may_send_here (LpProcessExecutor *self)
+/* Whether another thread may do what the service thread does of jobs, which is not forestalled where it starts
+ * processes, or handles frames and sends what there is after them. */
+gboolean
+lp_process_executor_may_help (LpProcessExecutor *self)
 {
   return !self->pumping && self->ready && !self->closing && !lp_process_executor_is_dead (self)
          && lp_executor_get_settings (LP_EXECUTOR (self))->max_jobs_per_worker == 0;
@@ -262,11 +267,12 @@ send_here (LpProcessExecutor *self, LpJob *job)
   if (!g_rec_mutex_trylock (&self->children_lock))
     return FALSE;
 
-  child = may_send_here (self) ? find_free (self) : NULL;
+  child = lp_process_executor_may_help (self) ? find_free (self) : NULL;
   if (child != NULL && take (self, job, &last))
     {
       lp_child_send_job (child, job);
       lp_child_flush (child);
+      lp_child_note_asked (child, job);
     }
   g_rec_mutex_unlock (&self->children_lock);
 
@@ -310,4 +316,21 @@ lp_process_executor_end_batch (LpProcessExecutor *self, LpProcessBatch *batch)
 
   self->pumping = batch->pumping;
   lp_process_executor_pump (LP_EXECUTOR (self));
+}
+
+/* The same on another thread, which leaves what they make possible to the service thread. */
+void
+lp_process_executor_leave_batch (LpProcessExecutor *self, LpProcessBatch *batch)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (LP_EXECUTOR (self));
+  gboolean wake;
+
+  self->pumping = batch->pumping;
+
+  g_mutex_lock (&priv->lock);
+  wake = !batch->posted && priv->queued.length > 0;
+  priv->pump_posted &= batch->posted || wake;
+  g_mutex_unlock (&priv->lock);
+  if (wake)
+    lp_executor_default_wake (LP_EXECUTOR (self));
 }

@@ -232,6 +232,15 @@ lp_job_is_awaited (LpJob *self, const GQueue *waiters)
   return callback != NULL && lp_delivery_is_asleep (callback->delivery);
 }
 
+/* Whether its callback, unless it has run, is to be called in the context of DELIVERY. */
+gboolean
+lp_job_is_told_in (LpJob *self, LpDelivery *delivery)
+{
+  LpJobCallback *callback = peek_callback (self);
+
+  return callback != NULL && callback->delivery == delivery;
+}
+
 static gpointer
 get_user_data (GAsyncResult *result)
 {

@@ -179,6 +179,7 @@ GVariant   *lp_job_finish               (gpointer source_object, gpointer tag, g
 void        lp_job_callback_tell        (LpJobCallback *self);
 gboolean    lp_job_callback_give        (LpJob *self);
 gboolean    lp_job_is_awaited           (LpJob *self, const GQueue *waiters);
+gboolean    lp_job_is_told_in           (LpJob *self, LpDelivery *delivery);
 void        lp_job_async_result_init    (GAsyncResultIface *iface);
 
 /* lp-job-submit.c: what takes jobs. */

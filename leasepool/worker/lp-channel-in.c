@@ -318,6 +318,37 @@ lp_channel_read (LpChannel *self, LpFrame *frame, GError **error)
     }
 }
 
+/* Reads once from the stream, and takes nothing of it. FALSE: what there is, if not an end or an error, is not for who
+ * only looks; lp_channel_read() takes it. */
+gboolean
+lp_channel_fill (LpChannel *self)
+{
+  LpChannelStatus status;
+  gsize n_read;
+
+  make_room (self);
+  if (self->memory != NULL || self->end == LP_CHANNEL_BUFFER_SIZE)
+    return FALSE;
+
+  status = read_some (self, self->buffer + self->end, LP_CHANNEL_BUFFER_SIZE - self->end, &n_read, NULL);
+  self->end += n_read;
+  return status == LP_CHANNEL_FRAME || status == LP_CHANNEL_EMPTY;
+}
+
+/* What the next frame is, if it is in the buffer, whole and with nothing beside; else 0. */
+LpFrameType
+lp_channel_peek (LpChannel *self)
+{
+  LpFrameHeader header;
+
+  if (self->memory != NULL || self->end - self->begin < LP_FRAME_HEADER_SIZE
+      || !lp_frame_unpack_header (self->buffer + self->begin, self->max_body, &header, NULL)
+      || self->end - self->begin < LP_FRAME_HEADER_SIZE + header.body_size || header.flags != 0)
+    return 0;
+
+  return header.type;
+}
+
 /* Whether the next read might give a frame, or an error, without the stream. */
 gboolean
 lp_channel_has_buffered (LpChannel *self)

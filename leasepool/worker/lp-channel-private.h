@@ -29,6 +29,8 @@ void            lp_channel_set_max_body  (LpChannel *self, gsize max_body);
 
 /* In. */
 LpChannelStatus lp_channel_read          (LpChannel *self, LpFrame *frame, GError **error);
+gboolean        lp_channel_fill          (LpChannel *self);
+LpFrameType     lp_channel_peek          (LpChannel *self);
 gboolean        lp_channel_has_buffered  (LpChannel *self);
 gboolean        lp_channel_is_drained    (LpChannel *self);
 char           *lp_channel_dup_garbage   (LpChannel *self);

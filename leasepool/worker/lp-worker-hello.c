@@ -47,6 +47,7 @@ make_hello (LpWorker *self)
   g_variant_builder_add (&builder, "{sv}", "pid", g_variant_new_uint32 ((guint32) getpid ()));
   g_variant_builder_add (&builder, "{sv}", "functions", describe_functions (self->functions));
   g_variant_builder_add (&builder, "{sv}", "depth", g_variant_new_uint32 (DEPTH));
+  g_variant_builder_add (&builder, "{sv}", "late-start", g_variant_new_boolean (TRUE));
   if (nonce != NULL)
     g_variant_builder_add (&builder, "{sv}", "nonce",
                            g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, nonce, TRUE));

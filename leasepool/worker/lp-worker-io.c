@@ -58,6 +58,8 @@ begin_main_turn (LpWorker *self)
   lp_worker_lock (self);
   wake = self->reader == LP_WORKER_READER_IO;
   self->reader = LP_WORKER_READER_MAIN;
+  if (lp_channel_has_pending (self->channel)) /* it may stay here for long */
+    lp_worker_try_flush_locked (self);
   lp_worker_unlock (self);
 
   /* It is not to wake for what is read here. */
@@ -95,6 +97,13 @@ consider_turn (LpWorker *self)
         self->reader = LP_WORKER_READER_IO;
     }
   lp_worker_unlock (self);
+}
+
+/* Whether what is sent is written within a turn, whatever the main thread does meanwhile. */
+gboolean
+lp_worker_flushes_soon_locked (LpWorker *self)
+{
+  return self->timer_set && self->reader == LP_WORKER_READER_NONE;
 }
 
 /* --- The main thread --- */

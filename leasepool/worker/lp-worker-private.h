@@ -134,6 +134,7 @@ gboolean      lp_worker_holds_lock         (void);
 void          lp_worker_never_lock         (void);
 void          lp_worker_lock_reading       (LpWorker *self);
 void          lp_worker_unlock_reading     (LpWorker *self);
+gboolean      lp_worker_flushes_soon_locked (LpWorker *self);
 void          lp_worker_try_flush_locked   (LpWorker *self);
 void          lp_worker_flush_locked       (LpWorker *self);
 void          lp_worker_send_error_locked  (LpWorker *self, guint64 id, const GError *error);

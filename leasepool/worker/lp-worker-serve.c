@@ -217,6 +217,8 @@ is_iteration_due (LpWorker *self)
   return g_get_monotonic_time () - self->iterated_at > MAX_TIME_WITHOUT_ITERATION;
 }
 
+/* Most functions end before the manager could do anything with the news that they began, which is said with their end
+ * then: one write, and one wake-up there. */
 static gboolean
 begin_call (LpWorker *self)
 {
@@ -225,7 +227,7 @@ begin_call (LpWorker *self)
   lp_worker_lock (self);
   start_next_locked (self);
   begun = self->current != NULL;
-  if (begun)
+  if (begun && !lp_worker_flushes_soon_locked (self))
     lp_worker_flush_locked (self);
   lp_worker_unlock (self);
 

@@ -7,7 +7,7 @@
 
 /* A worker program with a mode for each way to misbehave.
  *
- *   bad-worker [--depth=N] [--functions] [--nonce] [--from=SEQ | --only=SEQ] [--argument=TEXT] MODE
+ *   bad-worker [--depth=N] [--late] [--functions] [--nonce] [--from=SEQ | --only=SEQ] [--argument=TEXT] MODE
  *
  * Until the moment of its mode it behaves, and all the time in executors of other
  * numbers than SEQ says. It has these functions:

@@ -19,6 +19,7 @@
 #define LIFE_SECONDS 300
 
 static int depth;
+static gboolean is_late;
 static gboolean declares;
 static gboolean echoes_nonce;
 static int from_seq;
@@ -276,6 +277,8 @@ make_hello (void)
     g_variant_dict_insert_value (&dict, "functions", make_functions ());
   if (depth > 0)
     g_variant_dict_insert (&dict, "depth", "u", depth);
+  if (is_late)
+    g_variant_dict_insert (&dict, "late-start", "b", TRUE);
   if (nonce != NULL)
     g_variant_dict_insert_value (&dict, "nonce", g_variant_new_from_bytes (G_VARIANT_TYPE ("ay"), nonce, TRUE));
 
@@ -337,6 +340,7 @@ read_options (int *argc, char ***argv)
 {
   const GOptionEntry entries[] = {
     { "depth", 0, 0, G_OPTION_ARG_INT, &depth, "Take so many calls beyond the one that runs", "N" },
+    { "late", 0, 0, G_OPTION_ARG_NONE, &is_late, "Say that STARTED may be late", NULL },
     { "functions", 0, 0, G_OPTION_ARG_NONE, &declares, "Declare the functions", NULL },
     { "nonce", 0, 0, G_OPTION_ARG_NONE, &echoes_nonce, "Agree to files", NULL },
     { "from", 0, 0, G_OPTION_ARG_INT, &from_seq, "Behave in executors of lower numbers", "SEQ" },
