@@ -236,7 +236,8 @@ connect_streams (LpChild *self, const LpSettings *settings, Pipes *pipes)
 
   self->context = g_main_context_ref_thread_default ();
   self->channel = lp_channel_new (pipes->in, pipes->out, (gsize) settings->max_message_size);
-  self->lines = lp_lines_new (pipes->errors, self->context, line_cb, self);
+  self->lines = lp_lines_new (pipes->errors, self->context, &LP_PROCESS_EXECUTOR (self->executor)->children_lock, line_cb,
+                              self);
   self->sink = lp_record_sink_new (self->executor, self->name, drained_cb, self);
   lp_record_sink_set_pid (self->sink, (guint) self->pid);
   self->nonce_sent = nonce_fd != -1;

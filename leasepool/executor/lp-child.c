@@ -321,11 +321,12 @@ read_rest (LpChild *self)
     lp_lines_finish (self->lines);
 }
 
-/* A process that is late to say what it began may have died of it. */
+/* A process that is late to say what it began may have died of it. Also where the job was sent ahead of the end of another
+ * one: the process may have had nothing to do by the time it came. */
 static void
 presume_started (LpChild *self)
 {
-  if (self->starts_late && self->called_at != 0 && self->running == NULL && self->sent.length > 0)
+  if (self->starts_late && self->running == NULL && self->sent.length > 0)
     lp_child_begin_sent (self);
 }
 

@@ -98,6 +98,7 @@ typedef struct
   LpHistogram *run_time;        /* (lock) */
   GQueue sent;                  /* (lock) of LpJob, the same reference */
   GError *end_error;            /* (lock) (nullable) why nothing that has not started ever will */
+  int n_holders;                /* (atomic) */
   gboolean pump_posted;         /* (lock) */
   gboolean shut_down;           /* (service thread) no vfunc is called any more */
 } LpExecutorPrivate;
@@ -107,6 +108,8 @@ LpExecutorPrivate *lp_executor_get_private (LpExecutor *self);
 void        lp_executor_set_ops          (LpExecutor *self, const LpExecutorOps *ops);
 const LpExecutorOps *lp_executor_get_ops (LpExecutor *self);
 void        lp_executor_attach           (LpExecutor *self, LpSlot *slot, LpPool *pool, LpSettings *settings);
+LpExecutor *lp_executor_hold             (LpExecutor *self);
+void        lp_executor_let_go           (LpExecutor *self);
 LpSettings *lp_executor_get_settings     (LpExecutor *self);
 LpPool     *lp_executor_get_pool         (LpExecutor *self);
 GMutex     *lp_executor_get_lock         (LpExecutor *self);

@@ -247,16 +247,34 @@ lp_executor_get_ops (LpExecutor *self)
 }
 
 /* Ties the executor to the place it was made for. The slot holds the executor
- * until it is retired, the executor holds the slot. */
+ * until it is retired, the executor holds the slot. The caller's reference is from
+ * now on that of who holds it: the slot, and then each lease. */
 void
 lp_executor_attach (LpExecutor *self, LpSlot *slot, LpPool *pool, LpSettings *settings)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
 
+  priv->n_holders = 1;
   priv->slot = lp_slot_ref (slot);
   priv->pool = pool;
   priv->settings = lp_settings_ref (settings);
   priv->logs_jobs = lp_log_wants (settings->log_domain, G_LOG_LEVEL_DEBUG, LP_DEBUG_JOB);
+}
+
+/* Instead of a reference for each lease: that of an object takes several times as long to
+ * count, and leases are taken often. */
+LpExecutor *
+lp_executor_hold (LpExecutor *self)
+{
+  g_atomic_int_inc (&lp_executor_get_private (self)->n_holders);
+  return self;
+}
+
+void
+lp_executor_let_go (LpExecutor *self)
+{
+  if (g_atomic_int_dec_and_test (&lp_executor_get_private (self)->n_holders))
+    g_object_unref (self);
 }
 
 LpSettings *

@@ -19,6 +19,7 @@ struct _LpLines
 {
   int fd;                       /* -1 once it has ended */
   GMainContext *context;        /* (owned) */
+  GRecMutex *lock;              /* (construct-only) (not owned) */
   GSource *source;              /* (owned) (nullable) while it is watched */
   gboolean paused;
   GString *partial;             /* the beginning of a line */
@@ -51,15 +52,16 @@ watch (LpLines *self)
   g_source_attach (self->source, self->context);
 }
 
-/* Takes FD. */
+/* Takes FD. LOCK lives longer. */
 LpLines *
-lp_lines_new (int fd, GMainContext *context, LpLinesFunc func, gpointer user_data)
+lp_lines_new (int fd, GMainContext *context, GRecMutex *lock, LpLinesFunc func, gpointer user_data)
 {
   LpLines *self = g_new0 (LpLines, 1);
 
   g_unix_set_fd_nonblocking (fd, TRUE, NULL);
   self->fd = fd;
   self->context = g_main_context_ref (context);
+  self->lock = lock;
   self->partial = g_string_new (NULL);
   self->tail = g_string_new (NULL);
   self->func = func;
@@ -148,7 +150,13 @@ read_once (LpLines *self, gsize size)
 static gboolean
 readable_cb (int fd, GIOCondition condition, gpointer user_data)
 {
-  read_once (user_data, READ_SIZE);
+  LpLines *self = user_data;
+  GRecMutex *lock = self->lock; /* SELF may be gone after it */
+
+  g_rec_mutex_lock (lock);
+  read_once (self, READ_SIZE);
+  g_rec_mutex_unlock (lock);
+
   return G_SOURCE_CONTINUE;
 }
 

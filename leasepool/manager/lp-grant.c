@@ -32,7 +32,7 @@ lp_grant_unref (LpGrant *self)
     lp_pool_destroy_in_owner (self->pool, g_object_unref, self->info);
   g_clear_pointer (&self->owner, g_ref_string_release);
   g_free (self->id);
-  g_object_unref (self->executor); /* and with it perhaps the pool */
+  lp_executor_let_go (self->executor); /* and with it perhaps the pool */
   g_free (self);
 }
 
@@ -56,7 +56,7 @@ lp_grant_new_locked (LpSlot *slot, GRefString *owner, double seconds, gint64 now
   *self = (LpGrant) {
     .ref_count = 2,
     .pool = pool,
-    .executor = g_object_ref (slot->executor),
+    .executor = lp_executor_hold (slot->executor),
     .slot = slot,
     .slot_index = slot->index,
     .number = next_number_locked (pool),

@@ -68,7 +68,7 @@ struct _LpSlot
   guint64 seq;                  /* (construct-only) */
   guint index;                  /* in pool->slots */
   LpSlotState state;
-  LpExecutor *executor;         /* (owned) NULL until it was made */
+  LpExecutor *executor;         /* (held) NULL until it was made */
   LpGrant *grant;               /* (owned) the lease, while LEASED or DRAINING */
   GList link;                   /* in the list of its state, if that has one */
   LpDeadline deadline;          /* by state: start time-out, linger, end of the jobs of a broken one, shutdown */
@@ -91,7 +91,7 @@ struct _LpGrant
 {
   int ref_count;                /* (atomic) */
   LpPool *pool;                 /* (construct-only) the executor holds it */
-  LpExecutor *executor;         /* (construct-only) (owned) */
+  LpExecutor *executor;         /* (construct-only) (held) */
   LpSlot *slot;                 /* (pool) NULL once the lease has ended */
   guint64 number;               /* (construct-only) unique in the process */
   guint slot_index;             /* (construct-only) */

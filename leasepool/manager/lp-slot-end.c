@@ -344,6 +344,12 @@ lp_pool_fit_quarantine_locked (LpPool *pool)
 }
 
 static void
+let_go_cb (gpointer data, gpointer more)
+{
+  lp_executor_let_go (data);
+}
+
+static void
 release_service_cb (gpointer data, gpointer more)
 {
   lp_service_release (data);
@@ -373,9 +379,9 @@ retire_locked (LpSlot *self, gint64 now, LpActions *actions)
     {
       lp_executor_add_counters (self->executor, &pool->job_counters);
       lp_executor_merge_run_time (self->executor, &pool->run_time);
+      lp_actions_add (actions, let_go_cb, g_steal_pointer (&self->executor), NULL);
     }
 
-  lp_actions_unref (actions, g_steal_pointer (&self->executor));
   lp_actions_add (actions, release_service_cb, g_steal_pointer (&self->service), NULL);
   lp_actions_add (actions, unref_slot_cb, self, NULL);
 
