@@ -79,7 +79,7 @@ is_attended (Attend *self)
   gboolean attended;
 
   g_rec_mutex_lock (&self->executor->children_lock);
-  attended = self->child->attendance.source != NULL;
+  attended = self->child->attendance.attendant != NULL;
   g_rec_mutex_unlock (&self->executor->children_lock);
 
   return attended;
@@ -110,7 +110,7 @@ call_looking (Attend *self, const char *name, GVariant *parameters, gboolean *at
   outcome = lp_test_call (self->lease, name, parameters);
   told_time = 0;
   if (attended != NULL)
-    *attended = self->child->attendance.source != NULL;
+    *attended = self->child->attendance.attendant != NULL;
   g_rec_mutex_unlock (&self->executor->children_lock);
 
   return outcome;
@@ -336,6 +336,38 @@ test_ends_with_the_context (void)
     g_thread_join (g_thread_new ("elsewhere", attend_elsewhere, &self));
   assert_doubled (call_double (&self, 21), 21);
   tear_down (&self);
+}
+
+static gpointer
+attend_and_keep_context (gpointer data)
+{
+  Attend *self = data;
+  GMainContext *context = g_main_context_new ();
+
+  g_main_context_push_thread_default (context);
+  attend (self);
+  g_main_context_pop_thread_default (context);
+
+  return context;
+}
+
+/* A context that is there, and never runs again, keeps nothing. */
+static void
+test_context_that_does_not_run_again (void)
+{
+  Attend self;
+  GMainContext *context;
+
+  set_up (&self, "good");
+  context = g_thread_join (g_thread_new ("elsewhere", attend_and_keep_context, &self));
+  g_main_context_release (NULL);
+  lp_child_unref (self.child);
+  lp_lease_release (self.lease);
+  lp_test_wait_finalized (self.lease);
+  lp_manager_stop (self.proc.manager, LP_STOP_MODE_DRAIN, -1, NULL, NULL);
+  lp_test_wait_finalized (self.executor);
+  g_main_context_unref (context);
+  lp_test_proc_tear_down (&self.proc);
 }
 
 /* The parent's answer is not for the child, which does not wait for it for ever. */
@@ -656,6 +688,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/attend/ends-where-nobody-reads", test_ends_where_nobody_reads);
   g_test_add_func ("/attend/ends-with-many", test_ends_with_many);
   g_test_add_func ("/attend/ends-with-the-context", test_ends_with_the_context);
+  g_test_add_func ("/attend/context-that-does-not-run-again", test_context_that_does_not_run_again);
   g_test_add_func ("/attend/forked", test_forked);
   g_test_add_func ("/attend/cancelled", test_cancelled);
   g_test_add_func ("/attend/killed", test_killed);

@@ -122,6 +122,47 @@ test_crash_blames_only_the_job_that_started (void)
   lp_test_proc_tear_down (&self);
 }
 
+/* A worker of the library says that a short function has begun together with its end. One that kills the process has
+ * begun in any case, however many were sent ahead of it, and whether the process was idle by then. */
+static void
+test_crash_blames_who_ended_it_at_once (void)
+{
+  g_autofree char *program = g_test_build_filename (G_TEST_BUILT, "worker-program", NULL);
+  const char * const argv[] = { program, NULL };
+  LpTestProc self;
+
+  lp_test_proc_set_up (&self, "good");
+  g_object_set (self.manager, "worker-argv", argv, "workers-per-pool", 1, "forward-process-logs", TRUE, NULL);
+  lp_test_proc_start (&self);
+  for (guint round = 0; round < lp_test_size (40, 400, 10); round++)
+    {
+      LpLease *lease = lp_test_acquire (self.manager, "crash");
+      LpTestOutcome *before[8], *bad, *after;
+      guint n_before = round % (G_N_ELEMENTS (before) + 1);
+
+      lp_test_make_quick (lease);
+      for (guint i = 0; i < n_before; i++)
+        before[i] = lp_test_double (lease, (int) i);
+      bad = lp_test_call (lease, "log-and-crash", g_variant_new ("(u)", 0));
+      after = lp_test_double (lease, 1);
+
+      lp_test_assert_fails (bad, LP_ERROR, LP_ERROR_BROKEN_EXECUTOR);
+      g_assert_cmpint (lp_job_get_started_at (bad->job), >=, lp_job_get_queued_at (bad->job));
+      lp_test_assert_untouched (after);
+      for (guint i = 0; i < n_before; i++)
+        {
+          lp_test_assert_int (before[i], 2 * (int) i);
+          lp_test_outcome_free (before[i]);
+        }
+      lp_test_outcome_free (bad);
+      lp_test_outcome_free (after);
+      lp_lease_release (lease);
+      lp_test_wait_finalized (lease);
+      lp_test_wait_retired (self.manager, round + 1);
+    }
+  lp_test_proc_tear_down (&self);
+}
+
 /* Calls are on their way in both directions when it dies: those before have their
  * results, those behind have not begun. */
 static void
@@ -495,6 +536,7 @@ main (int argc, char *argv[])
   g_test_add_data_func ("/process/crash/goodbye-when-ready", "--only=1 goodbye-when-ready", test_crash_when_ready);
   g_test_add_func ("/process/crash/serves-those-who-wait", test_crash_serves_those_who_wait);
   g_test_add_func ("/process/crash/at-goodbye", test_crash_at_goodbye);
+  g_test_add_func ("/process/crash/blames-who-ended-it-at-once", test_crash_blames_who_ended_it_at_once);
   g_test_add_func ("/process/crash/of-both-workers", test_crash_of_both_workers);
   g_test_add_data_func ("/process/crash/does-not-lift-the-hard-expiry/call", GINT_TO_POINTER (FALSE),
                         test_crash_does_not_lift_the_hard_expiry);

@@ -37,18 +37,68 @@
 /* How often it is looked whether answers are read. */
 #define LOOK_MSEC 2
 
+/* What the source and the child have in common. The service thread does not touch a source of somebody else's context,
+ * which may be about to go: the source goes by itself when it sees that the attendance is over, if it ever does. */
+struct _LpAttendant
+{
+  gatomicrefcount ref_count;    /* (atomic) */
+  guint fork_generation;        /* (construct-only) */
+  GMutex lock;                  /* a leaf */
+  LpChild *child;               /* (lock, tested without it) (owned) NULL: it is over */
+};
+
 typedef struct
 {
   GSource parent;
-  LpChild *child;               /* (construct-only) (owned) */
+  LpAttendant *attendant;       /* (owned) */
   gpointer tag;                 /* of the stream */
-  guint fork_generation;        /* (construct-only) */
-} Attendant;
+} AttendantSource;
 
-static gboolean
-attendant_check (GSource *source)
+static void
+attendant_unref (LpAttendant *self)
 {
-  return g_source_query_unix_fd (source, ((Attendant *) source)->tag) != 0;
+  if (!g_atomic_ref_count_dec (&self->ref_count))
+    return;
+
+  g_mutex_clear (&self->lock);
+  g_free (self);
+}
+
+/* In a forked child the stream, and the lock, are the parent's. */
+static gboolean
+is_over (LpAttendant *self)
+{
+  return g_atomic_pointer_get (&self->child) == NULL || self->fork_generation != lp_fork_generation_now;
+}
+
+static LpChild *
+dup_child (LpAttendant *self)
+{
+  LpChild *child = NULL;
+
+  if (is_over (self))
+    return NULL;
+
+  g_mutex_lock (&self->lock);
+  if (self->child != NULL)
+    child = lp_child_ref (self->child);
+  g_mutex_unlock (&self->lock);
+
+  return child;
+}
+
+/* The caller holds a reference of the child. */
+static void
+end_attendant (LpAttendant *self)
+{
+  LpChild *child = self->child;
+
+  g_mutex_lock (&self->lock);
+  g_atomic_pointer_set (&self->child, NULL);
+  g_mutex_unlock (&self->lock);
+
+  lp_child_unref (child);
+  attendant_unref (self);
 }
 
 /* Whether nothing but ends of jobs is to be expected, and no log writer is called for them: it would be while the lock
@@ -80,24 +130,39 @@ read_answers (LpChild *self)
   return all;
 }
 
+/* --- The source --- */
+
+static gboolean
+attendant_prepare (GSource *source, int *timeout)
+{
+  *timeout = -1;
+  return is_over (((AttendantSource *) source)->attendant);
+}
+
+static gboolean
+attendant_check (GSource *source)
+{
+  AttendantSource *self = (AttendantSource *) source;
+
+  return g_source_query_unix_fd (source, self->tag) != 0 || is_over (self->attendant);
+}
+
 /* Where the lock is taken, the service thread does something, and the loop comes again. */
 static gboolean
 attendant_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
 {
-  Attendant *self = (Attendant *) source;
-  g_autoptr (LpChild) child = NULL;
+  LpAttendant *self = ((AttendantSource *) source)->attendant;
+  g_autoptr (LpChild) child = dup_child (self);
   LpProcessExecutor *executor;
   LpDelivery *delivery;
 
-  /* The stream is that of the parent. */
-  if (self->fork_generation != lp_fork_generation_now)
+  if (child == NULL)
     return G_SOURCE_REMOVE;
 
-  child = lp_child_ref (self->child);
   executor = LP_PROCESS_EXECUTOR (child->executor);
   if (!g_rec_mutex_trylock (&executor->children_lock))
     return G_SOURCE_CONTINUE;
-  if (child->attendance.source == source && !read_answers (child))
+  if (child->attendance.attendant == self && !read_answers (child))
     lp_child_unattend (child);
   g_rec_mutex_unlock (&executor->children_lock);
 
@@ -113,40 +178,17 @@ attendant_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
 static void
 attendant_finalize (GSource *source)
 {
-  Attendant *self = (Attendant *) source;
-
-  if (self->fork_generation == lp_fork_generation_now)
-    lp_child_unref (self->child);
+  attendant_unref (((AttendantSource *) source)->attendant);
 }
 
 static GSourceFuncs attendant_funcs = {
+  .prepare = attendant_prepare,
   .check = attendant_check,
   .dispatch = attendant_dispatch,
   .finalize = attendant_finalize,
 };
 
-static gboolean
-callback_unused (gpointer user_data)
-{
-  return G_SOURCE_CONTINUE;
-}
-
-/* By who ends the attendance, or with the context. That is not freed before this returns, and who ends the attendance
- * holds the lock meanwhile, so that the source is not destroyed in a context that is gone. */
-static void
-attendant_destroyed_cb (gpointer data)
-{
-  Attendant *self = data;
-  LpProcessExecutor *executor = LP_PROCESS_EXECUTOR (self->child->executor);
-
-  if (self->fork_generation != lp_fork_generation_now)
-    return;
-
-  g_rec_mutex_lock (&executor->children_lock);
-  if (self->child->attendance.source == &self->parent)
-    lp_child_unattend (self->child);
-  g_rec_mutex_unlock (&executor->children_lock);
-}
+/* --- The attendance --- */
 
 static gboolean
 look_cb (gpointer user_data)
@@ -167,20 +209,26 @@ look_cb (gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
-static GSource *
-attendant_new (LpChild *child)
+static LpAttendant *
+attendant_new (LpChild *child, GMainContext *context)
 {
-  GSource *source = g_source_new (&attendant_funcs, sizeof (Attendant));
-  Attendant *self = (Attendant *) source;
+  LpAttendant *self = g_new (LpAttendant, 1);
+  GSource *source = g_source_new (&attendant_funcs, sizeof (AttendantSource));
 
-  self->child = lp_child_ref (child);
-  self->fork_generation = lp_fork_generation_now;
-  self->tag = g_source_add_unix_fd (source, lp_channel_get_in_fd (child->channel), G_IO_IN | G_IO_HUP | G_IO_ERR);
+  *self = (LpAttendant) { .child = lp_child_ref (child), .fork_generation = lp_fork_generation_now };
+  g_mutex_init (&self->lock);
+  g_atomic_ref_count_init (&self->ref_count);
+  g_atomic_ref_count_inc (&self->ref_count); /* the source's, and the child's */
+
+  ((AttendantSource *) source)->attendant = self;
+  ((AttendantSource *) source)->tag = g_source_add_unix_fd (source, lp_channel_get_in_fd (child->channel),
+                                                            G_IO_IN | G_IO_HUP | G_IO_ERR);
   g_source_set_static_name (source, "[leasepool] worker stream, attended");
   g_source_set_can_recurse (source, TRUE); /* as that of the service thread */
-  g_source_set_callback (source, callback_unused, self, attendant_destroyed_cb);
+  g_source_attach (source, context);
+  g_source_unref (source);
 
-  return source;
+  return self;
 }
 
 static void
@@ -192,20 +240,11 @@ attend (LpChild *self, GMainContext *context)
   g_clear_pointer (&self->in_source, g_source_unref);
 
   attendance->used = TRUE;      /* one whole turn of the timer */
-  attendance->source = attendant_new (self);
-  g_source_attach (attendance->source, context);
-
+  attendance->attendant = attendant_new (self, context);
   attendance->timer = g_timeout_source_new (LOOK_MSEC);
   g_source_set_static_name (attendance->timer, "[leasepool] attended worker");
   g_source_set_callback (attendance->timer, look_cb, lp_child_ref (self), (GDestroyNotify) lp_child_unref);
   g_source_attach (attendance->timer, self->context);
-}
-
-static void
-destroy_source (GSource *source)
-{
-  g_source_destroy (source);
-  g_source_unref (source);
 }
 
 /* The service thread reads again. The caller holds the lock, and a reference. */
@@ -215,11 +254,12 @@ lp_child_unattend (LpChild *self)
   LpAttendance *attendance = &self->attendance;
 
   attendance->n_alone = 0;
-  if (attendance->source == NULL)
+  if (attendance->attendant == NULL)
     return;
 
-  destroy_source (g_steal_pointer (&attendance->source));
-  destroy_source (g_steal_pointer (&attendance->timer));
+  end_attendant (g_steal_pointer (&attendance->attendant));
+  g_source_destroy (attendance->timer);
+  g_clear_pointer (&attendance->timer, g_source_unref);
   if (self->channel == NULL)
     return;
 
@@ -244,7 +284,7 @@ lp_child_note_asked (LpChild *self, LpJob *job)
   attendance->asker = asker;
   attendance->asked_at = now;
 
-  if (attendance->n_alone >= ALONE && attendance->source == NULL && self->in_source != NULL && may_attend (self)
+  if (attendance->n_alone >= ALONE && attendance->attendant == NULL && self->in_source != NULL && may_attend (self)
       && g_main_context_is_owner (context))
     attend (self, context);
   lp_delivery_unref (asker);

@@ -237,6 +237,7 @@ on_dropped (LpChild *self, LpFrame *frame)
   g_queue_delete_link (&self->sent, link);
   self->n_assigned--;
   self->recalled = self->recalled && self->sent.length > 0;
+  self->called_at = 0;
   lp_executor_job_dropped (self->executor, job);
   lp_child_settle_stop (self);
   self->events->moved (self->executor, self);

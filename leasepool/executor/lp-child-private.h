@@ -47,13 +47,15 @@ typedef enum
 
 typedef struct _LpChild LpChild;
 
+typedef struct _LpAttendant LpAttendant;
+
 /* Who calls it, and reads the answers: see lp-child-attend.c. */
 typedef struct
 {
   LpDelivery *asker;            /* (not owned) only compared: into the context that called last */
   gint64 asked_at;
   guint n_alone;                /* calls of that context, one after the other, each soon after the one before */
-  GSource *source;              /* (owned) (nullable) in that context, while it reads the answers */
+  LpAttendant *attendant;       /* (owned) (nullable) in that context, while it reads the answers */
   GSource *timer;               /* (owned) (nullable) of the service thread meanwhile */
   gboolean used;                /* since the timer was there last */
   gboolean reading;             /* it is read there just now */
