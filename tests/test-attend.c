@@ -257,14 +257,31 @@ test_not_of_who_runs_no_loop (void)
 
 /* --- And when not any more --- */
 
+static int
+count_polled (void)
+{
+  GMainContext *context = g_main_context_default ();
+  GPollFD fds[64];
+  int priority, timeout;
+
+  g_main_context_prepare (context, &priority);
+  return g_main_context_query (context, G_MAXINT, &timeout, fds, G_N_ELEMENTS (fds));
+}
+
+/* Nothing of it stays in the context. */
 static void
 test_ends_with_the_calls (void)
 {
   Attend self;
+  int n_before;
 
   set_up (&self, "good");
+  n_before = count_polled ();
   attend (&self);
   lp_test_block_for (is_not_attended, &self, "the service thread to read again");
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  g_assert_cmpint (count_polled (), ==, n_before);
   assert_doubled (call_double (&self, 21), 21);
   tear_down (&self);
 }
@@ -400,6 +417,31 @@ test_forked (void)
   tear_down (&self);
 }
 
+/* --- How late it is known that a job has started --- */
+
+#define FROZEN_USEC 30000
+
+/* A worker that says that it is late to say so was not at work for longer than it may be late. */
+static void
+test_late_start (void)
+{
+  Attend self;
+  LpTestOutcome *outcome;
+  int pid;
+
+  set_up (&self, "--late good");
+  pid = lp_test_ask_pid (self.lease);
+  kill (pid, SIGSTOP);
+  outcome = lp_test_double (self.lease, 21);
+  g_usleep (FROZEN_USEC);
+  kill (pid, SIGCONT);
+  lp_test_assert_int (outcome, 42);
+  g_assert_cmpint (lp_job_get_started_at (outcome->job) - lp_job_get_queued_at (outcome->job), >=,
+                   FROZEN_USEC - LP_CHILD_LATE_USEC);
+  lp_test_outcome_free (outcome);
+  tear_down (&self);
+}
+
 /* --- What comes in the place of an answer --- */
 
 static void
@@ -438,18 +480,42 @@ test_killed (void)
   tear_down (&self);
 }
 
+/* What follows for the lease is decided elsewhere, and it ends. */
 static void
-test_stopped_meanwhile (void)
+test_released_meanwhile (void)
 {
   Attend self;
   LpTestOutcome *outcome;
 
   set_up (&self, "good");
+  for (guint round = 0; round < 20; round++)
+    {
+      outcome = call_attended (&self);
+      lp_lease_release (self.lease);
+      lp_test_assert_succeeds (outcome);
+      lp_test_outcome_free (outcome);
+      lp_test_block_released (self.lease);
+      g_object_unref (self.lease);
+      self.lease = lp_test_acquire (self.proc.manager, "next");
+    }
+  tear_down (&self);
+}
+
+static void
+test_stopped_meanwhile (void)
+{
+  Attend self;
+  LpTestOutcome *outcome;
+  g_autoptr (GAsyncResult) stopped = NULL;
+
+  set_up (&self, "good");
   outcome = attend_and_call (&self, "hold", g_variant_new ("(s)", self.proc.first.path));
   lp_test_wait_started (outcome);
-  lp_manager_stop_async (self.proc.manager, LP_STOP_MODE_CANCEL, 0, NULL, NULL, NULL);
+  lp_manager_stop_async (self.proc.manager, LP_STOP_MODE_CANCEL, 0, NULL, lp_test_result_cb, &stopped);
   lp_test_assert_cancelled (outcome);
   lp_test_outcome_free (outcome);
+  lp_test_wait_result (&stopped);
+  g_clear_object (&stopped);
   tear_down (&self);
 }
 
@@ -553,7 +619,7 @@ test_records_in_order (void)
   self.now = g_get_monotonic_time ();
   g_main_context_acquire (NULL);
 
-  for (guint round = 0; round < lp_test_size (20, 200, 5); round++)
+  for (guint round = 0; round < lp_test_size (100, 1000, 5); round++)
     {
       for (guint i = 0; i < CALLS + 3; i++)
         {
@@ -690,8 +756,10 @@ main (int argc, char *argv[])
   g_test_add_func ("/attend/ends-with-the-context", test_ends_with_the_context);
   g_test_add_func ("/attend/context-that-does-not-run-again", test_context_that_does_not_run_again);
   g_test_add_func ("/attend/forked", test_forked);
+  g_test_add_func ("/attend/late-start", test_late_start);
   g_test_add_func ("/attend/cancelled", test_cancelled);
   g_test_add_func ("/attend/killed", test_killed);
+  g_test_add_func ("/attend/released-meanwhile", test_released_meanwhile);
   g_test_add_func ("/attend/stopped-meanwhile", test_stopped_meanwhile);
   for (guint i = 0; i < G_N_ELEMENTS (breaks); i++)
     {

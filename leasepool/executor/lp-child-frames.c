@@ -130,10 +130,14 @@ end_running (LpChild *self, LpOutcome outcome)
     lp_lines_drain (self->lines);
   self->lines_read = TRUE;
 
-  lp_executor_job_returned (self->executor, job, &outcome);
+  if (self->attendance.reading)
+    lp_executor_job_read (self->executor, job, &outcome);
+  else
+    {
+      lp_executor_job_returned (self->executor, job, &outcome);
+      self->events->moved (self->executor, self);
+    }
   lp_outcome_clear (&outcome);
-  if (!self->attendance.reading)
-    self->events->moved (self->executor, self);
 
   return NULL;
 }

@@ -136,6 +136,7 @@ void        lp_executor_abandon_all      (LpExecutor *self);
 /* Jobs, with no lock held. */
 gboolean    lp_executor_cancel_queued    (LpExecutor *self, LpJob *job, LpInterrupt reason);
 void        lp_executor_abandon_job      (LpExecutor *self, LpJob *job);
+void        lp_executor_job_read         (LpExecutor *self, LpJob *job, LpOutcome *outcome);
 void        lp_executor_job_returned     (LpExecutor *self, LpJob *job, LpOutcome *outcome);
 void        lp_executor_job_given        (LpExecutor *self, LpJob *job, LpOutcome *outcome);
 gboolean    lp_executor_has_worked       (LpExecutor *self);

@@ -467,20 +467,17 @@ give_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, LpAftermath *afte
 }
 
 static void
-job_returned (LpExecutor *self, LpJob *job, LpOutcome *outcome, gboolean from_outside)
+return_job (LpExecutor *self, LpJob *job, LpOutcome *outcome, gboolean from_outside, LpAftermath *aftermath)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
-  LpAftermath aftermath;
 
   g_mutex_lock (&priv->lock);
   if (from_outside && g_atomic_int_get (&job->entered) && !job->detached)
-    give_locked (self, job, outcome, &aftermath);
+    give_locked (self, job, outcome, aftermath);
   else
-    return_locked (self, job, outcome, &aftermath);
-  aftermath.wake = priv->queued.length > 0 && priv->ops->kick_locked (self);
+    return_locked (self, job, outcome, aftermath);
+  aftermath->wake = priv->queued.length > 0 && priv->ops->kick_locked (self);
   g_mutex_unlock (&priv->lock);
-
-  lp_aftermath_run (self, &aftermath);
 }
 
 /* The function of JOB has returned with OUTCOME, elsewhere than on a worker that
@@ -488,7 +485,36 @@ job_returned (LpExecutor *self, LpJob *job, LpOutcome *outcome, gboolean from_ou
 void
 lp_executor_job_returned (LpExecutor *self, LpJob *job, LpOutcome *outcome)
 {
-  job_returned (self, job, outcome, FALSE);
+  LpAftermath aftermath;
+
+  return_job (self, job, outcome, FALSE, &aftermath);
+  lp_aftermath_run (self, &aftermath);
+}
+
+static void
+load_changed_cb (gpointer data, gpointer more)
+{
+  g_autoptr (LpExecutor) self = data;
+  LpActions actions = LP_ACTIONS_INIT;
+
+  lp_slot_load_changed (lp_executor_get_private (self)->slot, &actions);
+  lp_actions_run (&actions);
+}
+
+/* The same on a thread that must not run anything foreign, such as what a pool decides
+ * may bring: that is left to the service thread, after the job has been told. */
+void
+lp_executor_job_read (LpExecutor *self, LpJob *job, LpOutcome *outcome)
+{
+  LpAftermath aftermath;
+  gboolean load_changed;
+
+  return_job (self, job, outcome, FALSE, &aftermath);
+  load_changed = aftermath.load_changed;
+  aftermath.load_changed = FALSE;
+  lp_aftermath_run (self, &aftermath);
+  if (load_changed)
+    lp_slot_post_object (lp_executor_get_private (self)->slot, load_changed_cb, G_OBJECT (self));
 }
 
 /* OUTCOME was given by lp_job_return_value() or lp_job_return_error(): the
@@ -496,7 +522,10 @@ lp_executor_job_returned (LpExecutor *self, LpJob *job, LpOutcome *outcome)
 void
 lp_executor_job_given (LpExecutor *self, LpJob *job, LpOutcome *outcome)
 {
-  job_returned (self, job, outcome, TRUE);
+  LpAftermath aftermath;
+
+  return_job (self, job, outcome, TRUE, &aftermath);
+  lp_aftermath_run (self, &aftermath);
 }
 
 /* The function returned without an end: its thread is free, its slot is not. */

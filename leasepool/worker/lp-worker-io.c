@@ -58,8 +58,6 @@ begin_main_turn (LpWorker *self)
   lp_worker_lock (self);
   wake = self->reader == LP_WORKER_READER_IO;
   self->reader = LP_WORKER_READER_MAIN;
-  if (lp_channel_has_pending (self->channel)) /* it may stay here for long */
-    lp_worker_try_flush_locked (self);
   lp_worker_unlock (self);
 
   /* It is not to wake for what is read here. */

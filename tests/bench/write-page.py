@@ -59,8 +59,9 @@ NOTES = {
             "not.\n\nThe rows of libdex are there where it is. On Debian 13 with libdex 0.10.0 and GLib 2.84.4, on two AMD EPYC "
             "processors, 64 and 1024 no-op jobs in flight were 6.4 and 6.7 times as many a second as on its thread-pool "
             "scheduler (medians of three runs of bench-jobs; the goal is 3).",
-    "calls": "Floors: answers have to be read whatever the main loop does, so that a thread of the library reads them, which "
-             "wakes it; many at a time are one write each, so that none waits for the next one.",
+    "calls": "A main loop that calls one at a time reads the answers itself; otherwise a thread of the library does, and wakes "
+             "who waits, of which the first floor is the least that takes. In the other one many at a time are one write "
+             "each, so that none waits for the next one.",
     "acquire": "The peers are what no lease can do without: an object, and one turn of the main loop. The floor has, too, that "
                "the object has properties, memory for what is known of it, the clock read twice, four passages through "
                "locks, and the question whether anybody listens asked twice; nothing is lent, and nothing is remembered.",
