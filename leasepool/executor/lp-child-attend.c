@@ -7,7 +7,6 @@
 
 #include "lp-child-private.h"
 
-#include "lp-clock-private.h"
 #include "lp-delivery-private.h"
 #include "lp-executor-queue-private.h"
 #include "lp-pool-private.h"
@@ -27,8 +26,8 @@
  *
  * A loop may hang at any time. A timer of the service thread looks whether answers are
  * read: where none was since it looked last, because none came, or nobody reads them,
- * it takes over again. That is the only wake-up it costs, and the longest that an answer
- * can be late for those who wait for it elsewhere. */
+ * it takes over again. That is a wake-up every 2 ms while calls come at least as often,
+ * and twice that the longest that an answer can be late for those who wait elsewhere. */
 
 /* How many calls have to come alone, each within this time of the one before. */
 #define ALONE 16
