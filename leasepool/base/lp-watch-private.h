@@ -37,6 +37,7 @@ gboolean lp_watch_jobs_are_short_locked (LpWatch *self);
 void     lp_watch_job_ended_locked   (LpWatch *self, gint64 usec);
 void     lp_watch_ran_out_locked     (LpWatch *self);
 gboolean lp_watch_begin_locked       (LpWatch *self);
+gboolean lp_watch_may_rely_locked    (LpWatch *self);
 gboolean lp_watch_rely_locked        (LpWatch *self);
 gboolean lp_watch_is_behind_locked   (LpWatch *self);
 gint64   lp_watch_get_period_locked  (LpWatch *self);

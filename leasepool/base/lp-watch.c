@@ -55,12 +55,19 @@ lp_watch_begin_locked (LpWatch *self)
   return TRUE;
 }
 
+/* Whether one watches, so that another need not be woken. */
+gboolean
+lp_watch_may_rely_locked (LpWatch *self)
+{
+  return self->watching && lp_watch_jobs_are_short_locked (self);
+}
+
 /* There is a job, another thread is awake, and one sleeps. TRUE: that one need not be
  * woken, for one watches. */
 gboolean
 lp_watch_rely_locked (LpWatch *self)
 {
-  if (!self->watching || !lp_watch_jobs_are_short_locked (self))
+  if (!lp_watch_may_rely_locked (self))
     return FALSE;
 
   self->relied_on = TRUE;

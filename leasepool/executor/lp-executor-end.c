@@ -19,7 +19,7 @@ lp_executor_cancel_queued (LpExecutor *self, LpJob *job, LpInterrupt reason)
   LpAftermath aftermath;
   gboolean queued;
 
-  g_mutex_lock (&priv->lock);
+  lp_executor_lock_queue (self);
   queued = job->place == LP_PLACE_QUEUED;
   if (queued)
     lp_executor_end_early_locked (self, job, &outcome, FALSE, &aftermath);
@@ -42,7 +42,7 @@ lp_executor_abandon_job (LpExecutor *self, LpJob *job)
   LpAftermath aftermath;
   gboolean pending;
 
-  g_mutex_lock (&priv->lock);
+  lp_executor_lock_queue (self);
   pending = job->place == LP_PLACE_RUNNING || job->place == LP_PLACE_SENT;
   if (pending)
     {
@@ -70,7 +70,7 @@ end_one (LpExecutor *self, GQueue *list, const GError *error)
   LpAftermath aftermath;
   LpJob *job;
 
-  g_mutex_lock (&priv->lock);
+  lp_executor_lock_queue (self);
   job = g_queue_peek_head (list);
   if (job != NULL)
     {
@@ -98,7 +98,7 @@ lp_executor_end_queued (LpExecutor *self, const GError *error)
   LpExecutorPrivate *priv = lp_executor_get_private (self);
   gboolean recall;
 
-  g_mutex_lock (&priv->lock);
+  lp_executor_lock_queue (self);
   if (priv->end_error == NULL)
     priv->end_error = g_error_copy (error);
   recall = priv->sent.length > 0 && priv->ops->recall != NULL;
@@ -125,7 +125,7 @@ dup_running (LpExecutor *self)
   LpExecutorPrivate *priv = lp_executor_get_private (self);
   GPtrArray *jobs = g_ptr_array_new_with_free_func (g_object_unref);
 
-  g_mutex_lock (&priv->lock);
+  lp_executor_lock_queue (self);
   for (GList *link = priv->sent.head; link != NULL; link = link->next)
     g_ptr_array_add (jobs, g_object_ref (link->data));
   for (GList *link = priv->running.head; link != NULL; link = link->next)

@@ -28,7 +28,7 @@ lp_executor_close (LpExecutor *self, LpExecutorLoad *load)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
 
-  g_mutex_lock (&priv->lock);
+  lp_executor_lock_queue (self);
   __atomic_store_n (&priv->grant, NULL, __ATOMIC_RELEASE);
   get_load_locked (priv, load);
   g_mutex_unlock (&priv->lock);
@@ -39,7 +39,7 @@ lp_executor_get_load (LpExecutor *self, LpExecutorLoad *load)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
 
-  g_mutex_lock (&priv->lock);
+  lp_executor_lock_queue (self);
   get_load_locked (priv, load);
   g_mutex_unlock (&priv->lock);
 }

@@ -42,7 +42,19 @@ typedef struct
    * dead, each is told in time that it does not start, and killed when it does
    * not end, and while one is not reaped the executor keeps its place. */
   gboolean holds_processes;
+  /* Whether nobody would have to be told of one more job: who is to take it comes for it.
+   * With the queue lock held, after kick_locked. NULL: somebody always has to be. */
+  gboolean (*is_attended_locked) (LpExecutor *self);
 } LpExecutorOps;
+
+/* Where jobs are put that nobody has to be told of: see lp-executor-inbox.c. */
+typedef struct
+{
+  GMutex lock;                  /* after the queue lock, before a job's */
+  int open;                     /* (atomic) changed with both locks */
+  GQueue jobs;                  /* (lock) of LpJob, each with a reference; empty unless it is open */
+  guint64 last_number;          /* (lock, or the queue lock while it is not open) of a job */
+} LpInbox;
 
 typedef struct
 {
@@ -78,16 +90,21 @@ typedef struct
   gboolean logs_jobs;           /* somebody wants records of its jobs */
 
   int dead;                     /* (atomic) it reported its death */
+  LpGrant *grant;               /* (lock, with the inbox closed; atomic, set without that where there was none) (not
+                                 * owned) the lease that may submit */
 
-  /* What is above is read without the lock by every submit, what is below is written
-   * for every job, by all threads: not in one line of their caches. */
+  /* What is above is read without a lock by every submit, what is below is written for
+   * every job, first by who submits, then by who takes them: not in one line of their
+   * caches. */
   char apart[LP_CACHE_LINE];
 
-  GMutex lock;                  /* the queue lock: after the pool's, before a job's */
-  LpGrant *grant;               /* (lock; atomic, set without it where there was none) (not owned) the lease that may
-                                 * submit */
-  GQueue queued;                /* (lock) of LpJob, each with a reference */
-  guint64 last_number;          /* (lock) of a job */
+  LpInbox inbox;
+
+  char apart_too[LP_CACHE_LINE];
+
+  GMutex lock;                  /* the queue lock: after the pool's, before the inbox's and a job's */
+  gboolean inbox_open;          /* (lock) what the inbox says, too */
+  GQueue queued;                /* (lock) of LpJob, each with a reference; after them come those in the inbox */
   LpWatch watch;                /* (lock) of the threads, where they are ours */
   LpGather gather;              /* (lock) the same */
   GQueue running;               /* (lock) of LpJob, the same reference */
@@ -113,6 +130,7 @@ void        lp_executor_let_go           (LpExecutor *self);
 LpSettings *lp_executor_get_settings     (LpExecutor *self);
 LpPool     *lp_executor_get_pool         (LpExecutor *self);
 GMutex     *lp_executor_get_lock         (LpExecutor *self);
+void        lp_executor_lock_queue       (LpExecutor *self);
 gboolean    lp_executor_checks_death     (LpExecutor *self);
 gboolean    lp_executor_is_dead          (LpExecutor *self);
 

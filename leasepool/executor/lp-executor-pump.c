@@ -46,7 +46,7 @@ pump_cb (gpointer data, gpointer more)
   LpExecutor *self = data;
   LpExecutorPrivate *priv = lp_executor_get_private (self);
 
-  g_mutex_lock (&priv->lock);
+  lp_executor_lock_queue (self);
   priv->pump_posted = FALSE;
   if (priv->ops->pump != NULL)
     {
@@ -67,7 +67,7 @@ pump_cb (gpointer data, gpointer more)
       g_mutex_unlock (&priv->lock);
       submit_claimed (self, job);
       g_object_unref (job);
-      g_mutex_lock (&priv->lock);
+      lp_executor_lock_queue (self);
     }
   g_mutex_unlock (&priv->lock);
 
@@ -117,7 +117,7 @@ mark_interrupted (LpExecutor *self, LpJob *job, LpInterrupt reason)
   LpExecutorPrivate *priv = lp_executor_get_private (self);
   gboolean marked = FALSE;
 
-  g_mutex_lock (&priv->lock);
+  lp_executor_lock_queue (self);
   if (job->place == LP_PLACE_RUNNING || job->place == LP_PLACE_SENT)
     marked = lp_job_mark_interrupted (job, reason);
   g_mutex_unlock (&priv->lock);

@@ -21,11 +21,18 @@ typedef struct
   gboolean wake;
 } LpAftermath;
 
-void lp_executor_begin_locked (LpExecutorPrivate *priv, LpJob *job, gint64 when);
+void lp_executor_begin_locked     (LpExecutorPrivate *priv, LpJob *job, gint64 when);
 void lp_executor_move_locked      (LpExecutorPrivate *priv, LpJob *job, LpJobPlace place);
 void lp_executor_end_early_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, gboolean by_function,
                                    LpAftermath *aftermath);
 void lp_aftermath_run             (LpExecutor *self, LpAftermath *aftermath);
+
+/* lp-executor-inbox.c */
+gboolean lp_executor_put          (LpExecutorPrivate *priv, LpGrant *grant, LpJob *job, gint64 now);
+void lp_executor_append_locked    (LpExecutorPrivate *priv, LpJob *job, gint64 now);
+void lp_executor_take_in_locked   (LpExecutorPrivate *priv);
+void lp_executor_close_inbox_locked (LpExecutorPrivate *priv);
+void lp_executor_open_inbox_locked (LpExecutorPrivate *priv);
 
 /* lp-executor-log.c */
 void lp_executor_log_begun        (LpExecutor *self, LpJob *job);

@@ -209,14 +209,22 @@ accept_locked (LpExecutorPrivate *priv, LpGrant *grant, LpJob *job, gint64 now, 
   return TRUE;
 }
 
-/* JOB is in the queue from here on. */
-static void
-queue_locked (LpExecutorPrivate *priv, LpJob *job, gint64 now)
+/* Returns whether somebody is to be woken when the lock is free. */
+static gboolean
+append_and_kick_locked (LpExecutor *self, LpJob *job, gint64 now)
 {
-  if (job->queued_at == 0)      /* else it was held */
-    job->queued_at = now;
-  job->number = ++priv->last_number;
-  lp_executor_move_locked (priv, job, LP_PLACE_QUEUED);
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+  gboolean wake;
+
+  lp_executor_append_locked (priv, job, now);
+  wake = priv->ops->kick_locked (self);
+
+  /* Where the queue is bounded each submit has to count it. */
+  if (!wake && priv->settings->max_queued_jobs == 0
+      && priv->ops->is_attended_locked != NULL && priv->ops->is_attended_locked (self))
+    lp_executor_open_inbox_locked (priv);
+
+  return wake;
 }
 
 /* Accepts JOB from GRANT's holder. FALSE without an error: the lease is no
@@ -231,19 +239,23 @@ lp_executor_enqueue (LpExecutor *self, LpGrant *grant, LpJob *job, GError **erro
   gboolean accepted;
   gboolean wake = FALSE;
 
-  /* Not under the lock: a binding may be told of the second reference. */
+  /* Not under a lock: a binding may be told of the second reference. */
   g_object_ref (job);
+  if (g_atomic_int_get (&priv->pool->list_wanted))
+    held = lp_grant_ref (grant);
 
-  lp_mutex_lock_awake (&priv->lock);
-  accepted = accept_locked (priv, grant, job, now, error);
-  if (accepted)
+  accepted = lp_executor_put (priv, grant, job, now);
+  if (!accepted)
     {
-      queue_locked (priv, job, now);
-      wake = priv->ops->kick_locked (self);
-      if (wake || g_atomic_int_get (&priv->pool->list_wanted))
+      lp_mutex_lock_awake (&priv->lock);
+      lp_executor_close_inbox_locked (priv);
+      accepted = accept_locked (priv, grant, job, now, error);
+      if (accepted)
+        wake = append_and_kick_locked (self, job, now);
+      if (wake && held == NULL)
         held = lp_grant_ref (grant);
+      g_mutex_unlock (&priv->lock);
     }
-  g_mutex_unlock (&priv->lock);
 
   if (!accepted)
     g_object_unref (job);
@@ -264,7 +276,7 @@ lp_executor_begin_locked (LpExecutorPrivate *priv, LpJob *job, gint64 when)
   g_atomic_int_set (&job->state, LP_JOB_STATE_RUNNING);
 }
 
-/* Whether there is a job and a worker free for it. */
+/* Whether there is a job in the queue and a worker free for it. */
 gboolean
 lp_executor_may_claim_locked (LpExecutor *self)
 {
@@ -273,12 +285,29 @@ lp_executor_may_claim_locked (LpExecutor *self)
   return priv->queued.length > 0 && priv->running.length + priv->stuck.length < (guint) priv->workers;
 }
 
+/* There is a job in the queue if there is any. */
+static void
+fill_locked (LpExecutor *self)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+
+  if (!priv->inbox_open)
+    return;
+
+  if (!priv->ops->is_attended_locked (self))
+    lp_executor_close_inbox_locked (priv);
+  else if (priv->queued.length == 0)
+    lp_executor_take_in_locked (priv);
+}
+
 /* Takes the next job if it may. NOW: 0 if the clock was not read. */
 static LpJob *
 claim_at_locked (LpExecutor *self, gint64 now)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
   LpJob *job;
+
+  fill_locked (self);
 
   if (!lp_executor_may_claim_locked (self))
     return NULL;
@@ -332,7 +361,7 @@ lp_executor_claim_this (LpExecutor *self, LpJob *job)
   if (!priv->ops->holds_threads)
     return FALSE;
 
-  g_mutex_lock (&priv->lock);
+  lp_executor_lock_queue (self);
   claimed = job->place == LP_PLACE_QUEUED;
   if (claimed)
     {
@@ -401,7 +430,7 @@ lp_executor_run_and_claim (LpExecutor *self, LpJob *job)
       else
         lp_executor_job_deferred (self, job);
 
-      g_mutex_lock (&priv->lock);
+      lp_executor_lock_queue (self);
       next = lp_executor_claim_to_run_locked (self);
       g_mutex_unlock (&priv->lock);
       return next;
@@ -421,8 +450,11 @@ lp_executor_run_and_claim (LpExecutor *self, LpJob *job)
 /* Whether the worker that runs JOB may go on with the same function: the first job
  * in the queue calls it, and could begin if JOB had returned. */
 static gboolean
-goes_on_locked (LpExecutorPrivate *priv, LpJob *job)
+goes_on_locked (LpExecutor *self, LpJob *job)
 {
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+
+  fill_locked (self);
   return priv->queued.length > 0 && occupies (job->place)
          && priv->running.length + priv->stuck.length <= (guint) priv->workers
          && lp_job_calls_same (job, g_queue_peek_head (&priv->queued));
@@ -438,7 +470,7 @@ lp_executor_return_and_go_on (LpExecutor *self, LpJob *job, LpOutcome *outcome)
   LpJob *next = NULL;
 
   lp_mutex_lock_awake (&priv->lock);
-  if (goes_on_locked (priv, job))
+  if (goes_on_locked (self, job))
     {
       return_locked (self, job, outcome, &aftermath);
       next = claim_next_locked (self, job, &aftermath);
@@ -471,7 +503,7 @@ return_job (LpExecutor *self, LpJob *job, LpOutcome *outcome, gboolean from_outs
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
 
-  g_mutex_lock (&priv->lock);
+  lp_executor_lock_queue (self);
   if (from_outside && g_atomic_int_get (&job->entered) && !job->detached)
     give_locked (self, job, outcome, aftermath);
   else
@@ -535,7 +567,7 @@ lp_executor_job_deferred (LpExecutor *self, LpJob *job)
   LpExecutorPrivate *priv = lp_executor_get_private (self);
   LpAftermath aftermath = { .job = job };
 
-  g_mutex_lock (&priv->lock);
+  lp_executor_lock_queue (self);
   job->detached = TRUE;
   if (job->place == LP_PLACE_STUCK)
     {

@@ -32,7 +32,7 @@ lp_executor_job_started (LpExecutor *self, LpJob *job, gint64 when)
   LpExecutorPrivate *priv = lp_executor_get_private (self);
   gboolean started;
 
-  g_mutex_lock (&priv->lock);
+  lp_executor_lock_queue (self);
   started = job->place == LP_PLACE_SENT;
   if (started)
     lp_executor_begin_locked (priv, job, when);
@@ -80,7 +80,7 @@ lp_executor_job_dropped (LpExecutor *self, LpJob *job)
   LpAftermath aftermath;
   gboolean over = FALSE;
 
-  g_mutex_lock (&priv->lock);
+  lp_executor_lock_queue (self);
   if (job->place == LP_PLACE_SENT)
     {
       outcome.error = dup_end_error_locked (priv, job);
@@ -106,7 +106,7 @@ lp_executor_job_refused (LpExecutor *self, LpJob *job, GError *error)
   LpAftermath aftermath;
   gboolean over;
 
-  g_mutex_lock (&priv->lock);
+  lp_executor_lock_queue (self);
   over = job->place == LP_PLACE_SENT;
   if (over)
     lp_executor_end_early_locked (self, job, &outcome, TRUE, &aftermath);
@@ -126,7 +126,7 @@ lp_executor_job_gone (LpExecutor *self, LpJob *job)
   LpAftermath aftermath = { .job = job };
   gboolean running;
 
-  g_mutex_lock (&priv->lock);
+  lp_executor_lock_queue (self);
   running = job->place == LP_PLACE_RUNNING;
   if (job->place == LP_PLACE_STUCK)
     {

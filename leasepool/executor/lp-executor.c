@@ -121,6 +121,7 @@ lp_executor_finalize (GObject *object)
   g_clear_object (&priv->functions);
   g_clear_pointer (&priv->slot, lp_slot_unref);
   g_clear_pointer (&priv->run_time, lp_histogram_free);
+  g_mutex_clear (&priv->inbox.lock);
   g_mutex_clear (&priv->lock);
 
   G_OBJECT_CLASS (lp_executor_parent_class)->finalize (object);
@@ -231,6 +232,7 @@ lp_executor_init (LpExecutor *self)
   LpExecutorPrivate *priv = lp_executor_get_private (self);
 
   g_mutex_init (&priv->lock);
+  g_mutex_init (&priv->inbox.lock);
   priv->ops = &default_ops;
 }
 

@@ -7,6 +7,7 @@
 
 #include "lp-cache-line-private.h"
 #include "lp-clock-private.h"
+#include "lp-executor-queue-private.h"
 #include "lp-lookout-private.h"
 #include "lp-mutex-private.h"
 #include "lp-pool-private.h"
@@ -162,7 +163,10 @@ look_out_unlocked (LpThreadExecutor *self)
   lp_mutex_lock_awake (lock_of (self));
 
   if (gathers)
-    lp_gather_end_locked (&priv->gather, priv->queued.length, usec);
+    {
+      lp_executor_take_in_locked (priv);
+      lp_gather_end_locked (&priv->gather, priv->queued.length, usec);
+    }
   lp_lookout_end_locked (&self->lookout);
 }
 
@@ -195,6 +199,7 @@ is_another_awake_locked (LpThreadExecutor *self)
 static gboolean
 is_behind_locked (LpThreadExecutor *self)
 {
+  lp_executor_close_inbox_locked (lp_executor_get_private (LP_EXECUTOR (self)));
   return lp_executor_may_claim_locked (LP_EXECUTOR (self)) && lp_watch_is_behind_locked (watch_of (self));
 }
 
@@ -372,7 +377,7 @@ worker_main (gpointer data)
   if (initialise (self, worker))
     work (self, worker);
 
-  g_mutex_lock (lock_of (self));
+  lp_executor_lock_queue (LP_EXECUTOR (self));
   self->n_threads--;
   worker->ended = TRUE;
   join = worker->thread != NULL;
@@ -507,6 +512,17 @@ lp_thread_executor_kick_locked (LpExecutor *executor)
   return self->n_threads < (guint) lp_executor_get_workers (executor);
 }
 
+/* All threads that there may be are at work or on their way to it, or one that watches
+ * is relied on. Whoever runs out of jobs looks for more before it does anything else. */
+static gboolean
+lp_thread_executor_is_attended_locked (LpExecutor *executor)
+{
+  LpThreadExecutor *self = LP_THREAD_EXECUTOR (executor);
+  gboolean all = self->n_threads >= (guint) lp_executor_get_workers (executor) && self->n_idle <= self->n_woken;
+
+  return all || (self->n_threads > self->n_idle && lp_watch_may_rely_locked (watch_of (self)));
+}
+
 static void
 lp_thread_executor_wake (LpExecutor *executor)
 {
@@ -531,6 +547,7 @@ static const LpExecutorOps thread_ops = {
   .wake = lp_thread_executor_wake,
   .holds_threads = TRUE,
   .is_initialising = lp_thread_executor_is_initialising,
+  .is_attended_locked = lp_thread_executor_is_attended_locked,
 };
 
 static gboolean

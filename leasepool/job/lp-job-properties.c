@@ -224,7 +224,6 @@ lp_job_dup_status (LpJob *self)
 static gint64
 get_executor_time (LpJob *self, const gint64 *time)
 {
-  GMutex *lock;
   gint64 value;
 
   if (self->worker != NULL)
@@ -235,10 +234,9 @@ get_executor_time (LpJob *self, const gint64 *time)
   if (!lp_job_was_accepted (self) || lp_pool_is_forked (self->pool))
     return 0;
 
-  lock = lp_executor_get_lock (self->executor);
-  g_mutex_lock (lock);
+  lp_executor_lock_queue (self->executor);
   value = *time;
-  g_mutex_unlock (lock);
+  g_mutex_unlock (lp_executor_get_lock (self->executor));
 
   return value;
 }

@@ -424,7 +424,7 @@ lp_grant_renew (LpGrant *self, double seconds, GError **error)
       return FALSE;
     }
 
-  g_mutex_lock (executor_lock);
+  lp_executor_lock_queue (self->executor);
   if (seconds > 0)
     self->seconds = seconds;
   self->soft = lp_clock_add (now, self->seconds);
