@@ -14,7 +14,8 @@
  * job takes to get to a thread and back, mostly when it is finalized: each takes
  * locks of GObject that all threads share. For the same reason the executor gives
  * its reference to the callback that it tells: the job is finalized where it was
- * made, and no worker has to.
+ * made, and no worker has to. What the callback is to know is in the job: memory of its
+ * own would have to come to the worker, and go back, as well.
  *
  * The job has it from before it is queued: once a worker has the job, each touch of it
  * is a wait for the worker's processor. Whoever ends the job tells it, after all others,
@@ -31,126 +32,97 @@
  * source object, also while that is let go: this is guarded by the job's lock. What
  * else others read is constant. */
 
-struct _LpJobCallback
-{
-  LpDeliveryItem item;          /* (delivery lock) */
-  LpJob *job;                   /* (owned) from when it is told until it has run */
-  gboolean given;               /* (who ends the job) with a reference that is there already */
-  gboolean watched;             /* (construct-only) there is a cancellable */
-  LpDelivery *delivery;         /* (owned) until it has run */
-  GObject *source_object;       /* (owned) until it has run, and compared after */
-  gboolean runs;                /* (job) if it is watched */
-  gboolean has_run;             /* (job) */
-  gpointer tag;                 /* (construct-only) */
-  GAsyncReadyCallback func;     /* (construct-only) */
-  gpointer user_data;           /* (construct-only) */
-  GCancellable *cancellable;    /* (job) (owned) (nullable) while it is watched */
-  gulong cancel_id;             /* (job) */
-};
-
 static void
-stop_watching (LpJobCallback *self)
+stop_watching (LpJob *self)
 {
   g_autoptr (GCancellable) cancellable = NULL;
 
-  g_mutex_lock (&self->job->lock);
-  self->runs = TRUE;
-  cancellable = g_steal_pointer (&self->cancellable);
-  g_mutex_unlock (&self->job->lock);
+  g_mutex_lock (&self->lock);
+  self->told.runs = TRUE;
+  cancellable = g_steal_pointer (&self->told.cancellable);
+  g_mutex_unlock (&self->lock);
 
   if (cancellable != NULL)
-    g_signal_handler_disconnect (cancellable, self->cancel_id);
+    g_signal_handler_disconnect (cancellable, self->told.cancel_id);
+}
+
+static LpJob *
+job_of (LpDeliveryItem *item)
+{
+  return (LpJob *) ((char *) item - G_STRUCT_OFFSET (LpJob, item));
 }
 
 static void
 run_item (LpDeliveryItem *item)
 {
-  LpJobCallback *self = (LpJobCallback *) item;
-  g_autoptr (LpJob) job = self->job; /* whose finalize frees SELF */
+  g_autoptr (LpJob) self = job_of (item);
 
-  if (self->watched)
+  if (self->told.watched)
     stop_watching (self);
 
-  self->func (self->source_object, G_ASYNC_RESULT (job), self->user_data);
+  self->told.func (self->told.source_object, G_ASYNC_RESULT (self), self->told.user_data);
 
-  g_mutex_lock (&job->lock);
-  self->has_run = TRUE;
-  g_mutex_unlock (&job->lock);
-  g_object_unref (self->source_object);
+  g_mutex_lock (&self->lock);
+  self->told.has_run = TRUE;
+  g_mutex_unlock (&self->lock);
+  g_object_unref (self->told.source_object);
   lp_delivery_unref (self->delivery);
 }
 
 static void
 fetch_item (LpDeliveryItem *item)
 {
-  LpJobCallback *self = (LpJobCallback *) item;
+  char *job = (char *) job_of (item);
 
-  for (gsize i = 0; i < sizeof *self->job; i += LP_CACHE_LINE)
-    __builtin_prefetch ((char *) self->job + i, TRUE);
+  for (gsize i = 0; i < sizeof (LpJob); i += LP_CACHE_LINE)
+    __builtin_prefetch (job + i, TRUE);
 }
 
 /* By who has ended the job, which was accepted, as the last thing: without a reference
  * of one's own the job may be finalized at once. */
 void
-lp_job_callback_tell (LpJobCallback *self)
+lp_job_callback_tell (LpJob *self)
 {
   if (!self->given)
-    g_object_ref (self->job);
+    g_object_ref (self);
   lp_delivery_post (self->delivery, &self->item);
 }
 
-/* FUNC is to be called in CONTEXT (nullable: the thread-default one of this thread) when
- * JOB has ended. WATCHED: a cancellable is going to be watched. */
-LpJobCallback *
-lp_job_callback_new (LpJob *job, GMainContext *context, gpointer source_object, gpointer tag, gboolean watched,
-                     GAsyncReadyCallback func, gpointer user_data)
+/* By who has claimed the job, before it is accepted. WATCHED: a cancellable is going to be
+ * watched. */
+void
+lp_job_callback_attach (LpJob *self, const LpJobCallback *callback, gboolean watched)
 {
-  LpJobCallback *self = g_new (LpJobCallback, 1);
-
-  *self = (LpJobCallback) {
-    .item.run = run_item,
-    .item.fetch = fetch_item,
-    .job = job,
+  self->told = (LpJobTold) {
+    .source_object = g_object_ref (callback->source_object),
+    .tag = callback->tag,
+    .func = callback->func,
+    .user_data = callback->user_data,
     .watched = watched,
-    .delivery = context != NULL ? lp_delivery_ref_context (context) : lp_delivery_ref_current (),
-    .source_object = g_object_ref (source_object),
-    .tag = tag,
-    .func = func,
-    .user_data = user_data,
   };
-
-  return self;
-}
-
-/* One that is not attached. */
-void
-lp_job_callback_free (LpJobCallback *self)
-{
-  lp_delivery_unref (self->delivery);
-  g_object_unref (self->source_object);
-  g_free (self);
-}
-
-/* By who has claimed the job, before it is accepted. */
-void
-lp_job_callback_attach (LpJobCallback *self)
-{
-  g_atomic_pointer_set (&self->job->callback, self);
+  self->delivery = callback->context != NULL ? lp_delivery_ref_context (callback->context) : lp_delivery_ref_current ();
+  self->item = (LpDeliveryItem) { .run = run_item, .fetch = fetch_item };
+  __atomic_store_n (&self->has_callback, TRUE, __ATOMIC_RELEASE); /* seen with the state that its accepting sets */
 }
 
 /* The job was refused. FALSE: it was cancelled before that, and the callback is to be
  * told. */
 gboolean
-lp_job_callback_detach (LpJobCallback *self)
+lp_job_callback_detach (LpJob *self)
 {
-  LpJob *job = self->job;
   gboolean detached;
 
-  g_mutex_lock (&job->lock);
-  detached = !lp_job_state_is_end (lp_job_peek_state (job));
+  g_mutex_lock (&self->lock);
+  detached = !lp_job_state_is_end (lp_job_peek_state (self));
   if (detached)
-    g_atomic_pointer_set (&job->callback, NULL);
-  g_mutex_unlock (&job->lock);
+    g_atomic_int_set (&self->has_callback, FALSE);
+  g_mutex_unlock (&self->lock);
+
+  if (detached)
+    {
+      g_clear_pointer (&self->delivery, lp_delivery_unref);
+      g_clear_object (&self->told.source_object);
+    }
 
   return detached;
 }
@@ -170,37 +142,34 @@ unref_job (gpointer data, GClosure *closure)
 /* The job was accepted: CANCELLABLE cancels it. The caller holds the job, for the
  * callback may have run. */
 void
-lp_job_callback_watch (LpJobCallback *self, GCancellable *cancellable)
+lp_job_callback_watch (LpJob *self, GCancellable *cancellable)
 {
-  LpJob *job = self->job;
-  gulong cancel_id = g_signal_connect_data (cancellable, "cancelled", G_CALLBACK (cancelled_cb), g_object_ref (job),
+  gulong cancel_id = g_signal_connect_data (cancellable, "cancelled", G_CALLBACK (cancelled_cb), g_object_ref (self),
                                             unref_job, 0);
   gboolean too_late;
 
-  g_mutex_lock (&job->lock);
-  too_late = self->runs;
+  g_mutex_lock (&self->lock);
+  too_late = self->told.runs;
   if (!too_late)
     {
-      self->cancellable = g_object_ref (cancellable);
-      self->cancel_id = cancel_id;
+      self->told.cancellable = g_object_ref (cancellable);
+      self->told.cancel_id = cancel_id;
     }
-  g_mutex_unlock (&job->lock);
+  g_mutex_unlock (&self->lock);
 
   if (too_late)
     g_signal_handler_disconnect (cancellable, cancel_id);
   /* Cancelled before or while connecting: the handler may have been missed. */
   else if (g_cancellable_is_cancelled (cancellable))
-    lp_job_cancel (job);
+    lp_job_cancel (self);
 }
 
 /* Others may have the job while it is submitted, and before: the callback of a submit
  * that is not decided yet may be taken back. */
-static LpJobCallback *
-peek_callback (gpointer job)
+static gboolean
+has_callback (LpJob *self)
 {
-  LpJob *self = LP_JOB (job);
-
-  return lp_job_peek_state (self) != LP_JOB_STATE_NEW ? g_atomic_pointer_get (&self->callback) : NULL;
+  return lp_job_peek_state (self) != LP_JOB_STATE_NEW && g_atomic_int_get (&self->has_callback);
 }
 
 /* If there is a callback, it takes over the caller's reference of the job, which lives
@@ -209,12 +178,10 @@ peek_callback (gpointer job)
 gboolean
 lp_job_callback_give (LpJob *self)
 {
-  LpJobCallback *callback = peek_callback (self);
-
-  if (callback == NULL)
+  if (!has_callback (self))
     return FALSE;
 
-  callback->given = TRUE;
+  self->given = TRUE;
   return TRUE;
 }
 
@@ -223,47 +190,42 @@ lp_job_callback_give (LpJob *self)
 gboolean
 lp_job_is_awaited (LpJob *self, const GQueue *waiters)
 {
-  LpJobCallback *callback = peek_callback (self);
-
   for (GList *link = waiters->head; link != NULL; link = link->next)
     if (link->data != NULL)
       return TRUE;
 
-  return callback != NULL && lp_delivery_is_asleep (callback->delivery);
+  return has_callback (self) && lp_delivery_is_asleep (self->delivery);
 }
 
 /* Whether its callback, unless it has run, is to be called in the context of DELIVERY. */
 gboolean
 lp_job_is_told_in (LpJob *self, LpDelivery *delivery)
 {
-  LpJobCallback *callback = peek_callback (self);
-
-  return callback != NULL && callback->delivery == delivery;
+  return has_callback (self) && self->delivery == delivery;
 }
 
 static gpointer
 get_user_data (GAsyncResult *result)
 {
-  LpJobCallback *self = peek_callback (result);
+  LpJob *self = LP_JOB (result);
 
-  return self != NULL ? self->user_data : NULL;
+  return has_callback (self) ? self->told.user_data : NULL;
 }
 
 static GObject *
 get_source_object (GAsyncResult *result)
 {
-  LpJob *job = LP_JOB (result);
-  LpJobCallback *self = peek_callback (job);
+  LpJob *self = LP_JOB (result);
   GObject *source_object = NULL;
 
-  if (self == NULL)
+  if (!has_callback (self))
     return NULL;
 
   /* It is not the second reference, of which a binding would be told. */
-  g_mutex_lock (&job->lock);
-  if (!self->has_run)
-    source_object = g_object_ref (self->source_object);
-  g_mutex_unlock (&job->lock);
+  g_mutex_lock (&self->lock);
+  if (!self->told.has_run)
+    source_object = g_object_ref (self->told.source_object);
+  g_mutex_unlock (&self->lock);
 
   return source_object;
 }
@@ -271,9 +233,9 @@ get_source_object (GAsyncResult *result)
 static gboolean
 is_tagged (GAsyncResult *result, gpointer tag)
 {
-  LpJobCallback *self = peek_callback (result);
+  LpJob *self = LP_JOB (result);
 
-  return self != NULL && self->tag == tag;
+  return has_callback (self) && self->told.tag == tag;
 }
 
 void
@@ -290,7 +252,7 @@ is_result_of (gpointer result, gpointer source_object, gpointer tag)
 {
   return LP_IS_JOB (result)
          && is_tagged (result, tag)
-         && peek_callback (result)->source_object == source_object
+         && LP_JOB (result)->told.source_object == source_object
          && lp_job_state_is_end (lp_job_peek_state (result));
 }
 

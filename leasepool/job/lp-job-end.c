@@ -140,8 +140,8 @@ void
 lp_job_tell (LpJob *self, GQueue *waiters)
 {
   lp_job_tell_waiters (self, waiters);
-  if (self->callback != NULL)
-    lp_job_callback_tell (self->callback);
+  if (g_atomic_int_get (&self->has_callback))
+    lp_job_callback_tell (self);
 }
 
 /* Has COMPLETION, whose operation reference is taken, told at the end of the

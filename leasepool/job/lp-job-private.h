@@ -7,13 +7,13 @@
 
 #include "lp-completion-private.h"
 #include "lp-deadlines-private.h"
+#include "lp-delivery-private.h"
 #include "lp-functions-private.h"
 
 G_BEGIN_DECLS
 
 typedef struct _LpGrant LpGrant;
 typedef struct _LpPool LpPool;
-typedef struct _LpJobCallback LpJobCallback;
 
 typedef enum
 {
@@ -69,14 +69,43 @@ struct _LpJobWaiter
   void (*tell) (LpJobWaiter *self);
 };
 
-/* What a worker touches of each job is at the front, and together: it has to come
- * over from the processor of who made it. */
+/* Who is told of the end of a job by its submit. */
+typedef struct
+{
+  GMainContext *context;        /* (nullable) NULL: the thread-default one of the thread that submits */
+  gpointer source_object;
+  gpointer tag;
+  GAsyncReadyCallback func;
+  gpointer user_data;
+} LpJobCallback;
+
+/* What is kept of that: see lp-job-callback.c. */
+typedef struct
+{
+  GObject *source_object;       /* (owned) until it has run, and compared after */
+  gpointer tag;
+  GAsyncReadyCallback func;
+  gpointer user_data;
+  GCancellable *cancellable;    /* (job) (owned) (nullable) while it is watched */
+  gulong cancel_id;             /* (job) */
+  gboolean watched;             /* there is a cancellable */
+  gboolean runs;                /* (job) if it is watched */
+  gboolean has_run;             /* (job) */
+} LpJobTold;
+
+/* What a worker touches of each job is together, after what only who submits it does: it
+ * has to come over from the processor of who made it, and go back. */
 struct _LpJob
 {
   GObject parent_instance;
 
+  LpJobTold told;               /* constant while there is a callback, but for what says otherwise */
+  LpGrant *grant;               /* (owned) as executor */
+  gint64 queued_at;             /* (executor) (lock) while it is held */
+  guint64 number;               /* (executor) among those of its executor, from 1, in their order */
+  int submitted;                /* (atomic) a submit has claimed it */
+
   LpJobKind kind;               /* (construct-only) */
-  int entered;                  /* (atomic) a thread that is to call its function has it, or is in lp_job_run() with it */
   LpJobFunc func;               /* (construct-only) */
   gpointer user_data;           /* (executor) cleared when it is on its way to its destroy */
   GDestroyNotify destroy;       /* (executor) */
@@ -91,34 +120,32 @@ struct _LpJob
   LpJobPlace place;             /* (executor) */
   gboolean armed;               /* (executor) its deadline has been set */
   gboolean detached;            /* (executor) deferred, and its function has returned */
+  int entered;                  /* (atomic) a thread that is to call its function has it, or is in lp_job_run() with it */
   int state;                    /* (atomic) LpJobState; changed under lock */
-  gint64 queued_at;             /* (executor) (lock) while it is held */
+  LpInterrupt interrupt;        /* (lock) */
   gint64 started_at;            /* (executor) */
   gint64 ended_at;              /* (lock) */
-
   GMutex lock;                  /* a leaf */
-  LpInterrupt interrupt;        /* (lock) */
-  gboolean deferred;            /* (lock) */
   GQueue waiters;               /* (lock) of LpCompletion and LpJobWaiter */
   GVariant *result;             /* (lock) (nullable) NULL also for the value (), see lp_job_ref_result() */
   GError *error;                /* (lock) */
   LpJobTally *tally;            /* (lock) (nullable) (not owned) where its end is counted */
-  LpJobCallback *callback;      /* (atomic) (owned) (nullable) of its submit; constant once that is decided */
+  LpDelivery *delivery;         /* (owned) of the callback, until that has run */
+  LpDeliveryItem item;          /* (delivery lock) the same */
+  int has_callback;             /* (atomic) constant once the submit is decided */
+  gboolean given;               /* (who ends the job) its callback has a reference that is there already */
+  gboolean deferred;            /* (lock) */
 
+  gboolean held;                /* (lock) queued, and has no executor: see lp-job-hold.c */
+  gboolean owns_pool;           /* it has been held */
+  LpJobWaiter *hold;            /* (lock) (owned) (nullable) the same: of who holds it */
   GTask *task;                  /* (construct-only) */
   GTaskThreadFunc task_func;    /* (construct-only) */
   char *name;                   /* (construct-only) */
   GVariant *parameters;         /* (construct-only) */
   char **argv;                  /* (construct-only) */
   GBytes *input;                /* (construct-only) */
-  LpGrant *grant;               /* (owned) as executor */
   LpWorker *worker;             /* in a worker process, instead of those; set before anybody else has the job */
-
-  int submitted;                /* (atomic) a submit has claimed it */
-  gboolean held;                /* (lock) queued, and has no executor: see lp-job-hold.c */
-  gboolean owns_pool;           /* it has been held */
-  LpJobWaiter *hold;            /* (lock) (owned) (nullable) the same: of who holds it */
-  guint64 number;               /* (executor) among those of its executor, from 1, in their order */
   LpDeadline deadline;          /* (pool) its time-out, then its grace */
   gboolean in_grace;            /* (pool) what the deadline is now */
   gboolean killed;              /* (its deadlines, which come one after the other) */
@@ -169,14 +196,11 @@ void        lp_job_arm                  (LpJob *self, gboolean grace, gint64 whe
 void        lp_job_disarm               (LpJob *self);
 
 /* lp-job-callback.c */
-LpJobCallback *lp_job_callback_new      (LpJob *job, GMainContext *context, gpointer source_object, gpointer tag,
-                                         gboolean watched, GAsyncReadyCallback func, gpointer user_data);
-void        lp_job_callback_free        (LpJobCallback *self);
-void        lp_job_callback_attach      (LpJobCallback *self);
-gboolean    lp_job_callback_detach      (LpJobCallback *self);
-void        lp_job_callback_watch       (LpJobCallback *self, GCancellable *cancellable);
+void        lp_job_callback_attach      (LpJob *self, const LpJobCallback *callback, gboolean watched);
+gboolean    lp_job_callback_detach      (LpJob *self);
+void        lp_job_callback_watch       (LpJob *self, GCancellable *cancellable);
 GVariant   *lp_job_finish               (gpointer source_object, gpointer tag, gpointer result, GError **error);
-void        lp_job_callback_tell        (LpJobCallback *self);
+void        lp_job_callback_tell        (LpJob *self);
 gboolean    lp_job_callback_give        (LpJob *self);
 gboolean    lp_job_is_awaited           (LpJob *self, const GQueue *waiters);
 gboolean    lp_job_is_told_in           (LpJob *self, LpDelivery *delivery);
@@ -190,7 +214,7 @@ typedef struct
 } LpJobSubmitOps;
 
 gboolean    lp_job_submit               (LpJob *self, const LpJobSubmitOps *ops, gpointer submitter,
-                                         LpJobCallback *callback, GCancellable *cancellable, GError **error);
+                                         const LpJobCallback *callback, GCancellable *cancellable, GError **error);
 void        lp_job_submit_and_tell      (LpJob *self, const LpJobSubmitOps *ops, gpointer submitter, gpointer tag,
                                          GCancellable *cancellable, GAsyncReadyCallback func, gpointer user_data);
 

@@ -17,7 +17,7 @@
  * before this returns, and drop all that the caller holds; without one the job may do
  * that. So none of it is touched any more that is not held here. */
 gboolean
-lp_job_submit (LpJob *self, const LpJobSubmitOps *ops, gpointer submitter, LpJobCallback *callback,
+lp_job_submit (LpJob *self, const LpJobSubmitOps *ops, gpointer submitter, const LpJobCallback *callback,
                GCancellable *cancellable, GError **error)
 {
   gboolean watches = callback != NULL && cancellable != NULL;
@@ -29,20 +29,20 @@ lp_job_submit (LpJob *self, const LpJobSubmitOps *ops, gpointer submitter, LpJob
     return FALSE;
 
   if (callback != NULL)
-    lp_job_callback_attach (callback);
+    lp_job_callback_attach (self, callback, watches);
   if (ops->accept (submitter, self, error))
     {
       if (watches)
-        lp_job_callback_watch (callback, cancellable);
+        lp_job_callback_watch (self, cancellable);
       return TRUE;
     }
 
-  told = callback != NULL && !lp_job_callback_detach (callback);
+  told = callback != NULL && !lp_job_callback_detach (self);
   lp_job_unclaim (self, !told);
   if (told)
     {
       g_clear_error (error);
-      lp_job_callback_tell (callback);
+      lp_job_callback_tell (self);
     }
 
   return told;
@@ -66,7 +66,6 @@ void
 lp_job_submit_and_tell (LpJob *self, const LpJobSubmitOps *ops, gpointer submitter, gpointer tag,
                         GCancellable *cancellable, GAsyncReadyCallback func, gpointer user_data)
 {
-  LpJobCallback *callback;
   GError *error = NULL;
 
   if (func == NULL)
@@ -75,10 +74,6 @@ lp_job_submit_and_tell (LpJob *self, const LpJobSubmitOps *ops, gpointer submitt
       return;
     }
 
-  callback = lp_job_callback_new (self, NULL, submitter, tag, cancellable != NULL, func, user_data);
-  if (lp_job_submit (self, ops, submitter, callback, cancellable, &error))
-    return;
-
-  lp_completion_fail (lp_completion_new (submitter, tag, cancellable, func, user_data), error);
-  lp_job_callback_free (callback);
+  if (!lp_job_submit (self, ops, submitter, &(LpJobCallback) { NULL, submitter, tag, func, user_data }, cancellable, &error))
+    lp_completion_fail (lp_completion_new (submitter, tag, cancellable, func, user_data), error);
 }

@@ -118,7 +118,6 @@ lp_job_finalize (GObject *object)
   g_clear_pointer (&self->status, g_free);
   g_clear_object (&self->cancellable);
   g_free (self->hold);
-  g_free (self->callback);      /* it has run: until then it holds the job */
   g_mutex_clear (&self->lock);
 
   G_OBJECT_CLASS (lp_job_parent_class)->finalize (object);

@@ -254,7 +254,7 @@ void
 lp_lease_run_task (LpLease *self, GTask *task, GTaskThreadFunc func)
 {
   g_autoptr (LpJob) job = NULL;
-  LpJobCallback *callback;
+  LpJobCallback callback;
   GError *error = NULL;
 
   g_return_if_fail (LP_IS_LEASE (self));
@@ -275,11 +275,7 @@ lp_lease_run_task (LpLease *self, GTask *task, GTaskThreadFunc func)
     }
 
   job = lp_job_new_for_task (task, func);
-  callback = lp_job_callback_new (job, g_task_get_context (task), task, lp_lease_run_task,
-                                  g_task_get_cancellable (task) != NULL, task_job_ended_cb, NULL);
-  if (lp_job_submit (job, &ops, self, callback, g_task_get_cancellable (task), &error))
-    return;
-
-  g_task_return_error (task, error);
-  lp_job_callback_free (callback);
+  callback = (LpJobCallback) { g_task_get_context (task), task, lp_lease_run_task, task_job_ended_cb, NULL };
+  if (!lp_job_submit (job, &ops, self, &callback, g_task_get_cancellable (task), &error))
+    g_task_return_error (task, error);
 }
