@@ -236,11 +236,13 @@ lp_executor_enqueue (LpExecutor *self, LpGrant *grant, LpJob *job, GError **erro
   LpExecutorPrivate *priv = lp_executor_get_private (self);
   g_autoptr (LpGrant) held = NULL;
   gint64 now = lp_clock_now ();
+  gboolean brings = job->hold != NULL; /* a reference, which goes with it from who holds it */
   gboolean accepted;
   gboolean wake = FALSE;
 
   /* Not under a lock: a binding may be told of the second reference. */
-  g_object_ref (job);
+  if (!brings)
+    g_object_ref (job);
   if (g_atomic_int_get (&priv->pool->list_wanted))
     held = lp_grant_ref (grant);
 
@@ -257,7 +259,7 @@ lp_executor_enqueue (LpExecutor *self, LpGrant *grant, LpJob *job, GError **erro
       g_mutex_unlock (&priv->lock);
     }
 
-  if (!accepted)
+  if (!accepted && !brings)
     g_object_unref (job);
   if (wake)
     priv->ops->wake (self);

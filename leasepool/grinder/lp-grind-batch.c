@@ -89,17 +89,20 @@ drained_cb (LpCompletion *completion, gpointer data)
 }
 
 /* Those that the executor refuses end with its reason, the others in their own
- * way. */
+ * way; the executor has the references of those. */
 static void
 submit_items (LpGrindBatch *self, GPtrArray *items)
 {
   for (guint i = 0; i < items->len; i++)
     {
-      LpGrindItem *item = items->pdata[i];
+      LpJob *job = ((LpGrindItem *) items->pdata[i])->job;
       GError *error = NULL;
 
-      if (!lp_grant_accept (self->grant, item->job, &error))
-        lp_job_end_held (item->job, error);
+      if (lp_grant_accept (self->grant, job, &error))
+        continue;
+
+      lp_job_end_held (job, error);
+      g_object_unref (job);
     }
 }
 
@@ -122,7 +125,7 @@ take_items (LpGrindBatch *self, LpItemPlace place, gboolean any, GPtrArray *item
 static void
 granted (LpGrindBatch *self, LpGrant *grant)
 {
-  g_autoptr (GPtrArray) items = g_ptr_array_new_with_free_func ((GDestroyNotify) lp_grind_item_unref);
+  g_autoptr (GPtrArray) items = g_ptr_array_new ();
 
   take_items (self, LP_ITEM_FLYING, TRUE, items);
   if (items->len == 0)

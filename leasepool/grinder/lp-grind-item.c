@@ -10,7 +10,10 @@
 #include "lp-job-private.h"
 #include "lp-mutex-private.h"
 
-/* The job owns its item, which so is freed where the job is: where a callback is told,
+/* With the place of an item in `pending` goes one reference. Whoever takes it from there has
+ * that, and an executor that accepts the job gets it: none is counted on the way.
+ *
+ * The job owns its item, which so is freed where the job is: where a callback is told,
  * mostly the thread that made both. Memory that one thread takes and another one frees
  * again and again is passed on by the allocator through a lock that all share.
  *
@@ -61,8 +64,8 @@ leave_pending_locked (LpGrind *self, LpGrindItem *item)
   item->place = LP_ITEM_LEFT;
 }
 
-/* Moves the oldest items, up to MAX_ITEMS, to PLACE; ITEMS gets a reference to
- * each. */
+/* Moves the oldest items, up to MAX_ITEMS, to PLACE; ITEMS gets the reference that
+ * went with the place of each. */
 void
 lp_grind_take_locked (LpGrind *self, guint max_items, LpItemPlace place, GPtrArray *items)
 {
@@ -76,7 +79,7 @@ lp_grind_take_locked (LpGrind *self, guint max_items, LpItemPlace place, GPtrArr
       item->place = place;
       if (place == LP_ITEM_FLYING)
         g_queue_push_tail_link (&self->flying, &item->link);
-      g_ptr_array_add (items, lp_grind_item_ref (item));
+      g_ptr_array_add (items, item);
     }
 
   if (n_items > 0)
@@ -100,15 +103,17 @@ job_ended (LpJobWaiter *waiter)
 {
   LpGrindItem *item = (LpGrindItem *) waiter;
   LpGrind *self = item->grind;
+  gboolean was_pending;
   gboolean rebalance;
 
   lp_mutex_lock_awake (&self->lock);
   self->n_items--;
-  rebalance = item->place == LP_ITEM_PENDING || self->n_items == 0;
+  was_pending = item->place == LP_ITEM_PENDING;
+  rebalance = was_pending || self->n_items == 0;
   /* The last one has that of all of them. */
   if (rebalance && self->n_items > 0)
     lp_grind_ref (self);
-  if (item->place == LP_ITEM_PENDING)
+  if (was_pending)
     {
       leave_pending_locked (self, item);
       lp_grind_pending_changed_locked (self);
@@ -125,7 +130,8 @@ job_ended (LpJobWaiter *waiter)
       lp_grind_rebalance (self);
       lp_grind_unref (self);
     }
-  lp_grind_item_unref (item);
+  if (was_pending)
+    lp_grind_item_unref (item);
 }
 
 static LpGrindItem *
@@ -170,8 +176,8 @@ has_room_locked (LpGrind *self, GError **error)
   return FALSE;
 }
 
-/* From here on the job is accepted, and waits; it owns ITEM.
- * A job's lock comes after ours. */
+/* From here on the job is accepted, and waits; it owns ITEM, whose reference goes with
+ * its place. A job's lock comes after ours. */
 static gboolean
 push_locked (LpGrind *self, LpGrindItem *item, GError **error)
 {

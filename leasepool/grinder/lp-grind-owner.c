@@ -77,6 +77,13 @@ lp_grind_take_owner_locked (LpGrind *self, LpDelivery *owner)
     post_locked (self);
 }
 
+/* Whether a post wakes nobody: this is a callback in the owner context. */
+static gboolean
+is_owner_locked (LpGrind *self)
+{
+  return g_main_context_is_owner (lp_delivery_get_context (self->owner));
+}
+
 static gboolean
 is_watched_locked (LpGrind *self)
 {
@@ -91,7 +98,8 @@ lp_grind_pending_changed_locked (LpGrind *self)
   if (self->pending.length == 0)
     self->drained = TRUE;
 
-  if (!self->owner_posted && (self->drained || is_watched_locked (self)))
+  /* To ask for handlers takes longer than one post for all that comes until it runs. */
+  if (!self->owner_posted && (self->drained || is_owner_locked (self) || is_watched_locked (self)))
     post_locked (self);
 }
 

@@ -34,10 +34,10 @@ typedef enum
   LP_ITEM_LEFT,                 /* in no list: it is being ended, or has ended */
 } LpItemPlace;
 
-/* With a reference to it goes one to the job. */
+/* A reference to it is one to the job. */
 struct _LpGrindItem
 {
-  LpJobWaiter ended;            /* the first member; has a reference while the job has not ended */
+  LpJobWaiter ended;            /* the first member */
   LpGrind *grind;               /* held by all items together, until their end has been heard of; NULL then */
   LpJob *job;                   /* (construct-only) */
   gint64 since;                 /* (construct-only) */

@@ -16,9 +16,11 @@
  * the other; or ends it. A cancel ends it, too. Once it has ended it stays held:
  * what a submit under way has set meanwhile, executor and owner, is not read.
  *
+ * Who holds it has a reference, which the executor that accepts it gets.
+ *
  * `pool` and `queued_at` are set before the state says QUEUED. */
 
-/* Holds a claimed job for POOL from NOW on. ENDED, which is freed with the job, is
+/* Holds a claimed job for POOL, which is there until ENDED is told, from NOW on. ENDED, which is freed with the job, is
  * told before all others that wait for it; until then there must be TALLY.
  * FALSE: it was cancelled before, and is to be unclaimed. The caller may hold
  * locks that come before a job's. */
@@ -31,8 +33,7 @@ lp_job_hold (LpJob *self, LpPool *pool, gint64 now, LpJobWaiter *ended, LpJobTal
   held = lp_job_peek_state (self) == LP_JOB_STATE_NEW;
   if (held)
     {
-      self->pool = lp_pool_ref (pool);
-      self->owns_pool = TRUE;
+      self->pool = pool;
       self->queued_at = now;
       self->held = TRUE;
       self->hold = ended;
@@ -69,6 +70,11 @@ end_if_held (LpJob *self, GError *error)
 
   g_mutex_lock (&self->lock);
   ended = self->held && lp_job_end_locked (self, &outcome, FALSE, &waiters);
+  if (ended)
+    {
+      self->owns_pool = TRUE;   /* else it is the executor's */
+      lp_pool_ref (self->pool);
+    }
   g_mutex_unlock (&self->lock);
 
   if (ended)

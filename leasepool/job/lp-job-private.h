@@ -137,7 +137,7 @@ struct _LpJob
   gboolean deferred;            /* (lock) */
 
   gboolean held;                /* (lock) queued, and has no executor: see lp-job-hold.c */
-  gboolean owns_pool;           /* it has been held */
+  gboolean owns_pool;           /* (lock) it has ended while it was held */
   LpJobWaiter *hold;            /* (lock) (owned) (nullable) the same: of who holds it */
   GTask *task;                  /* (construct-only) */
   GTaskThreadFunc task_func;    /* (construct-only) */

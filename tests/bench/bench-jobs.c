@@ -4,8 +4,9 @@
 /* Jobs on threads, each completing in the main loop: against a GThreadPool with a GTask for each job, against
  * g_task_run_in_thread(), and against libdex where there is one. */
 
-#include "lp-bench-floors.h"
 #include "lp-bench-dex.h"
+#include "lp-bench-errands.h"
+#include "lp-bench-floors.h"
 
 /* What a job of the measures of scaling computes, so long that the queue is not what is measured. */
 #define WORK_STEPS 20000
@@ -184,14 +185,19 @@ measure_throughput (guint in_flight, guint n)
   g_autofree char *name = g_strdup_printf ("no-op jobs, %u in flight, 2 threads", in_flight);
   g_autofree char *floor_name = g_strdup_printf (LP_BENCH_FLOOR "an LpJob goes to a thread and back, %u in flight, 2 threads",
                                                  in_flight);
+  g_autofree char *errand_name = g_strdup_printf (LP_BENCH_FLOOR "what the interface of a job asks for, %u in flight, 2 threads",
+                                                  in_flight);
   g_autofree char *task_name = g_strdup_printf ("lp_lease_run_task(), %u in flight, 2 threads", in_flight);
   LpBenchRow row = { name, "jobs/s", n, 3 };
   LpBenchCrew crew;
   LpBenchSide crew_side = { NULL, lp_bench_crew_pass, &crew };
+  LpBenchErrands errands;
+  LpBenchSide errands_side = { NULL, lp_bench_errands_pass, &errands };
   Peer peer;
   LpBenchSide pool_side = { "GThreadPool and GTask, 2 threads", run_pool, &peer };
 
   lp_bench_crew_init (&crew, in_flight);
+  lp_bench_errands_init (&errands, in_flight);
   peer_init (&peer, 2, NULL, in_flight);
   lp_bench_compare (&row, &our_side, &pool_side);
   if (lp_bench_dex_init ())
@@ -206,12 +212,18 @@ measure_throughput (guint in_flight, guint n)
   row.n = n / 4;
   lp_bench_compare (&row, &crew_side, &(LpBenchSide) { "g_task_run_in_thread()", run_in_thread, &peer });
 
+  row = (LpBenchRow) { errand_name, "jobs/s", n, 0 };
+  lp_bench_compare (&row, &errands_side, &pool_side);
+  row.n = n / 4;
+  lp_bench_compare (&row, &errands_side, &(LpBenchSide) { "g_task_run_in_thread()", run_in_thread, &peer });
+
   row = (LpBenchRow) { task_name, "jobs/s", n / 4, 0 };
   lp_bench_compare (&row, &(LpBenchSide) { NULL, run_task, &ours },
                     &(LpBenchSide) { "g_task_run_in_thread()", run_in_thread, &peer });
 
   peer_clear (&peer);
   lp_bench_crew_clear (&crew);
+  lp_bench_errands_clear (&errands);
   ours_clear (&ours);
 }
 
