@@ -7,6 +7,7 @@
  * job is put there and stays there. All of it is looked at without the queue lock, which would close it. */
 
 #include "lp-test-job.h"
+#include "lp-test-stop.h"
 
 #include "lp-executor-private.h"
 #include "lp-lease-private.h"
@@ -133,46 +134,4 @@ assert_all_cancelled (GPtrArray *jobs)
       assert_cancelled (jobs->pdata[i]);
       g_assert_cmpint (lp_job_get_started_at (jobs->pdata[i]), ==, 0);
     }
-}
-
-/* Where a thread stops until it is let go. */
-typedef struct
-{
-  GMutex lock;
-  GCond cond;
-  gboolean reached;             /* (lock) */
-  gboolean open;                /* (lock) */
-} Stop;
-
-static inline void
-stop_here (gpointer data)
-{
-  Stop *self = data;
-
-  g_mutex_lock (&self->lock);
-  self->reached = TRUE;
-  g_cond_broadcast (&self->cond);
-  while (!self->open)
-    g_cond_wait (&self->cond, &self->lock);
-  g_mutex_unlock (&self->lock);
-}
-
-static inline void
-wait_reached (Stop *self)
-{
-  gint64 end = g_get_monotonic_time () + LP_TEST_PATIENCE_SECONDS * G_TIME_SPAN_SECOND;
-
-  g_mutex_lock (&self->lock);
-  while (!self->reached)
-    g_assert_true (g_cond_wait_until (&self->cond, &self->lock, end));
-  g_mutex_unlock (&self->lock);
-}
-
-static inline void
-let_go (Stop *self)
-{
-  g_mutex_lock (&self->lock);
-  self->open = TRUE;
-  g_cond_broadcast (&self->cond);
-  g_mutex_unlock (&self->lock);
 }

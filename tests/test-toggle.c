@@ -6,9 +6,13 @@
 
 #include "config.h"
 
-#include "lp-test.h"
+#include "lp-test-stop.h"
 
+#include <string.h>
 #include <unistd.h>
+
+#include "lp-executor-private.h"
+#include "lp-grind-private.h"
 
 /* A deadlock is to end. */
 #define PATIENCE_SECONDS LP_TEST_PATIENCE_SECONDS
@@ -101,13 +105,129 @@ test_is_not_found_once_disposed (void)
   lp_test_wait_for (has_no_threads, NULL, "the end of the threads");
 }
 
+/* --- An item of a grinder that is ended from outside --- */
+
+typedef struct
+{
+  LpJob *job;
+  GMutex *lock;                 /* of what holds the job */
+  int watched;                  /* (atomic) */
+  int n_told_locked;            /* (atomic) */
+} Outside;
+
+static Stop in_writer;
+static int stops_in_writer;     /* (atomic) */
+
+static GLogWriterOutput
+writer_func (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
+{
+  for (gsize i = 0; i < n_fields; i++)
+    if (strcmp (fields[i].key, "MESSAGE") == 0 && strstr (fields[i].value, "succeeded") != NULL
+        && g_atomic_int_compare_and_exchange (&stops_in_writer, TRUE, FALSE))
+      stop_here (&in_writer);
+
+  return G_LOG_WRITER_HANDLED;
+}
+
+static gpointer
+try_lock (gpointer lock)
+{
+  gboolean free = g_mutex_trylock (lock);
+
+  if (free)
+    g_mutex_unlock (lock);
+  return GINT_TO_POINTER (free);
+}
+
+static void
+outside_toggle_cb (gpointer data, GObject *object, gboolean is_last)
+{
+  Outside *self = data;
+
+  if (g_atomic_int_get (&self->watched) && !g_thread_join (g_thread_new ("tries", try_lock, self->lock)))
+    g_atomic_int_inc (&self->n_told_locked);
+}
+
+static gpointer
+give_main (gpointer job)
+{
+  lp_job_return_value (job, g_variant_new ("()"));
+  return NULL;
+}
+
+/* Its thread has run out of jobs. */
+static gboolean
+has_left_executor (gpointer job)
+{
+  LpExecutor *executor = ((LpJob *) job)->executor;
+  gboolean left;
+
+  g_mutex_lock (lp_executor_get_lock (executor));
+  left = ((LpJob *) job)->place == LP_PLACE_NONE;
+  g_mutex_unlock (lp_executor_get_lock (executor));
+
+  return left && lp_test_count_threads_awake ("leasepool-") == 0;
+}
+
+/* Its function returns while who has ended it is in a log writer, and the grinder is stopped: for that it refers to the
+ * item under its lock. */
+static void
+test_item_ended_from_outside (void)
+{
+  LpTestGate *gate = lp_test_gate_new ();
+  LpManager *manager;
+  LpGrinder *grinder;
+  g_autoptr (GAsyncResult) started = NULL;
+  g_autoptr (GAsyncResult) stopped = NULL;
+  Outside self = { .job = lp_test_gate_job (gate) };
+  GThread *giver;
+
+  alarm (PATIENCE_SECONDS);
+  manager = lp_test_start (1, NULL);
+  grinder = lp_grinder_new (manager);
+  lp_grinder_set_batch_size_threshold (grinder, 1);
+  lp_grinder_start_async (grinder, NULL, lp_test_result_cb, &started);
+  g_assert_true (lp_grinder_start_finish (grinder, lp_test_wait_result (&started), NULL));
+
+  g_object_add_toggle_ref (G_OBJECT (self.job), outside_toggle_cb, &self);
+  g_object_unref (self.job);
+  lp_grinder_submit_async (grinder, self.job, NULL, NULL, NULL);
+  lp_test_gate_wait_entered (gate, 1);
+  self.lock = &((LpGrindItem *) self.job->hold)->grind->lock;
+
+  g_atomic_int_set (&stops_in_writer, TRUE);
+  giver = g_thread_new ("giver", give_main, self.job);
+  wait_reached (&in_writer);
+  lp_test_gate_open (gate);
+  lp_test_block_for (has_left_executor, self.job, "the function to return");
+
+  g_atomic_int_set (&self.watched, TRUE);
+  lp_grinder_stop_async (grinder, LP_STOP_MODE_CANCEL, NULL, lp_test_result_cb, &stopped);
+  g_atomic_int_set (&self.watched, FALSE);
+  g_assert_cmpint (g_atomic_int_get (&self.n_told_locked), ==, 0);
+
+  let_go (&in_writer);
+  g_thread_join (giver);
+  g_assert_true (lp_grinder_stop_finish (grinder, lp_test_wait_result (&stopped), NULL));
+  g_clear_object (&started);
+  g_clear_object (&stopped);
+  g_object_remove_toggle_ref (G_OBJECT (self.job), outside_toggle_cb, &self);
+  g_object_unref (grinder);
+  lp_test_finish (manager);
+  lp_test_gate_unref (gate);
+  alarm (0);
+}
+
 int
 main (int argc, char *argv[])
 {
+  g_setenv ("LP_DEBUG", "job", TRUE);
   g_test_init (&argc, &argv, NULL);
+  g_log_set_writer_func (writer_func, NULL, NULL);
 
   g_test_add_func ("/toggle/last-reference-of-others", test_last_reference_of_others);
   g_test_add_func ("/toggle/is-not-found-once-disposed", test_is_not_found_once_disposed);
+  g_test_add_func ("/toggle/item-ended-from-outside", test_item_ended_from_outside);
 
   return g_test_run ();
 }

@@ -45,9 +45,10 @@ lp_executor_append_locked (LpExecutorPrivate *priv, LpJob *job, gint64 now)
   append (priv, &priv->queued, job, now);
 }
 
-/* Accepts JOB from GRANT's holder. FALSE: this is for who has the queue lock to decide. */
+/* Accepts JOB from GRANT's holder. FALSE: this is for who has the queue lock to decide.
+ * WATCHED: a reference of GRANT, if somebody is to see that. */
 gboolean
-lp_executor_put (LpExecutorPrivate *priv, LpGrant *grant, LpJob *job, gint64 now)
+lp_executor_put (LpExecutorPrivate *priv, LpGrant *grant, LpJob *job, gint64 now, LpGrant **watched)
 {
   LpInbox *inbox = &priv->inbox;
   gboolean accepted;
@@ -60,6 +61,9 @@ lp_executor_put (LpExecutorPrivate *priv, LpGrant *grant, LpJob *job, gint64 now
              && lp_job_set_queued (job);
   if (accepted)
     append (priv, &inbox->jobs, job, now);
+  /* Not before: whoever wants that from now on finds the job. */
+  if (accepted && g_atomic_int_get (&priv->pool->list_wanted))
+    *watched = lp_grant_ref (grant);
   g_mutex_unlock (&inbox->lock);
 
   return accepted;

@@ -28,7 +28,8 @@ void lp_executor_end_early_locked (LpExecutor *self, LpJob *job, LpOutcome *outc
 void lp_aftermath_run             (LpExecutor *self, LpAftermath *aftermath);
 
 /* lp-executor-inbox.c */
-gboolean lp_executor_put          (LpExecutorPrivate *priv, LpGrant *grant, LpJob *job, gint64 now);
+gboolean lp_executor_put          (LpExecutorPrivate *priv, LpGrant *grant, LpJob *job, gint64 now,
+                                   LpGrant **watched);
 void lp_executor_append_locked    (LpExecutorPrivate *priv, LpJob *job, gint64 now);
 void lp_executor_take_in_locked   (LpExecutorPrivate *priv);
 void lp_executor_close_inbox_locked (LpExecutorPrivate *priv);

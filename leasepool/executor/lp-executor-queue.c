@@ -243,10 +243,7 @@ lp_executor_enqueue (LpExecutor *self, LpGrant *grant, LpJob *job, GError **erro
   /* Not under a lock: a binding may be told of the second reference. */
   if (!brings)
     g_object_ref (job);
-  if (g_atomic_int_get (&priv->pool->list_wanted))
-    held = lp_grant_ref (grant);
-
-  accepted = lp_executor_put (priv, grant, job, now);
+  accepted = lp_executor_put (priv, grant, job, now, &held);
   if (!accepted)
     {
       lp_mutex_lock_awake (&priv->lock);
@@ -254,7 +251,7 @@ lp_executor_enqueue (LpExecutor *self, LpGrant *grant, LpJob *job, GError **erro
       accepted = accept_locked (priv, grant, job, now, error);
       if (accepted)
         wake = append_and_kick_locked (self, job, now);
-      if (wake && held == NULL)
+      if (accepted && (wake || g_atomic_int_get (&priv->pool->list_wanted)))
         held = lp_grant_ref (grant);
       g_mutex_unlock (&priv->lock);
     }
@@ -287,18 +284,24 @@ lp_executor_may_claim_locked (LpExecutor *self)
   return priv->queued.length > 0 && priv->running.length + priv->stuck.length < (guint) priv->workers;
 }
 
+/* By who takes jobs: what it has done may be why somebody is to be told of the next one. */
+static void
+review_inbox_locked (LpExecutor *self)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+
+  if (priv->inbox_open && !priv->ops->is_attended_locked (self))
+    lp_executor_close_inbox_locked (priv);
+}
+
 /* There is a job in the queue if there is any. */
 static void
 fill_locked (LpExecutor *self)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
 
-  if (!priv->inbox_open)
-    return;
-
-  if (!priv->ops->is_attended_locked (self))
-    lp_executor_close_inbox_locked (priv);
-  else if (priv->queued.length == 0)
+  review_inbox_locked (self);
+  if (priv->queued.length == 0)
     lp_executor_take_in_locked (priv);
 }
 
@@ -441,6 +444,8 @@ lp_executor_run_and_claim (LpExecutor *self, LpJob *job)
   lp_mutex_lock_awake (&priv->lock);
   return_locked (self, job, &outcome, &aftermath);
   next = aftermath.awaited ? NULL : claim_next_locked (self, job, &aftermath);
+  if (aftermath.awaited)
+    review_inbox_locked (self);
   g_mutex_unlock (&priv->lock);
 
   lp_aftermath_run (self, &aftermath);
@@ -556,6 +561,8 @@ lp_executor_job_read (LpExecutor *self, LpJob *job, LpOutcome *outcome)
 void
 lp_executor_job_given (LpExecutor *self, LpJob *job, LpOutcome *outcome)
 {
+  /* Until all are told: when the function returns meanwhile, that of the executor goes. */
+  g_autoptr (LpJob) held = g_object_ref (job);
   LpAftermath aftermath;
 
   return_job (self, job, outcome, TRUE, &aftermath);

@@ -176,6 +176,8 @@ sleep_locked (LpThreadExecutor *self, gint64 until)
 {
   gboolean woken = TRUE;
 
+  /* There may be jobs, and no place for one. */
+  lp_executor_close_inbox_locked (lp_executor_get_private (LP_EXECUTOR (self)));
   self->n_idle++;
   if (until < 0)
     g_cond_wait (&self->cond, lock_of (self));
@@ -420,7 +422,7 @@ thread_refused (LpThreadExecutor *self, const char *name, gboolean with_start, c
   gboolean helpless;
   gboolean stopped;
 
-  g_mutex_lock (lock_of (self));
+  lp_executor_lock_queue (LP_EXECUTOR (self));
   helpless = --self->n_threads == 0;
   self->n_unjoined--;
   stopped = self->closing && self->n_unjoined == 0;

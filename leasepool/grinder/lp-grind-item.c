@@ -21,7 +21,7 @@
  * are waited for awake. */
 
 /* Also under a lock: while its end has not been heard of this is not the second
- * reference, of which a binding would be told. */
+ * reference, of which a binding would be told. Whoever ends it holds it until then. */
 LpGrindItem *
 lp_grind_item_ref (LpGrindItem *self)
 {

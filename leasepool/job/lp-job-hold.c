@@ -65,6 +65,7 @@ static gboolean
 end_if_held (LpJob *self, GError *error)
 {
   LpOutcome outcome = { NULL, error };
+  g_autoptr (LpJob) held = g_object_ref (self); /* until all are told: its holder may drop it any moment */
   GQueue waiters = G_QUEUE_INIT;
   gboolean ended;
 

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Copyright 2026 The leasepool authors */
+
+#pragma once
+
+#include "lp-test.h"
+
+/* Where a thread stops until it is let go. */
+typedef struct
+{
+  GMutex lock;
+  GCond cond;
+  gboolean reached;             /* (lock) */
+  gboolean open;                /* (lock) */
+} Stop;
+
+static inline void
+stop_here (gpointer data)
+{
+  Stop *self = data;
+
+  g_mutex_lock (&self->lock);
+  self->reached = TRUE;
+  g_cond_broadcast (&self->cond);
+  while (!self->open)
+    g_cond_wait (&self->cond, &self->lock);
+  g_mutex_unlock (&self->lock);
+}
+
+static inline void
+wait_reached (Stop *self)
+{
+  gint64 end = g_get_monotonic_time () + LP_TEST_PATIENCE_SECONDS * G_TIME_SPAN_SECOND;
+
+  g_mutex_lock (&self->lock);
+  while (!self->reached)
+    g_assert_true (g_cond_wait_until (&self->cond, &self->lock, end));
+  g_mutex_unlock (&self->lock);
+}
+
+static inline void
+let_go (Stop *self)
+{
+  g_mutex_lock (&self->lock);
+  self->open = TRUE;
+  g_cond_broadcast (&self->cond);
+  g_mutex_unlock (&self->lock);
+}
