@@ -520,7 +520,8 @@ static gboolean
 lp_thread_executor_is_attended_locked (LpExecutor *executor)
 {
   LpThreadExecutor *self = LP_THREAD_EXECUTOR (executor);
-  gboolean all = self->n_threads >= (guint) lp_executor_get_workers (executor) && self->n_idle <= self->n_woken;
+  int workers = lp_executor_get_private (executor)->workers;
+  gboolean all = self->n_threads >= (guint) workers && self->n_idle <= self->n_woken;
 
   return all || (self->n_threads > self->n_idle && lp_watch_may_rely_locked (watch_of (self)));
 }

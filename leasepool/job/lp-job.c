@@ -160,12 +160,16 @@ lp_job_set_property (GObject *object, guint prop_id, const GValue *value, GParam
     {
     case PROP_NAME:
       self->name = g_value_dup_string (value);
+      if (self->name != NULL && self->kind != LP_JOB_COMMAND)
+        self->kind = LP_JOB_CALL;
       break;
     case PROP_PARAMETERS:
       self->parameters = g_value_dup_variant (value);
       break;
     case PROP_ARGV:
       self->argv = g_value_dup_boxed (value);
+      if (self->argv != NULL)
+        self->kind = LP_JOB_COMMAND;
       break;
     case PROP_INPUT:
       self->input = g_value_dup_boxed (value);
@@ -176,19 +180,6 @@ lp_job_set_property (GObject *object, guint prop_id, const GValue *value, GParam
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, prop_id, pspec);
     }
-}
-
-static void
-lp_job_constructed (GObject *object)
-{
-  LpJob *self = LP_JOB (object);
-
-  if (self->argv != NULL)
-    self->kind = LP_JOB_COMMAND;
-  else if (self->name != NULL)
-    self->kind = LP_JOB_CALL;
-
-  G_OBJECT_CLASS (lp_job_parent_class)->constructed (object);
 }
 
 #define READ_FLAGS (G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)
@@ -312,7 +303,6 @@ lp_job_class_init (LpJobClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
 
-  object_class->constructed = lp_job_constructed;
   object_class->finalize = lp_job_finalize;
   object_class->get_property = lp_job_get_property;
   object_class->set_property = lp_job_set_property;

@@ -15,8 +15,9 @@
 static gboolean
 resolve_function (LpGrant *grant, LpJob *job, GError **error)
 {
-  LpFunctions *functions = lp_executor_get_functions (grant->executor);
-  const LpExecutorOps *ops = lp_executor_get_ops (grant->executor);
+  LpExecutorPrivate *executor = lp_executor_get_private (grant->executor);
+  LpFunctions *functions = executor->functions;
+  const LpExecutorOps *ops = executor->ops;
 
   if (job->kind == LP_JOB_CALL && functions != NULL)
     job->function = lp_functions_ref_function (functions, job->name);

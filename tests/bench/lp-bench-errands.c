@@ -7,6 +7,7 @@
 
 #include "lp-bench-errands.h"
 
+#include "lp-gather-private.h"
 #include "lp-lookout-private.h"
 
 #include <string.h>
@@ -141,20 +142,38 @@ move_all (GQueue *to, GQueue *from)
     g_queue_push_tail_link (to, link);
 }
 
-/* With the lock, which is given up meanwhile. */
+/* Until *SIGN (nullable) is set, but no longer than for USEC microseconds. */
+static void
+look (int *sign, gint64 usec)
+{
+  gint64 end = g_get_monotonic_time () + usec;
+
+  do
+    g_thread_yield ();
+  while (!(sign != NULL && g_atomic_int_get (sign)) && g_get_monotonic_time () < end);
+}
+
+/* With the lock, which is given up meanwhile. If one comes, some more may gather. */
 static void
 look_out (LpBenchErrands *self)
 {
-  gint64 end = g_get_monotonic_time () + LP_LOOKOUT_USEC;
-
   self->looking = TRUE;
   g_atomic_int_set (&self->offered, FALSE);
   g_mutex_unlock (&self->lock);
-  do
-    g_thread_yield ();
-  while (!g_atomic_int_get (&self->offered) && g_get_monotonic_time () < end);
+  look (&self->offered, LP_LOOKOUT_USEC);
+  if (g_atomic_int_get (&self->offered))
+    look (NULL, LP_GATHER_USEC);
   g_mutex_lock (&self->lock);
   self->looking = FALSE;
+}
+
+/* With the lock, which is given up meanwhile. */
+static void
+fall_asleep (LpBenchErrands *self)
+{
+  self->n_awake--;
+  g_cond_wait (&self->cond, &self->lock);
+  self->n_awake++;
 }
 
 /* Runs whatever is there, with the lock but while it does. */
@@ -180,6 +199,7 @@ thread_main (gpointer data)
   LpBenchErrands *self = data;
 
   g_mutex_lock (&self->lock);
+  self->n_awake++;
   while (!self->ends)
     {
       if (self->asked.length == 0 && !self->looking)
@@ -188,7 +208,7 @@ thread_main (gpointer data)
       if (self->asked.length > 0)
         run_all (self);
       else if (!self->ends)
-        g_cond_wait (&self->cond, &self->lock);
+        fall_asleep (self);
     }
   g_mutex_unlock (&self->lock);
 
@@ -226,7 +246,7 @@ start (LpBenchSlot *slot, gpointer data)
     g_queue_push_tail_link (&self->asked, &errand->link);
   if (self->looking)
     g_atomic_int_set (&self->offered, TRUE);
-  else
+  else if (self->n_awake == 0)
     g_cond_signal (&self->cond);
   g_mutex_unlock (&self->lock);
 }

@@ -11,7 +11,8 @@ G_BEGIN_DECLS
  * set when it is made, of which a caller and the queue have a reference each; its state, which a cancel may change at any
  * time; three times; a function that a thread calls, and a result, of which the callback fetches a reference; a source
  * object that is there until the callback has returned. Nothing is known of a lease, nothing can fail, be cancelled,
- * interrupted, waited for, logged or counted, and the two threads share one queue each way, of which they take all. */
+ * interrupted, waited for, logged or counted. The two threads share one queue each way, of which they take all; one of them
+ * sleeps as long as the other does not, and some errands gather before that takes them, as with ours. */
 typedef struct
 {
   GMutex lock;
@@ -19,6 +20,7 @@ typedef struct
   GQueue asked;                 /* (lock) */
   int offered;                  /* (atomic; changed under the lock) for the one that looks out */
   gboolean looking;             /* (lock) */
+  guint n_awake;                /* (lock) of the threads */
   GQueue answered;              /* (lock) */
   gboolean ends;                /* (lock) */
   GSource *source;
