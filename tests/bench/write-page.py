@@ -59,9 +59,9 @@ NOTES = {
             "may be changed by others at any time, the times are noted, a thread calls the function, and the callback "
             "fetches a reference of the result while the source object is held for it. One at a time, the main loop sleeps "
             "meanwhile and has to be woken. Their threads look out for work before they sleep, as ours do, but whether "
-            "that was worth it or not.\n\nThe rows of libdex are there where it is. On Debian 13 with libdex 0.10.0 and GLib 2.84.4, on two AMD EPYC "
-            "processors, 64 and 1024 no-op jobs in flight were 6.4 and 6.7 times as many a second as on its thread-pool "
-            "scheduler (medians of three runs of bench-jobs; the goal is 3).",
+            "that was worth it or not.\n\nThe rows of libdex are there where it is. On Debian 13 with libdex 0.10.0 and "
+            "GLib 2.84.4, on two Intel Xeon processors, 64 and 1024 no-op jobs in flight were 6.0 and 5.8 times as many a "
+            "second as on its thread-pool scheduler (the lower ones of two runs of bench-jobs; the goal is 3).",
     "calls": "A main loop that calls one at a time reads the answers itself; otherwise a thread of the library does, and wakes "
              "who waits, of which the first floor is the least that takes. In the other one many at a time are one write "
              "each, so that none waits for the next one.",
