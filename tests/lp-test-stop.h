@@ -5,6 +5,8 @@
 
 #include "lp-test.h"
 
+#include <string.h>
+
 /* Where a thread stops until it is let go. */
 typedef struct
 {
@@ -45,4 +47,25 @@ let_go (Stop *self)
   self->open = TRUE;
   g_cond_broadcast (&self->cond);
   g_mutex_unlock (&self->lock);
+}
+
+/* A log writer that stops where a record has this text, once it is wanted. */
+typedef struct
+{
+  Stop stop;
+  const char *text;
+  int wanted;                   /* (atomic) */
+} StopInWriter;
+
+static inline GLogWriterOutput
+stop_in_writer (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
+{
+  StopInWriter *self = data;
+
+  for (gsize i = 0; i < n_fields; i++)
+    if (strcmp (fields[i].key, "MESSAGE") == 0 && strstr (fields[i].value, self->text) != NULL
+        && g_atomic_int_compare_and_exchange (&self->wanted, TRUE, FALSE))
+      stop_here (&self->stop);
+
+  return G_LOG_WRITER_HANDLED;
 }

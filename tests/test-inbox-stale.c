@@ -90,20 +90,8 @@ test_thread_refused (Fixture *self, gconstpointer data)
 
 /* --- A thread that sleeps although there are jobs --- */
 
-static Stop in_writer;
-static int stops_in_writer;     /* (atomic) */
-
-/* What a job ends with is told before the thread that ran it goes on. */
-static GLogWriterOutput
-writer_func (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
-{
-  for (gsize i = 0; i < n_fields; i++)
-    if (strcmp (fields[i].key, "MESSAGE") == 0 && strstr (fields[i].value, "succeeded") != NULL
-        && g_atomic_int_compare_and_exchange (&stops_in_writer, TRUE, FALSE))
-      stop_here (&in_writer);
-
-  return G_LOG_WRITER_HANDLED;
-}
+/* What a job ends with is told before the thread that has ended it goes on. */
+static StopInWriter in_writer = { .text = "succeeded" };
 
 static void
 defer_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
@@ -160,15 +148,15 @@ test_place_gets_free (Fixture *self, gconstpointer data)
 
   waiter = g_thread_new ("waiter", wait_main, awaited);
   lp_test_block_for (is_waited_for, awaited, "somebody to wait");
-  g_atomic_int_set (&stops_in_writer, TRUE);
+  g_atomic_int_set (&in_writer.wanted, TRUE);
   lp_test_gate_open (self->gate);
-  wait_reached (&in_writer);
+  wait_reached (&in_writer.stop);
 
   lp_test_submit (self->lease, last);
   assert_value (last, 9);
   assert_all_done (jobs);
 
-  let_go (&in_writer);
+  let_go (&in_writer.stop);
   g_thread_join (waiter);
   lp_job_return_value (deferred, g_variant_new ("()"));
 }
@@ -231,7 +219,7 @@ main (int argc, char **argv)
 {
   g_setenv ("LP_DEBUG", "job", TRUE);
   g_test_init (&argc, &argv, NULL);
-  g_log_set_writer_func (writer_func, NULL, NULL);
+  g_log_set_writer_func (stop_in_writer, &in_writer, NULL);
 
   add_case ("thread-refused", test_thread_refused);
   add_case ("place-gets-free", test_place_gets_free);

@@ -8,7 +8,6 @@
 
 #include "lp-test-stop.h"
 
-#include <string.h>
 #include <unistd.h>
 
 #include "lp-executor-private.h"
@@ -115,19 +114,8 @@ typedef struct
   int n_told_locked;            /* (atomic) */
 } Outside;
 
-static Stop in_writer;
-static int stops_in_writer;     /* (atomic) */
-
-static GLogWriterOutput
-writer_func (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
-{
-  for (gsize i = 0; i < n_fields; i++)
-    if (strcmp (fields[i].key, "MESSAGE") == 0 && strstr (fields[i].value, "succeeded") != NULL
-        && g_atomic_int_compare_and_exchange (&stops_in_writer, TRUE, FALSE))
-      stop_here (&in_writer);
-
-  return G_LOG_WRITER_HANDLED;
-}
+/* What a job ends with is told before the thread that has ended it goes on. */
+static StopInWriter in_writer = { .text = "succeeded" };
 
 static gpointer
 try_lock (gpointer lock)
@@ -195,9 +183,9 @@ test_item_ended_from_outside (void)
   lp_test_gate_wait_entered (gate, 1);
   self.lock = &((LpGrindItem *) self.job->hold)->grind->lock;
 
-  g_atomic_int_set (&stops_in_writer, TRUE);
+  g_atomic_int_set (&in_writer.wanted, TRUE);
   giver = g_thread_new ("giver", give_main, self.job);
-  wait_reached (&in_writer);
+  wait_reached (&in_writer.stop);
   lp_test_gate_open (gate);
   lp_test_block_for (has_left_executor, self.job, "the function to return");
 
@@ -206,7 +194,7 @@ test_item_ended_from_outside (void)
   g_atomic_int_set (&self.watched, FALSE);
   g_assert_cmpint (g_atomic_int_get (&self.n_told_locked), ==, 0);
 
-  let_go (&in_writer);
+  let_go (&in_writer.stop);
   g_thread_join (giver);
   g_assert_true (lp_grinder_stop_finish (grinder, lp_test_wait_result (&stopped), NULL));
   g_clear_object (&started);
@@ -223,7 +211,7 @@ main (int argc, char *argv[])
 {
   g_setenv ("LP_DEBUG", "job", TRUE);
   g_test_init (&argc, &argv, NULL);
-  g_log_set_writer_func (writer_func, NULL, NULL);
+  g_log_set_writer_func (stop_in_writer, &in_writer, NULL);
 
   g_test_add_func ("/toggle/last-reference-of-others", test_last_reference_of_others);
   g_test_add_func ("/toggle/is-not-found-once-disposed", test_is_not_found_once_disposed);

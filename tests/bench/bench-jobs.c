@@ -183,20 +183,15 @@ measure_throughput (guint in_flight, guint n)
   Ours ours = ours_new (2, noop_func, in_flight);
   LpBenchSide our_side = { NULL, run_ours, &ours };
   g_autofree char *name = g_strdup_printf ("no-op jobs, %u in flight, 2 threads", in_flight);
-  g_autofree char *floor_name = g_strdup_printf (LP_BENCH_FLOOR "an LpJob goes to a thread and back, %u in flight, 2 threads",
-                                                 in_flight);
   g_autofree char *errand_name = g_strdup_printf (LP_BENCH_FLOOR "what the interface of a job asks for, %u in flight, 2 threads",
                                                   in_flight);
   g_autofree char *task_name = g_strdup_printf ("lp_lease_run_task(), %u in flight, 2 threads", in_flight);
   LpBenchRow row = { name, "jobs/s", n, 3 };
-  LpBenchCrew crew;
-  LpBenchSide crew_side = { NULL, lp_bench_crew_pass, &crew };
   LpBenchErrands errands;
   LpBenchSide errands_side = { NULL, lp_bench_errands_pass, &errands };
   Peer peer;
   LpBenchSide pool_side = { "GThreadPool and GTask, 2 threads", run_pool, &peer };
 
-  lp_bench_crew_init (&crew, in_flight);
   lp_bench_errands_init (&errands, in_flight);
   peer_init (&peer, 2, NULL, in_flight);
   lp_bench_compare (&row, &our_side, &pool_side);
@@ -206,11 +201,6 @@ measure_throughput (guint in_flight, guint n)
   row.goal = 5;
   row.n = n / 4;
   lp_bench_compare (&row, &our_side, &(LpBenchSide) { "g_task_run_in_thread()", run_in_thread, &peer });
-
-  row = (LpBenchRow) { floor_name, "jobs/s", n, 0 };
-  lp_bench_compare (&row, &crew_side, &pool_side);
-  row.n = n / 4;
-  lp_bench_compare (&row, &crew_side, &(LpBenchSide) { "g_task_run_in_thread()", run_in_thread, &peer });
 
   row = (LpBenchRow) { errand_name, "jobs/s", n, 0 };
   lp_bench_compare (&row, &errands_side, &pool_side);
@@ -222,7 +212,6 @@ measure_throughput (guint in_flight, guint n)
                     &(LpBenchSide) { "g_task_run_in_thread()", run_in_thread, &peer });
 
   peer_clear (&peer);
-  lp_bench_crew_clear (&crew);
   lp_bench_errands_clear (&errands);
   ours_clear (&ours);
 }

@@ -30,29 +30,6 @@ void   lp_bench_partner_init  (LpBenchPartner *self, gboolean wakes_loop, gboole
 double lp_bench_partner_ask   (gpointer self, guint n);
 void   lp_bench_partner_clear (LpBenchPartner *self);
 
-/* An LpJob for each job, made and finalized and nothing else, through a locked queue to two threads, and through another
- * one into the main loop, which takes whatever is there. One of the threads looks out before it sleeps. */
-typedef struct
-{
-  GMutex lock;
-  GCond cond;
-  GQueue asked;                 /* (lock) of LpJob */
-  int offered;                  /* (atomic; changed under the lock) for the one that looks out */
-  gboolean looking;             /* (lock) */
-  GQueue answered;              /* (lock) */
-  gboolean ends;                /* (lock) */
-  GSource *source;
-  GThread *threads[2];
-  guint in_flight;
-  guint n_started;
-  guint n_ended;
-  guint n;
-} LpBenchCrew;
-
-void   lp_bench_crew_init     (LpBenchCrew *self, guint in_flight);
-double lp_bench_crew_pass     (gpointer self, guint n);
-void   lp_bench_crew_clear    (LpBenchCrew *self);
-
 /* Two processes that echo, with 64 messages in flight. */
 #define LP_BENCH_ECHOES 2
 

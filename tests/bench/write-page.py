@@ -52,14 +52,14 @@ SUBJECTS = {
 }
 
 NOTES = {
-    "jobs": "Floors: an LpJob with its four construct-only properties is made, goes through a lock to a thread and through "
-            "another one back into the main loop, and is finalized; nothing is run, counted or told, and no thread writes "
-            "into it, so that none waits for the memory of another. The second one does what the interface of a job asks "
-            "whoever runs it for, and nothing else: there is a reference for who submits and one for the queue, the state "
-            "may be changed by others at any time, the times are noted, a thread calls the function, and the callback "
-            "fetches a reference of the result while the source object is held for it. One at a time, the main loop sleeps "
-            "meanwhile and has to be woken. Their threads look out for work before they sleep, as ours do, but whether "
-            "that was worth it or not.\n\nThe rows of libdex are there where it is. On Debian 13 with libdex 0.10.0 and "
+    "jobs": "The floor of many at a time does what the interface of a job asks whoever runs it for, and nothing else: an "
+            "object with four construct-only properties is made, goes through a lock to a thread and through another one "
+            "back into the main loop, and is finalized; there is a reference for who submits and one for the queue, the "
+            "state may be changed by others at any time, the times are noted, a thread calls the function, and the callback "
+            "fetches a reference of the result while the source object is held for it. Nothing is known of a lease, and "
+            "nothing can fail, be cancelled, waited for, logged or counted. That of one at a time is a main loop that "
+            "sleeps meanwhile and has to be woken. Their threads look out for work before they sleep, as ours do, but "
+            "whether that was worth it or not.\n\nThe rows of libdex are there where it is. On Debian 13 with libdex 0.10.0 and "
             "GLib 2.84.4, on two Intel Xeon processors, 64 and 1024 no-op jobs in flight were 6.0 and 5.8 times as many a "
             "second as on its thread-pool scheduler (the lower ones of two runs of bench-jobs; the goal is 3).",
     "calls": "A main loop that calls one at a time reads the answers itself; otherwise a thread of the library does, and wakes "
