@@ -44,6 +44,13 @@ def _run_one(pointer, result, error):
     following = None
     if not job.call(job):
         _native.return_error(error, Lp.Error.FAILED, error_text(job._error))
+    elif not _waiting:
+        # None can follow, so that whoever waits is woken first: that takes longer than the rest.
+        try:
+            job.tell()
+        finally:
+            _native.return_unit(result)
+        return None
     else:
         following = _native.take_next(pointer, _native.UNIT)
         if following is None:
