@@ -27,6 +27,18 @@ start_inbox (Fixture *self, int workers, const char *setting, int value)
   fixture_init (self, manager, "inbox");
 }
 
+static inline void
+set_up_one (Fixture *self, gconstpointer data)
+{
+  start_inbox (self, 1, NULL, 0);
+}
+
+static inline void
+set_up_two (Fixture *self, gconstpointer data)
+{
+  start_inbox (self, 2, NULL, 0);
+}
+
 static inline gboolean
 is_over (gpointer lease)
 {
@@ -134,4 +146,34 @@ assert_all_cancelled (GPtrArray *jobs)
       assert_cancelled (jobs->pdata[i]);
       g_assert_cmpint (lp_job_get_started_at (jobs->pdata[i]), ==, 0);
     }
+}
+
+static inline gpointer
+wait_main (gpointer job)
+{
+  lp_test_assert_done (job);
+  return NULL;
+}
+
+static inline gboolean
+has_waiter (gpointer data)
+{
+  LpJob *job = data;
+  gboolean has;
+
+  g_mutex_lock (&job->lock);
+  has = job->waiters.length > 0;
+  g_mutex_unlock (&job->lock);
+
+  return has;
+}
+
+/* A thread that waits for the end of JOB. */
+static inline GThread *
+wait_elsewhere (LpJob *job)
+{
+  GThread *thread = g_thread_new ("waits", wait_main, job);
+
+  lp_test_block_for (has_waiter, job, "somebody to wait");
+  return thread;
 }

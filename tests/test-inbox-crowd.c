@@ -11,12 +11,6 @@
 #define MANY_JOBS 500
 #define ROUNDS lp_test_size (200, 5000, 10)
 
-static void
-set_up_one (Fixture *self, gconstpointer data)
-{
-  start_inbox (self, 1, "max-queued-jobs", 0);
-}
-
 /* --- Leases --- */
 
 typedef struct

@@ -97,26 +97,6 @@ test_release (Fixture *self, gconstpointer data)
   g_object_unref (next);
 }
 
-static gpointer
-wait_main (gpointer job)
-{
-  lp_test_assert_done (job);
-  return NULL;
-}
-
-static gboolean
-has_waiter (gpointer data)
-{
-  LpJob *job = data;
-  gboolean has;
-
-  g_mutex_lock (&job->lock);
-  has = job->waiters.length > 0;
-  g_mutex_unlock (&job->lock);
-
-  return has;
-}
-
 /* Nothing runs, and nothing is in the queue: the only thread wakes who waited for the job before. */
 static void
 test_release_where_nothing_runs (Fixture *self, gconstpointer data)
@@ -124,7 +104,7 @@ test_release_where_nothing_runs (Fixture *self, gconstpointer data)
   g_autoptr (LpJob) before = lp_test_gate_job (self->gate);
   g_autoptr (LpJob) warms_up = lp_test_value_job (1);
   g_autoptr (GPtrArray) jobs = NULL;
-  GThread *waits = g_thread_new ("waits", wait_main, before);
+  GThread *waits;
   Stop stop = { 0 };
 
   /* A thread that is there already finds the inbox open when it takes the job. */
@@ -132,7 +112,7 @@ test_release_where_nothing_runs (Fixture *self, gconstpointer data)
   lp_test_assert_done (warms_up);
   lp_test_submit (self->lease, before);
   lp_test_gate_wait_entered (self->gate, 1);
-  lp_test_block_for (has_waiter, before, "somebody to wait");
+  waits = wait_elsewhere (before);
   jobs = put (self->lease, N_JOBS);
 
   g_atomic_pointer_set (&stop_waking, &stop);

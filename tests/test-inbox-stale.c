@@ -48,12 +48,6 @@ g_mutex_trylock (GMutex *mutex)
 
 /* --- A thread that is not to be had --- */
 
-static void
-set_up_two (Fixture *self, gconstpointer data)
-{
-  start_inbox (self, 2, NULL, 0);
-}
-
 static gpointer
 submit_main (gpointer data)
 {
@@ -105,25 +99,6 @@ all_sleep (gpointer data)
   return lp_test_count_threads_awake ("leasepool-") == 0;
 }
 
-static gboolean
-is_waited_for (gpointer job)
-{
-  gboolean waited_for;
-
-  g_mutex_lock (&((LpJob *) job)->lock);
-  waited_for = ((LpJob *) job)->waiters.length > 0;
-  g_mutex_unlock (&((LpJob *) job)->lock);
-
-  return waited_for;
-}
-
-static gpointer
-wait_main (gpointer job)
-{
-  lp_test_assert_done (job);
-  return NULL;
-}
-
 /* A deferred job has one place, and a job that somebody waits for the other one: a thread that was woken for more of them
  * sleeps again. When the place gets free it is to be woken, whatever keeps the other thread. */
 static void
@@ -146,8 +121,7 @@ test_place_gets_free (Fixture *self, gconstpointer data)
       lp_test_block_for (all_sleep, NULL, "a thread without a place");
     }
 
-  waiter = g_thread_new ("waiter", wait_main, awaited);
-  lp_test_block_for (is_waited_for, awaited, "somebody to wait");
+  waiter = wait_elsewhere (awaited);
   g_atomic_int_set (&in_writer.wanted, TRUE);
   lp_test_gate_open (self->gate);
   wait_reached (&in_writer.stop);

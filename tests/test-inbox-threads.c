@@ -249,12 +249,6 @@ n_sleep (gpointer n)
   return g_atomic_int_get (&n_sleeping) == GPOINTER_TO_INT (n);
 }
 
-static void
-set_up_one (Fixture *self, gconstpointer data)
-{
-  start_inbox (self, 1, "max-queued-jobs", 0);
-}
-
 /* A thread that has run out of jobs closes it before it sleeps. */
 static void
 test_closed_before_sleep (Fixture *self, gconstpointer data)
@@ -268,12 +262,6 @@ test_closed_before_sleep (Fixture *self, gconstpointer data)
       lp_test_block_for (n_sleep, GINT_TO_POINTER (1), "the thread to sleep");
       g_assert_false (is_open (self->lease));
     }
-}
-
-static void
-set_up_two (Fixture *self, gconstpointer data)
-{
-  start_inbox (self, 2, "max-queued-jobs", 0);
 }
 
 /* The first job is for the thread that sleeps, and does not end: the second one needs one more thread. */

@@ -13,12 +13,6 @@
 #define N_JOBS 5
 #define ROUNDS lp_test_size (2000, 20000, 100)
 
-static void
-set_up_one (Fixture *self, gconstpointer data)
-{
-  start_inbox (self, 1, "max-queued-jobs", 0);
-}
-
 /* --- Order --- */
 
 typedef struct

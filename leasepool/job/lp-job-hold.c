@@ -20,10 +20,10 @@
  *
  * `pool` and `queued_at` are set before the state says QUEUED. */
 
-/* Holds a claimed job for POOL, which is there until ENDED is told, from NOW on. ENDED, which is freed with the job, is
- * told before all others that wait for it; until then there must be TALLY.
- * FALSE: it was cancelled before, and is to be unclaimed. The caller may hold
- * locks that come before a job's. */
+/* Holds a claimed job for POOL from NOW on. ENDED, which is freed with the job, is
+ * told before all others that wait for it; until then there must be POOL and
+ * TALLY. FALSE: it was cancelled before, and is to be unclaimed. The caller may
+ * hold locks that come before a job's. */
 gboolean
 lp_job_hold (LpJob *self, LpPool *pool, gint64 now, LpJobWaiter *ended, LpJobTally *tally)
 {

@@ -3,10 +3,9 @@
 
 /* What the interface of a job asks of whatever runs it: nobody can be told of the end of less. */
 
-#define _GNU_SOURCE
-
 #include "lp-bench-errands.h"
 
+#include "lp-bench-floors.h"
 #include "lp-gather-private.h"
 #include "lp-lookout-private.h"
 
@@ -142,17 +141,6 @@ move_all (GQueue *to, GQueue *from)
     g_queue_push_tail_link (to, link);
 }
 
-/* Until *SIGN (nullable) is set, but no longer than for USEC microseconds. */
-static void
-look (int *sign, gint64 usec)
-{
-  gint64 end = g_get_monotonic_time () + usec;
-
-  do
-    g_thread_yield ();
-  while (!(sign != NULL && g_atomic_int_get (sign)) && g_get_monotonic_time () < end);
-}
-
 /* With the lock, which is given up meanwhile. If one comes, some more may gather. */
 static void
 look_out (LpBenchErrands *self)
@@ -160,9 +148,9 @@ look_out (LpBenchErrands *self)
   self->looking = TRUE;
   g_atomic_int_set (&self->offered, FALSE);
   g_mutex_unlock (&self->lock);
-  look (&self->offered, LP_LOOKOUT_USEC);
+  lp_bench_look (&self->offered, LP_LOOKOUT_USEC);
   if (g_atomic_int_get (&self->offered))
-    look (NULL, LP_GATHER_USEC);
+    lp_bench_look (NULL, LP_GATHER_USEC);
   g_mutex_lock (&self->lock);
   self->looking = FALSE;
 }
@@ -220,12 +208,12 @@ thread_main (gpointer data)
 static void
 done_cb (GObject *source, BenchErrand *errand, gpointer user_data)
 {
-  if (g_atomic_int_get (&errand->state) == ERRAND_DONE)
-    {
-      g_autoptr (GVariant) value = g_variant_ref (errand->result);
+  g_autoptr (GVariant) value = NULL;
 
-      lp_bench_slot_done (user_data);
-    }
+  if (g_atomic_int_get (&errand->state) != ERRAND_DONE)
+    g_error ("an errand was told before its end");
+  value = g_variant_ref (errand->result);
+  lp_bench_slot_done (user_data);
 }
 
 static void

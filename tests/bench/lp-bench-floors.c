@@ -16,15 +16,14 @@
 
 #define ECHO_SIZE 64
 
-/* Until *SIGN is set, but no longer than our worker threads look out. */
-static void
-look_out (int *sign)
+void
+lp_bench_look (int *sign, gint64 usec)
 {
-  gint64 end = g_get_monotonic_time () + LP_LOOKOUT_USEC;
+  gint64 end = g_get_monotonic_time () + usec;
 
   do
     g_thread_yield ();
-  while (!g_atomic_int_get (sign) && g_get_monotonic_time () < end);
+  while (!(sign != NULL && g_atomic_int_get (sign)) && g_get_monotonic_time () < end);
 }
 
 /* --- A thread that is woken, and wakes --- */
@@ -34,7 +33,7 @@ static void
 partner_look_out (LpBenchPartner *self)
 {
   g_mutex_unlock (&self->lock);
-  look_out (&self->asked);
+  lp_bench_look (&self->asked, LP_LOOKOUT_USEC);
   g_mutex_lock (&self->lock);
 }
 

@@ -12,6 +12,10 @@ G_BEGIN_DECLS
 
 /* Bare mechanisms, to be compared with the peers in the place of ours. Each has an LpBenchFunc, for itself as data. */
 
+/* Lets others have the processor until *SIGN (nullable) is set, but no longer than for USEC microseconds: as our worker
+ * threads do before they sleep. */
+void   lp_bench_look          (int *sign, gint64 usec);
+
 /* A thread that is woken, and wakes this one, or its main loop. It may look out for the next question, for as long as our
  * worker threads do, before it sleeps. */
 typedef struct
