@@ -196,6 +196,164 @@ test_next_times_out (Fixture *self, gconstpointer data)
   assert_timed_out (second);
 }
 
+/* --- The end before the function returns --- */
+
+typedef struct
+{
+  GAsyncQueue *go_on;
+  int has_ended;                /* (atomic) */
+  int destroyed;                /* (atomic) */
+} Tail;
+
+/* Ends its job, and goes on for a while. What it gives in the end is for nobody. */
+static void
+tail_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  Tail *tail = user_data;
+  g_autoptr (GVariant) value = g_variant_ref_sink (g_variant_new ("(i)", 1));
+
+  g_assert_null (lp_job_take_next (job, value));
+  g_assert_cmpint (lp_job_get_state (job), ==, LP_JOB_STATE_SUCCEEDED);
+  g_atomic_int_set (&tail->has_ended, TRUE);
+
+  g_async_queue_pop (tail->go_on);
+  g_assert_false (g_atomic_int_get (&tail->destroyed));
+  g_assert_null (lp_job_take_next (job, value));
+  g_assert_cmpint (lp_job_get_state (job), ==, LP_JOB_STATE_SUCCEEDED);
+  *result = g_variant_new ("(i)", 2);
+}
+
+static void
+tail_destroyed (gpointer data)
+{
+  g_atomic_int_inc (&((Tail *) data)->destroyed);
+}
+
+static LpJob *
+submit_tail (Fixture *self, Tail *tail)
+{
+  LpJob *job = lp_job_new_for_func (tail_func, tail, tail_destroyed);
+
+  *tail = (Tail) { .go_on = g_async_queue_new () };
+  lp_test_submit (self->lease, job);
+  lp_test_block_for (is_set, &tail->has_ended, "the end of the job");
+  return job;
+}
+
+static void
+end_tail (Tail *tail)
+{
+  g_async_queue_push (tail->go_on, tail);
+  lp_test_wait_for (is_set, &tail->destroyed, "the end of the function");
+  g_async_queue_unref (tail->go_on);
+}
+
+/* Its lease ends at once, and the executor is lent again: what has ended in time has
+ * broken nothing. Its thread is not free yet. */
+static void
+test_next_ends_before_the_function (Fixture *self, gconstpointer data)
+{
+  Tail tail;
+  g_autoptr (LpJob) job = submit_tail (self, &tail);
+  g_autoptr (LpJob) behind = lp_test_value_job (7);
+  g_autoptr (LpLease) next = NULL;
+
+  assert_value (job, 1);
+  g_assert_cmpuint (lp_lease_get_pending_jobs (self->lease), ==, 0);
+  lp_lease_release (self->lease);
+  g_assert_cmpint (lp_lease_get_state (self->lease), ==, LP_LEASE_STATE_RELEASED);
+
+  next = lp_manager_try_acquire (self->manager, NULL, NULL);
+  g_assert_nonnull (next);
+  lp_test_submit (next, behind);
+  g_assert_cmpint (lp_job_get_state (behind), ==, LP_JOB_STATE_QUEUED);
+  g_assert_false (g_atomic_int_get (&tail.destroyed));
+
+  end_tail (&tail);
+  assert_value (behind, 7);
+  assert_value (job, 1);
+  g_assert_cmpuint (lp_test_counter (self->manager, "jobs_succeeded"), ==, 2);
+  g_assert_cmpuint (lp_test_counter (self->manager, "results_discarded"), ==, 0);
+  g_assert_cmpuint (lp_test_counter (self->manager, "executors_created"), ==, 1);
+  g_assert_cmpuint (lp_test_counter (self->manager, "executors_retired"), ==, 0);
+  lp_lease_release (next);
+}
+
+/* Another worker takes what comes meanwhile, and the first one what comes after. */
+static void
+test_next_ends_beside_another (Fixture *self, gconstpointer data)
+{
+  Tail tails[2];
+  g_autoptr (LpJob) first = submit_tail (self, &tails[0]);
+  g_autoptr (LpJob) second = submit_tail (self, &tails[1]);
+  g_autoptr (LpJob) third = lp_test_value_job (7);
+
+  lp_test_submit (self->lease, third);
+  end_tail (&tails[0]);
+  assert_value (third, 7);
+  end_tail (&tails[1]);
+  assert_value (first, 1);
+  assert_value (second, 1);
+}
+
+/* It is done with before whoever waits for it, in the main loop, is told. */
+static void
+test_next_end_is_told (Fixture *self, gconstpointer data)
+{
+  Tail tail;
+  g_autoptr (LpJob) job = lp_job_new_for_func (tail_func, &tail, tail_destroyed);
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GVariant) value = NULL;
+  g_autoptr (GError) error = NULL;
+
+  tail = (Tail) { .go_on = g_async_queue_new () };
+  lp_test_submit (self->lease, job);
+  lp_job_wait_async (job, NULL, lp_test_result_cb, &result);
+  value = lp_job_wait_finish (job, lp_test_wait_result (&result), &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (lp_job_get_state (job), ==, LP_JOB_STATE_SUCCEEDED);
+  end_tail (&tail);
+}
+
+/* A stop waits for the thread, not for a job. */
+static void
+test_next_end_and_stop (Fixture *self, gconstpointer data)
+{
+  Tail tail;
+  g_autoptr (LpJob) job = submit_tail (self, &tail);
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+
+  lp_manager_stop_async (self->manager, LP_STOP_MODE_DRAIN, -1, NULL, lp_test_result_cb, &result);
+  g_assert_null (result);
+  end_tail (&tail);
+  g_assert_true (lp_manager_stop_finish (self->manager, lp_test_wait_result (&result), &error));
+  g_assert_no_error (error);
+  assert_value (job, 1);
+  g_assert_cmpuint (lp_test_counter (self->manager, "results_discarded"), ==, 0);
+}
+
+/* The grace of the job was over before: it has ended, and its function is waited for. */
+static void
+test_next_ends_after_the_grace (Fixture *self, gconstpointer data)
+{
+  Series series = { .go_on = g_async_queue_new () };
+  g_autoptr (LpJob) job = lp_job_new_for_func (series_func, &series, NULL);
+  g_autoptr (LpJob) behind = lp_test_value_job (7);
+
+  lp_test_submit (self->lease, job);
+  lp_test_block_for (is_set, &series.n_entered, "the function");
+  lp_job_cancel (job);
+  assert_cancelled (job);
+  g_async_queue_push (series.go_on, &series);
+
+  lp_test_submit (self->lease, behind);
+  assert_value (behind, 7);
+  assert_cancelled (job);
+  g_assert_cmpuint (lp_test_counter (self->manager, "results_discarded"), ==, 1);
+  g_async_queue_unref (series.go_on);
+}
+
 /* --- Who cannot go on --- */
 
 static void
@@ -334,6 +492,11 @@ main (int argc, char *argv[])
   add_closure ("next/was-cancelled", 1, test_next_was_cancelled);
   add_short_closure ("next/after-the-grace", 1, test_next_after_the_grace);
   add_closure ("next/times-out", 1, test_next_times_out);
+  add_closure ("next/ends-before-the-function", 1, test_next_ends_before_the_function);
+  add_closure ("next/ends-beside-another", 2, test_next_ends_beside_another);
+  add_closure ("next/end-is-told", 1, test_next_end_is_told);
+  add_closure ("next/end-and-stop", 1, test_next_end_and_stop);
+  add_short_closure ("next/ends-after-the-grace", 1, test_next_ends_after_the_grace);
   add_closure ("next/there-is-none", 1, test_next_there_is_none);
   add_closure ("next/in-a-job-that-is-waited-for", 1, test_next_in_a_job_that_is_waited_for);
   add_closure ("next/outside-of-a-function", 1, test_next_outside_of_a_function);

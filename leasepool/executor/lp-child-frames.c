@@ -85,6 +85,8 @@ on_hello (LpChild *self, LpFrame *frame)
   if (wrong != NULL)
     return fault ("%s", wrong);
 
+  /* As before a result: what its init function wrote to its standard error. */
+  lp_lines_drain (self->lines);
   self->greeted = TRUE;
   self->state = LP_CHILD_READY;
   lp_child_arm (self, LP_CHILD_NO_STEP, 0);

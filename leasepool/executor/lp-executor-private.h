@@ -110,6 +110,7 @@ typedef struct
   GQueue running;               /* (lock) of LpJob, the same reference */
   GQueue stuck;                 /* (lock) of LpJob, the same reference */
   guint n_commands;             /* (lock) running or stuck */
+  guint n_returning;            /* (lock) threads whose function has ended its job, and is to return */
   gboolean worked;              /* (lock) a job has begun */
   LpJobCounters counters;       /* (lock) */
   LpHistogram *run_time;        /* (lock) */
@@ -159,7 +160,7 @@ void        lp_executor_job_returned     (LpExecutor *self, LpJob *job, LpOutcom
 void        lp_executor_job_given        (LpExecutor *self, LpJob *job, LpOutcome *outcome);
 gboolean    lp_executor_has_worked       (LpExecutor *self);
 LpJob      *lp_executor_run_and_claim    (LpExecutor *self, LpJob *job);
-LpJob      *lp_executor_return_and_go_on (LpExecutor *self, LpJob *job, LpOutcome *outcome);
+gboolean    lp_executor_return_and_go_on (LpExecutor *self, LpJob *job, LpOutcome *outcome, LpJob **next);
 gboolean    lp_executor_claim_this       (LpExecutor *self, LpJob *job);
 gboolean    lp_executor_may_claim_locked (LpExecutor *self);
 LpJob      *lp_executor_claim_locked     (LpExecutor *self);

@@ -15,7 +15,8 @@
 /* A job is in one of four lists, which say what it counts as: queued, sent (a
  * process has it, but has not said that it runs it: for all others it is still
  * queued), running, or stuck (it has ended for its waiters, but its function has
- * not returned). Running and stuck ones occupy workers. The lists share one
+ * not returned). Running and stuck ones occupy workers, and so does a function that
+ * has ended its own job until it returns. The lists share one
  * reference to the job, dropped when it leaves the last one.
  *
  * Whatever ends a job does it under the queue lock together with the counts, so
@@ -275,13 +276,19 @@ lp_executor_begin_locked (LpExecutorPrivate *priv, LpJob *job, gint64 when)
   g_atomic_int_set (&job->state, LP_JOB_STATE_RUNNING);
 }
 
+static guint
+count_occupied_locked (LpExecutorPrivate *priv)
+{
+  return priv->running.length + priv->stuck.length + priv->n_returning;
+}
+
 /* Whether there is a job in the queue and a worker free for it. */
 gboolean
 lp_executor_may_claim_locked (LpExecutor *self)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
 
-  return priv->queued.length > 0 && priv->running.length + priv->stuck.length < (guint) priv->workers;
+  return priv->queued.length > 0 && count_occupied_locked (priv) < (guint) priv->workers;
 }
 
 /* By who takes jobs: what it has done may be why somebody is to be told of the next one. */
@@ -414,6 +421,38 @@ claim_next_locked (LpExecutor *self, LpJob *job, const LpAftermath *aftermath)
   return claim_to_run_at_locked (self, aftermath->ended ? job->ended_at : 0);
 }
 
+/* The thread is free, and takes the next job. */
+static LpJob *
+come_back (LpExecutor *self)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+  LpJob *next;
+
+  lp_executor_lock_queue (self);
+  next = lp_executor_claim_to_run_locked (self);
+  g_mutex_unlock (&priv->lock);
+
+  return next;
+}
+
+/* The same after a function that had ended JOB. Only now is nothing of that in use any more. */
+static LpJob *
+come_back_from (LpExecutor *self, LpJob *job)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+  LpJob *next;
+
+  lp_mutex_lock_awake (&priv->lock);
+  priv->n_returning--;
+  next = lp_executor_claim_to_run_locked (self);
+  g_mutex_unlock (&priv->lock);
+
+  lp_job_drop_user_data (job);
+  g_object_unref (job);
+
+  return next;
+}
+
 /* The same for a worker that goes on with the next job, which is returned: one
  * passage through the lock for the end of one job and the start of another. NULL also
  * if somebody is to be woken first: that takes time, and may cost this thread the
@@ -428,17 +467,24 @@ lp_executor_run_and_claim (LpExecutor *self, LpJob *job)
 
   lp_executor_job_begins (self, job);
 
-  if (job->kind == LP_JOB_COMMAND || !lp_job_run_on (&job, &outcome))
+  if (job->kind == LP_JOB_COMMAND)
     {
-      if (job->kind == LP_JOB_COMMAND)
-        lp_command_job_start (job);
-      else
-        lp_executor_job_deferred (self, job);
+      lp_command_job_start (job);
+      return come_back (self);
+    }
 
-      lp_executor_lock_queue (self);
-      next = lp_executor_claim_to_run_locked (self);
-      g_mutex_unlock (&priv->lock);
-      return next;
+  switch (lp_job_run_on (&job, &outcome))
+    {
+    case LP_RUN_DEFERRED:
+      lp_executor_job_deferred (self, job);
+      return come_back (self);
+
+    case LP_RUN_ENDED:
+      return come_back_from (self, job);
+
+    case LP_RUN_RETURNED:
+    default:
+      break;
     }
 
   lp_mutex_lock_awake (&priv->lock);
@@ -462,32 +508,44 @@ goes_on_locked (LpExecutor *self, LpJob *job)
   LpExecutorPrivate *priv = lp_executor_get_private (self);
 
   fill_locked (self);
-  return priv->queued.length > 0 && occupies (job->place)
-         && priv->running.length + priv->stuck.length <= (guint) priv->workers
+  return priv->queued.length > 0 && count_occupied_locked (priv) <= (guint) priv->workers
          && lp_job_calls_same (job, g_queue_peek_head (&priv->queued));
 }
 
-/* From within the function of JOB: it has as good as returned with OUTCOME, and
- * goes on with the job that is returned. NULL: nothing has happened. */
-LpJob *
-lp_executor_return_and_go_on (LpExecutor *self, LpJob *job, LpOutcome *outcome)
+/* From within the function of JOB: it has as good as returned with OUTCOME, and goes on
+ * with NEXT. NULL: it is to return, and has the reference of the lists until it does.
+ * FALSE: JOB has ended for good meanwhile, and nothing has happened. */
+gboolean
+lp_executor_return_and_go_on (LpExecutor *self, LpJob *job, LpOutcome *outcome, LpJob **next)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
   LpAftermath aftermath;
-  LpJob *next = NULL;
+  gboolean returns;
+
+  *next = NULL;
 
   lp_mutex_lock_awake (&priv->lock);
-  if (goes_on_locked (self, job))
+  returns = occupies (job->place);
+  if (returns)
     {
+      gboolean goes_on = goes_on_locked (self, job);
+
       return_locked (self, job, outcome, &aftermath);
-      next = claim_next_locked (self, job, &aftermath);
+      if (goes_on)
+        *next = claim_next_locked (self, job, &aftermath);
+      else
+        {
+          aftermath.gone = FALSE;
+          priv->n_returning++;
+          review_inbox_locked (self);
+        }
     }
   g_mutex_unlock (&priv->lock);
 
-  if (next != NULL)
+  if (returns)
     lp_aftermath_run (self, &aftermath);
 
-  return next;
+  return returns;
 }
 
 /* OUTCOME is given for JOB while its function, which may not have begun yet, has not

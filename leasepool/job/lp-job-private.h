@@ -51,6 +51,14 @@ typedef struct
   GError *error;
 } LpOutcome;
 
+/* How the function of a job has come back. */
+typedef enum
+{
+  LP_RUN_RETURNED,              /* with an outcome */
+  LP_RUN_DEFERRED,              /* without one, which comes later */
+  LP_RUN_ENDED,                 /* the job has ended before; the reference of its lists is now that of who runs it */
+} LpRun;
+
 /* How the jobs of somebody have ended. */
 typedef struct
 {
@@ -186,7 +194,7 @@ void        lp_job_follow               (LpJob *self, LpCompletion *completion, 
 LpCompletion *lp_job_drop_waiter        (LpJob *self, LpCompletion *completion);
 void        lp_job_drop_user_data       (LpJob *self);
 gboolean    lp_job_run                  (LpJob *self, LpOutcome *outcome);
-gboolean    lp_job_run_on               (LpJob **job, LpOutcome *outcome);
+LpRun       lp_job_run_on               (LpJob **job, LpOutcome *outcome);
 gboolean    lp_job_calls_same           (LpJob *self, LpJob *other);
 GError     *lp_job_run_init             (LpFunctions *functions, const char *name, GVariant *parameters);
 LpJob      *lp_job_get_current          (void);

@@ -24,6 +24,7 @@ struct _Frame
   LpJob *job;                   /* another one after lp_job_take_next() */
   Frame *below;
   gboolean goes_on;             /* whoever runs it expects that */
+  gboolean has_ended;           /* by lp_job_take_next(): the function is to return, and has a reference */
 };
 
 static GPrivate top_frame;
@@ -105,7 +106,7 @@ check_outcome (LpJob *self, LpOutcome *outcome)
     }
 }
 
-static gboolean
+static LpRun
 run (Frame *frame, LpOutcome *outcome)
 {
   gboolean deferred;
@@ -119,16 +120,21 @@ run (Frame *frame, LpOutcome *outcome)
 
   if (outcome->result != NULL)
     g_variant_take_ref (outcome->result);
+  if (frame->has_ended)
+    {
+      lp_outcome_clear (outcome);
+      return LP_RUN_ENDED;
+    }
 
   g_mutex_lock (&frame->job->lock);
   deferred = frame->job->deferred;
   g_mutex_unlock (&frame->job->lock);
 
   if (deferred && outcome->result == NULL && outcome->error == NULL)
-    return FALSE;
+    return LP_RUN_DEFERRED;
 
   check_outcome (frame->job, outcome);
-  return TRUE;
+  return LP_RUN_RETURNED;
 }
 
 /* Runs the function on this thread. FALSE: it deferred its end, OUTCOME is
@@ -136,21 +142,21 @@ run (Frame *frame, LpOutcome *outcome)
 gboolean
 lp_job_run (LpJob *self, LpOutcome *outcome)
 {
-  Frame frame = { self, g_private_get (&top_frame), FALSE };
+  Frame frame = { self, g_private_get (&top_frame), FALSE, FALSE };
 
-  return run (&frame, outcome);
+  return run (&frame, outcome) == LP_RUN_RETURNED;
 }
 
 /* The same for a worker that goes on with the next job: the function may do so by
- * itself. JOB becomes the last one that it ran. */
-gboolean
+ * itself, or end its job before it returns. JOB becomes the last one that it ran. */
+LpRun
 lp_job_run_on (LpJob **job, LpOutcome *outcome)
 {
-  Frame frame = { *job, g_private_get (&top_frame), TRUE };
-  gboolean returned = run (&frame, outcome);
+  Frame frame = { *job, g_private_get (&top_frame), TRUE, FALSE };
+  LpRun how = run (&frame, outcome);
 
   *job = frame.job;
-  return returned;
+  return how;
 }
 
 /* Whether the call of this job is the one of OTHER. */
@@ -169,19 +175,24 @@ lp_job_calls_same (LpJob *self, LpJob *other)
  * @self: the job that the calling work function runs
  * @result: its result
  *
- * Inside a work function: goes on with the next job, if that is a call of the
- * same function with the same user data, and this worker may begin it. Then
- * @self has ended with @result, as if the function had returned that, and the
- * function runs the job that it gets as if it had been called with it; what it
- * returns in the end is the result of the last one.
+ * Inside a work function: ends @self with @result, as if the function had
+ * returned that, and goes on with the next job, if that is a call of the same
+ * function with the same user data, and this worker may begin it. The function
+ * runs the job that it gets as if it had been called with it.
  *
  * It is for short jobs whose function holds something that is expensive to get,
- * such as the lock of an interpreter. Only workers of an executor of threads that
- * has no limit of jobs for each go on so.
+ * such as the lock of an interpreter, and for functions that tell somebody else
+ * that the job has ended: whoever is told finds it so.
+ *
+ * If there is none, the function is to return soon, with @result; @self stays
+ * valid until it has. Until then its thread does nothing else; but the lease does
+ * not wait for that, and the executor may have been lent to somebody else. Only a
+ * worker of an executor of threads that has no limit of jobs for each ends @self
+ * here; with any other, and for a job that runs since somebody on its thread waits
+ * for it, @self ends when the function returns.
  *
  * Returns: (transfer none) (nullable): the next job, valid until it is passed to
- *   this function or the work function returns; %NULL: @self goes on, and its
- *   function returns as ever
+ *   this function or the work function returns; %NULL: the function is to return
  *
  * Since: 1.0
  */
@@ -192,20 +203,22 @@ lp_job_take_next (LpJob *self, GVariant *result)
   g_autoptr (LpJob) held = NULL;
   LpOutcome outcome = { NULL, NULL };
   LpJob *next;
+  gboolean returned;
 
   g_return_val_if_fail (LP_IS_JOB (self), NULL);
   g_return_val_if_fail (result != NULL, NULL);
 
-  if (frame == NULL || frame->job != self || !frame->goes_on)
+  if (frame == NULL || frame->job != self || !frame->goes_on || frame->has_ended)
     return NULL;
 
   /* Until the frame has the other one. */
   held = g_object_ref (self);
   outcome.result = g_variant_ref (result);
   check_outcome (self, &outcome);
-  next = lp_executor_return_and_go_on (self->executor, self, &outcome);
+  returned = lp_executor_return_and_go_on (self->executor, self, &outcome, &next);
   lp_outcome_clear (&outcome);
 
+  frame->has_ended = returned && next == NULL;
   if (next == NULL)
     return NULL;
 

@@ -49,13 +49,15 @@ class ThreadCell(_Cell):
     """A call of a function in a worker thread of this process; the very value, or the very exception."""
 
     can_tell = has_value = True
+    # Whether its thread keeps what the interpreter has for it.
+    keeps_state = False
+    # To be called in the worker when the function has ended, and the job has or is about to.
+    returns = None
+    _value = _error = None
 
-    def __init__(self, func, args, kwargs, keeps_state=False):
-        self._keeps_state = keeps_state
-        self.returns = None  # to be called in the worker when the function has ended, and the job has or is about to
+    def __init__(self, func, args, kwargs):
         self._work = (func, args, kwargs)
         self._context = contextvars.copy_context()
-        self._value = self._error = None
 
     def run(self, job, *_user_data):
         """The function of an Lp.Job."""
@@ -68,7 +70,7 @@ class ThreadCell(_Cell):
 
     def call(self, job):
         """Whether the function returned, and did not raise."""
-        if self._keeps_state:
+        if self.keeps_state:
             _thread_state.keep()
         context, self._context = self._context, None
         try:
@@ -156,5 +158,6 @@ def new_job(manager, func, args, kwargs):
     if manager is not None and _process.is_process(manager):
         job, key = _process.new_job(manager, func, args, kwargs)
         return job, ProcessCell(key)
-    cell = ThreadCell(func, args, kwargs, manager is not None and manager._has_threads)
+    cell = ThreadCell(func, args, kwargs)
+    cell.keeps_state = manager is not None and manager._has_threads
     return Lp.Job.new_for_func(cell.run), cell

@@ -17,8 +17,9 @@ class NativeJob:
 
     # The function as an argument: at the end of the interpreter there may be no module any more.
     def __del__(self, unref=_native.unref):
-        if self._pointer is not None:
-            unref(self._pointer)
+        pointer, self._pointer = self._pointer, None
+        if pointer is not None:
+            unref(pointer)
 
     def __getattr__(self, name):
         return getattr(self._as_job(), name)
@@ -27,6 +28,11 @@ class NativeJob:
         if self._wrapper is None:
             self._wrapper = _native.wrapper_of(self._pointer)
         return self._wrapper
+
+    def cancel(self):
+        # Garbage that is collected with it may call this when it has gone already.
+        if self._pointer is not None:
+            self._as_job().cancel()
 
     def get_state(self):
         return _native.get_state(self._pointer)

@@ -7,18 +7,21 @@ worker. A function in a thread of this process says by itself that it has return
 asked then. What does not return soon is waited for in C, too: it may be cancelled in the queue, or abandoned.
 """
 
-import collections
-import weakref
+import functools
 
 from gi.repository import GLib
 
 from . import _helper
 from ._base import Lp
 from ._errors import from_cancelled, from_glib, is_cancelled
-from ._loop import Parcel, context_of, wait
+from ._inbox import inbox_of
+from ._loop import Parcel, wait
 
 # How long a worker may need from saying that its function returns to having returned.
 _MOMENT = 0.001
+
+# As a number, which compares faster than a value of the enumeration.
+_SUCCEEDED = int(Lp.JobState.SUCCEEDED)
 
 
 def outcome(cell, finish):
@@ -39,51 +42,13 @@ def outcome(cell, finish):
 
 def outcome_of(job, cell):
     """What a job that has ended gives."""
-    if cell.has_value and job.get_state() == Lp.JobState.SUCCEEDED:
+    if cell.has_value and job.get_state() == _SUCCEEDED:
         return cell.value(None)
     return outcome(cell, job._finish)
 
 
 def has_ended(job):
-    return job.get_state() >= Lp.JobState.SUCCEEDED
-
-
-class _Inbox:
-    """The calls of an event loop whose jobs have ended, or are about to. However many there are, the loop is woken
-    once. It does not hold the loop."""
-
-    def __init__(self):
-        self._calls = collections.deque()
-        self._is_told = False
-
-    def put(self, call):
-        """In any thread."""
-        self._calls.append(call)
-        if self._is_told:
-            return
-        self._is_told = True
-        try:
-            call.loop.call_soon_threadsafe(self._take)
-        except RuntimeError:
-            # The loop is closed.
-            self._calls.clear()
-
-    def _take(self):
-        # What is put from here on wakes the loop again.
-        self._is_told = False
-        while self._calls:
-            self._calls.popleft().look()
-
-
-_inboxes = weakref.WeakKeyDictionary()  # of event loops; None for those that iterate a main context
-
-
-def _inbox_of(loop):
-    try:
-        return _inboxes[loop]
-    except KeyError:
-        inbox = _inboxes[loop] = _Inbox() if context_of(loop) is None else None
-        return inbox
+    return job.get_state() >= _SUCCEEDED
 
 
 class _JobCall:
@@ -100,7 +65,7 @@ class _JobCall:
         self._has_waited = False
         if cell.can_tell:
             # In the worker, which does not need to wait for anybody.
-            cell.returns = self._tell
+            cell.returns = functools.partial(inbox.put, self)
 
     def begin(self):
         """The job has been accepted."""
@@ -127,36 +92,35 @@ class _JobCall:
         """In the loop. The worker has said that its function returns, just now, or C that the job has ended."""
         if self.future.done():
             return
-        if has_ended(self.job):
-            self.future.set_result(None)
-            return
-        if not self._has_waited:
+        state = self.job.get_state()
+        if state < _SUCCEEDED and not self._has_waited:
             self._has_waited = True
             self.job._wait_for(_MOMENT)
-            if has_ended(self.job):
-                self.future.set_result(None)
+            state = self.job.get_state()
+        if state >= _SUCCEEDED:
+            self.future.set_result(state)
         # Else the worker was stopped in between, and C tells.
 
-    def give(self):
-        """What the job has given; after its end."""
-        if self.cell.has_value and self.job.get_state() == Lp.JobState.SUCCEEDED:
+    def give(self, state):
+        """What the job has given, which has ended in this state."""
+        if state == _SUCCEEDED and self.cell.has_value:
             return self.cell.value(None)
         return Parcel(lambda: outcome_of(self.job, self.cell), None).open()
 
-    def close(self):
+    def abandon(self):
+        """Nobody waits any more."""
+        if not self.future.done() or self.future.cancelled():
+            self.job.cancel()
         self.cell.forget()
 
 
 async def _wait_for_call(call):
     try:
-        await call.future
-        return call.give()
+        return call.give(await call.future)
     except BaseException:
-        if not call.future.done() or call.future.cancelled():
-            call.job.cancel()
+        call.abandon()
         raise
     finally:
-        call.close()
         # An exception of the function has this frame in its traceback: not the call, too.
         del call
 
@@ -173,7 +137,7 @@ def accept_and_wait(accept, job, cell):
     import asyncio
 
     loop = asyncio.get_running_loop()
-    inbox = _inbox_of(loop)
+    inbox = inbox_of(loop)
     if inbox is None:
         accept(job)
         return _wait_in_context(job, cell)
@@ -182,7 +146,7 @@ def accept_and_wait(accept, job, cell):
         accept(job)
         call.begin()
     except BaseException:
-        call.close()
+        cell.forget()
         raise
     return _wait_for_call(call)
 

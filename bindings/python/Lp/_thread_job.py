@@ -16,9 +16,11 @@ _waiting = {}  # address of a job: the job, while no worker has begun it; with t
 
 
 class ThreadJob(NativeJob, ThreadCell):
+    keeps_state = True
+
     def __init__(self, func, args, kwargs):
         self._pointer = _native.new_job_for_func(_run, None, None)
-        super().__init__(func, args, kwargs, keeps_state=True)
+        super().__init__(func, args, kwargs)
 
     def _submit_to(self, lease, address):
         _waiting[self._pointer] = self
@@ -42,20 +44,13 @@ def _run_one(pointer, result, error):
         _native.return_error(error, Lp.Error.FAILED, "Nobody waits for the function any more")
         return None
     following = None
-    if not job.call(job):
-        _native.return_error(error, Lp.Error.FAILED, error_text(job._error))
-    elif not _waiting:
-        # None can follow, so that whoever waits is woken first: that takes longer than the rest.
-        try:
-            job.tell()
-        finally:
-            _native.return_unit(result)
-        return None
-    else:
+    if job.call(job):
+        # That ends it, so that whoever is told need not wait for the end.
         following = _native.take_next(pointer, _native.UNIT)
         if following is None:
             _native.return_unit(result)
-    # One that a next one follows has ended, any other is about to.
+    else:
+        _native.return_error(error, Lp.Error.FAILED, error_text(job._error))
     job.tell()
     return following
 
