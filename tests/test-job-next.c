@@ -219,7 +219,7 @@ tail_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
   g_async_queue_pop (tail->go_on);
   g_assert_false (g_atomic_int_get (&tail->destroyed));
   g_assert_null (lp_job_take_next (job, value));
-  g_assert_cmpint (lp_job_get_state (job), ==, LP_JOB_STATE_SUCCEEDED);
+  assert_value (job, 1);
   *result = g_variant_new ("(i)", 2);
 }
 
@@ -313,6 +313,65 @@ test_next_end_is_told (Fixture *self, gconstpointer data)
   g_assert_no_error (error);
   g_assert_cmpint (lp_job_get_state (job), ==, LP_JOB_STATE_SUCCEEDED);
   end_tail (&tail);
+}
+
+typedef struct
+{
+  LpJob *waiting;
+  int is_about_to;              /* (atomic) */
+  int is_through;               /* (atomic) the other one; it touches nothing of this any more */
+} Circle;
+
+static void
+wait_in_tail_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  Circle *circle = user_data;
+  g_autoptr (GVariant) value = g_variant_ref_sink (g_variant_new ("(i)", 1));
+  g_autoptr (GVariant) other = NULL;
+  g_autoptr (GError) local_error = NULL;
+
+  lp_test_block_for (is_set, &circle->is_about_to, "the one that waits");
+  g_assert_null (lp_job_take_next (job, value));
+  other = lp_job_wait (circle->waiting, -1, NULL, &local_error);
+  g_assert_no_error (local_error);
+  g_assert_nonnull (other);
+  *result = g_steal_pointer (&value);
+  g_atomic_int_set (&circle->is_through, TRUE);
+}
+
+typedef struct
+{
+  LpJob *job;
+  Circle *circle;
+} Waiting;
+
+static void
+wait_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  Waiting *self = user_data;
+
+  g_atomic_int_set (&self->circle->is_about_to, TRUE);
+  *result = lp_job_wait (self->job, -1, NULL, error);
+}
+
+/* It may wait for one that waits for it, since that waits no more: it may not have woken up yet. */
+static void
+test_next_ended_job_is_in_no_circle (Fixture *self, gconstpointer data)
+{
+  for (int i = 0; i < 50; i++)
+    {
+      Circle circle = { NULL, FALSE, FALSE };
+      g_autoptr (LpJob) job = lp_job_new_for_func (wait_in_tail_func, &circle, NULL);
+      Waiting waiting = { job, &circle };
+
+      circle.waiting = lp_job_new_for_func (wait_func, &waiting, NULL);
+      lp_test_submit (self->lease, job);
+      lp_test_submit (self->lease, circle.waiting);
+      assert_value (circle.waiting, 1);
+      assert_value (job, 1);
+      lp_test_block_for (is_set, &circle.is_through, "the function that waited for it");
+      g_object_unref (circle.waiting);
+    }
 }
 
 /* A stop waits for the thread, not for a job. */
@@ -495,6 +554,7 @@ main (int argc, char *argv[])
   add_closure ("next/ends-before-the-function", 1, test_next_ends_before_the_function);
   add_closure ("next/ends-beside-another", 2, test_next_ends_beside_another);
   add_closure ("next/end-is-told", 1, test_next_end_is_told);
+  add_closure ("next/ended-job-is-in-no-circle", 2, test_next_ended_job_is_in_no_circle);
   add_closure ("next/end-and-stop", 1, test_next_end_and_stop);
   add_short_closure ("next/ends-after-the-grace", 1, test_next_ends_after_the_grace);
   add_closure ("next/there-is-none", 1, test_next_there_is_none);

@@ -290,11 +290,12 @@ check_fork (LpJob *self, GError **error)
 }
 
 /* Whether SELF, by way of the jobs that running jobs wait for, waits for a job on
- * this thread's stack. With wait_lock held. */
+ * this thread's stack. One that has ended keeps nobody waiting, though its function may
+ * still run. With wait_lock held. */
 static gboolean
 waits_for_this_thread (LpJob *self)
 {
-  for (LpJob *job = self; job != NULL; job = job->waits_for)
+  for (LpJob *job = self; job != NULL && is_unfinished (job); job = job->waits_for)
     if (lp_job_is_on_stack (job))
       return TRUE;
 
@@ -414,22 +415,20 @@ static GVariant *
 wait_in_job (LpJob *current, LpJob *self, double timeout_seconds, GCancellable *cancellable, GError **error)
 {
   gboolean for_ever = timeout_seconds < 0;
+  gboolean noted = for_ever || lp_job_is_on_stack (self);
   GVariant *result = NULL;
 
   if (for_ever && !check_held (self, error))
     return NULL;
 
-  if (lp_job_is_on_stack (self) || for_ever)
-    {
-      if (!begin_nested_wait (current, self, error))
-        return NULL;
-    }
+  if (noted && !begin_nested_wait (current, self, error))
+    return NULL;
 
   if (!g_cancellable_set_error_if_cancelled (cancellable, error)
       && (timeout_seconds == 0 || run_in_place (current, self, error)))
     result = block (self, timeout_seconds, cancellable, error);
 
-  if (for_ever)
+  if (noted)
     end_nested_wait (current);
 
   return result;

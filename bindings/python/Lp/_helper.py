@@ -68,14 +68,23 @@ class Helper:
         self._posted.append(func)
         if not self._is_woken:
             self._is_woken = True
-            self._attach(GLib.idle_source_new(), self._run_posted)
+            try:
+                self._attach(GLib.idle_source_new(), self._run_posted)
+            except BaseException:
+                # A signal handler's: the next post wakes it.
+                self._is_woken = False
+                raise
 
     def post_later(self, func):
         """The same some milliseconds later. However many there are, the thread is woken once for them."""
         self._later.append(func)
         if not self._has_later:
             self._has_later = True
-            self.post(self._set_timer)
+            try:
+                self.post(self._set_timer)
+            except BaseException:
+                self._has_later = False
+                raise
 
     def _set_timer(self):
         self._attach(GLib.timeout_source_new(_LATER_MILLISECONDS), self._run_later)

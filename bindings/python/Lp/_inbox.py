@@ -10,19 +10,32 @@ import weakref
 from ._loop import context_of
 
 
-def _new_bell(loop, answer):
-    """A descriptor that calls the function in the loop when it is written to; None where there is no such thing.
+class _Bell:
+    """A descriptor that calls a function in a loop when it is written to.
 
     The loop's own call_soon_threadsafe() makes an object for each call, sends and receives on a socket, and finds by an
     exception that nothing more is there.
     """
-    bell = None
+
+    __slots__ = ("descriptor",)
+
+    def __init__(self):
+        self.descriptor = None
+        self.descriptor = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+
+    # Whoever writes to it holds it: it is never one that has been closed. The function as an argument: at the end of the
+    # interpreter there may be no module any more.
+    def __del__(self, close=os.close):
+        if self.descriptor is not None:
+            close(self.descriptor)
+
+
+def _new_bell(loop, answer):
+    """None where there is no such thing."""
     with contextlib.suppress(AttributeError, NotImplementedError, OSError):
-        bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        loop.add_reader(bell, answer)
+        bell = _Bell()
+        loop.add_reader(bell.descriptor, answer)
         return bell
-    if bell is not None:
-        os.close(bell)
     return None
 
 
@@ -32,60 +45,66 @@ class _Inbox:
     def __init__(self, loop):
         self._calls = collections.deque()
         self._is_told = False
-        # Of this object, which whoever writes to it holds: it is never one that has been closed.
-        self._bell = None
         self._bell = _new_bell(loop, self._answer)
-
-    # The function as an argument: at the end of the interpreter there may be no module any more.
-    def __del__(self, close=os.close):
-        if self._bell is not None:
-            close(self._bell)
 
     def put(self, call):
         """In any thread."""
         self._calls.append(call)
-        if self._is_told:
-            return
+        if not self._is_told:
+            self._wake(call.loop)
+
+    def _wake(self, loop):
         self._is_told = True
-        if call.loop.is_closed():
-            self.clear()
-        elif self._bell is not None:
-            os.eventfd_write(self._bell, 1)
+        bell = self._bell
+        if loop.is_closed():
+            self.close()
+        elif bell is not None:
+            os.eventfd_write(bell.descriptor, 1)
         else:
             try:
-                call.loop.call_soon_threadsafe(self._take)
+                loop.call_soon_threadsafe(self._take)
             except RuntimeError:
                 # It was closed just now.
-                self.clear()
+                self.close()
 
-    def clear(self):
+    def close(self):
         """The loop is closed."""
         self._calls.clear()
         self._is_told = False
+        self._bell = None
 
     def _answer(self):
         try:
-            os.eventfd_read(self._bell)
+            os.eventfd_read(self._bell.descriptor)
         except BlockingIOError:
             pass
-        self._take()
+        finally:
+            # A signal handler may raise something there, and no signal is looked at before this. What is put from here on
+            # wakes the loop again.
+            self._is_told = False
+            self._take()
 
     def _take(self):
-        # What is put from here on wakes the loop again.
         self._is_told = False
-        while self._calls:
-            self._calls.popleft().look()
+        try:
+            while self._calls:
+                self._calls.popleft().look()
+        finally:
+            # Something that is not for the calls: the loop comes back for them.
+            if self._calls and not self._is_told:
+                self._wake(self._calls[0].loop)
 
 
 _inboxes = weakref.WeakKeyDictionary()  # of event loops; None for those that iterate a main context
 
 
-def _new_inbox(loop):
-    # What came too late for a loop would keep it for ever.
-    for other, inbox in list(_inboxes.items()):
-        if inbox is not None and other.is_closed():
-            inbox.clear()
-    return _Inbox(loop) if context_of(loop) is None else None
+def _close_those_of_closed_loops():
+    """What came too late for a loop would keep it for ever, and it has a descriptor that nobody needs."""
+    # A list at once: other threads add to it.
+    for loop in [reference() for reference in _inboxes.keyrefs()]:
+        inbox = _inboxes.get(loop) if loop is not None else None
+        if inbox is not None and loop.is_closed():
+            inbox.close()
 
 
 def inbox_of(loop):
@@ -93,5 +112,6 @@ def inbox_of(loop):
     try:
         return _inboxes[loop]
     except KeyError:
-        inbox = _inboxes[loop] = _new_inbox(loop)
+        _close_those_of_closed_loops()
+        inbox = _inboxes[loop] = _Inbox(loop) if context_of(loop) is None else None
         return inbox

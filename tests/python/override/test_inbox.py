@@ -6,6 +6,7 @@ import asyncio
 import errno
 import gc
 import os
+import sys
 import time
 import weakref
 
@@ -72,6 +73,66 @@ def test_closed_loops_leave_no_descriptor(make_loop, used_once):
     while gc.collect() is None or descriptors() > before:
         assert time.monotonic() < deadline, f"{descriptors()} descriptors, {before} before"
         time.sleep(0.005)
+
+
+def test_closed_loops_that_are_kept_have_one_descriptor(used_once):
+    before = descriptors()
+    loops = []
+    for _ in range(5):
+        loops.append(asyncio.new_event_loop())
+        run_in(loops[-1])
+    deadline = time.monotonic() + lpcase.SECONDS
+    while gc.collect() is None or descriptors() > before + 1:
+        assert time.monotonic() < deadline, f"{descriptors()} descriptors, {before} before"
+        time.sleep(0.005)
+
+
+class Interrupted(KeyboardInterrupt):
+    pass
+
+
+@pytest.mark.parametrize("name", ["eventfd_read", "look"])
+def test_signal_handler_that_raises(name, monkeypatch):
+    """The loop was told, and does not get to look; the next calls come back all the same."""
+    inbox_of = sys.modules["gi.overrides.Lp._inbox"].inbox_of
+    raising = [True]
+
+    def read(descriptor, real=os.eventfd_read):
+        value = real(descriptor)
+        if raising.pop():
+            raising.append(False)
+            raise Interrupted
+        raising.append(False)
+        return value
+
+    class Look:
+        """A call that is looked at before those of the functions."""
+
+        def __init__(self):
+            self.loop = loop
+
+        def look(self):
+            raise Interrupted
+
+    async def use():
+        async with await manager.acquire() as lease:
+            calls = [asyncio.ensure_future(lease.run(abs, -number)) for number in range(8)]
+            if name == "look":
+                await asyncio.sleep(0)
+                inbox_of(loop).put(Look())
+            return await asyncio.gather(*calls)
+
+    if name == "eventfd_read":
+        monkeypatch.setattr(os, "eventfd_read", read)
+    manager = Lp.Manager(max_pools=1)
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(manager.start())
+    task = loop.create_task(use())
+    with pytest.raises(Interrupted):
+        loop.run_until_complete(task)
+    assert loop.run_until_complete(asyncio.wait_for(task, lpcase.SECONDS)) == list(range(8))
+    loop.run_until_complete(manager.stop())
+    loop.close()
 
 
 @pytest.fixture
