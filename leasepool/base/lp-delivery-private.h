@@ -21,9 +21,12 @@ struct _LpDeliveryItem
 };
 
 LpDelivery   *lp_delivery_ref_current  (void);
+LpDelivery   *lp_delivery_ref_current_with (gpointer object);
 LpDelivery   *lp_delivery_ref_context  (GMainContext *context);
 LpDelivery   *lp_delivery_ref          (LpDelivery *self);
 void          lp_delivery_unref        (LpDelivery *self);
+void          lp_delivery_give_back    (LpDelivery *self, gpointer object);
+void          lp_delivery_keep_spare   (LpDelivery *self, gpointer object);
 GMainContext *lp_delivery_get_context  (LpDelivery *self);
 gboolean      lp_delivery_is_current   (LpDelivery *self);
 gboolean      lp_delivery_is_asleep    (LpDelivery *self);

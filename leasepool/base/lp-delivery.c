@@ -54,7 +54,11 @@ struct _LpDelivery
   guint fork_generation;        /* (construct-only) */
   gboolean watched;             /* (construct-only) somebody wants to know when they are late */
 
-  char apart[LP_CACHE_LINE];    /* the owner counts references while others post */
+  LpDeliveryItem *batch;        /* (the context's owner) */
+  int n_spare;                  /* (the context's owner, while it runs items) references of this that were given back */
+  GObject *spare;               /* (the same) (owned) (nullable) what an item gave back with it */
+
+  char apart[LP_CACHE_LINE];    /* the owner does all that while others post */
 
   GMutex lock;                  /* a leaf */
   int asleep;                   /* (atomic) */
@@ -62,8 +66,6 @@ struct _LpDelivery
   LpDeliveryItem *queue_tail;   /* (lock) */
   gint64 queued_at;             /* (lock) the head, if watched */
   GArray *destroys;             /* (lock) of Destroy, made on demand; tested without it */
-
-  LpDeliveryItem *batch;        /* (the context's owner) */
 };
 
 typedef struct
@@ -86,17 +88,32 @@ static GHashTable *table;       /* (table_lock) GMainContext -> LpDelivery, neit
 static GSList *leaked;          /* (table_lock) of GArray of Destroy; on purpose, and so within reach of leak checkers */
 static guint64 n_forgotten;     /* (atomic; changed under table_lock) how often one has left the table */
 
-/* What a thread found last, so that threads that submit all the time do not meet
- * at the table. It is good as long as nothing has left the table since: neither
+/* What a thread knows. What it found last, so that threads that submit all the time do
+ * not meet at the table, is good as long as nothing has left the table since: neither
  * has this delivery then, nor can another context have its address. */
 typedef struct
 {
   GMainContext *context;        /* (not owned) only compared */
   LpDelivery *delivery;         /* (not owned) */
   guint64 n_forgotten;
-} Found;
+  LpDelivery *running;          /* (not owned) (nullable) of which this thread runs items; the innermost */
+} Known;
 
-static GPrivate last_found = G_PRIVATE_INIT (g_free); /* Found, made on demand */
+static GPrivate own_known = G_PRIVATE_INIT (g_free); /* Known, made on demand */
+
+static Known *
+get_known (void)
+{
+  Known *known = g_private_get (&own_known);
+
+  if (known == NULL)
+    {
+      known = g_new0 (Known, 1);
+      g_private_set (&own_known, known);
+    }
+
+  return known;
+}
 
 static void
 delivery_free (LpDelivery *self)
@@ -223,24 +240,72 @@ fetch_ahead (LpDeliveryItem *items)
     items->fetch (items);
 }
 
+/* Not under a lock: the last reference of a context destroys its sources. */
+static void
+unref_many (LpDelivery *self, int n)
+{
+  GMainContext *context = self->context;
+  int before = g_atomic_int_add (&self->ref_count, -n);
+
+  if (before == n)
+    delivery_free (self);
+  if ((before & ~OF_SOURCE) == n)
+    g_main_context_unref (context);
+}
+
+/* Before an item runs that holds OBJECT (nullable): nothing else is kept for the next ones. */
+void
+lp_delivery_keep_spare (LpDelivery *self, gpointer object)
+{
+  if (self->spare != object)
+    g_clear_object (&self->spare);
+}
+
+/* In an item that has run: takes over its reference of the delivery, and one of OBJECT. */
+void
+lp_delivery_give_back (LpDelivery *self, gpointer object)
+{
+  GObject *before = self->spare;
+
+  self->n_spare++;
+  self->spare = object;
+  g_clear_object (&before);
+}
+
+static void
+drop_spares (LpDelivery *self)
+{
+  int n_spare = self->n_spare;
+
+  self->n_spare = 0;
+  if (n_spare > 0)
+    unref_many (self, n_spare);
+}
+
 /* Runs what was posted. In a dispatch of the context, of whatever source: the caller
  * has a reference. A callback may iterate the context again: the nested dispatch goes
  * on with the same batch, so the order holds and nothing waits for the outer one. */
 void
 lp_delivery_run (LpDelivery *self)
 {
+  Known *known = get_known ();
+  LpDelivery *outer = known->running;
   GArray *destroys = take_queue (self);
   gint64 end = 0;
   guint n_items = 0;
 
+  known->running = self;
   while (self->batch != NULL)
     {
       LpDeliveryItem *item = self->batch;
+      LpDeliveryItemFunc run = item->run;
 
       self->batch = item->next;
       item->next = NULL;
       fetch_ahead (self->batch);
-      item->run (item);
+      run (item);
+      if (self->batch == NULL || self->batch->run != run)
+        lp_delivery_keep_spare (self, NULL);
 
       if (++n_items % ITEMS_PER_CLOCK_READ == 0)
         {
@@ -253,7 +318,10 @@ lp_delivery_run (LpDelivery *self)
         }
     }
 
+  lp_delivery_keep_spare (self, NULL);
   run_destroys (destroys);
+  known->running = outer;
+  drop_spares (self);
 }
 
 static gboolean
@@ -356,15 +424,11 @@ lp_delivery_forget_all (void)
 static void
 remember (LpDelivery *delivery, guint64 forgotten_before)
 {
-  Found *found = g_private_get (&last_found);
+  Known *known = get_known ();
 
-  if (found == NULL)
-    {
-      found = g_new (Found, 1);
-      g_private_set (&last_found, found);
-    }
-
-  *found = (Found) { delivery->context, delivery, forgotten_before };
+  known->context = delivery->context;
+  known->delivery = delivery;
+  known->n_forgotten = forgotten_before;
 }
 
 /* Returns the delivery into CONTEXT, which the caller holds: it cannot go away
@@ -373,11 +437,11 @@ LpDelivery *
 lp_delivery_ref_context (GMainContext *context)
 {
   guint64 forgotten_before = __atomic_load_n (&n_forgotten, __ATOMIC_SEQ_CST);
-  Found *found = g_private_get (&last_found);
+  Known *known = g_private_get (&own_known);
   LpDelivery *self;
 
-  if (found != NULL && found->context == context && found->n_forgotten == forgotten_before)
-    return lp_delivery_ref (found->delivery);
+  if (known != NULL && known->context == context && known->n_forgotten == forgotten_before)
+    return lp_delivery_ref (known->delivery);
 
   g_mutex_lock (&table_lock);
   if (table == NULL)
@@ -405,6 +469,26 @@ lp_delivery_ref_current (void)
   return lp_delivery_ref_context (context != NULL ? context : g_main_context_default ());
 }
 
+/* The same, with a reference of OBJECT. A callback that submits the next one of many has
+ * both from the callback before it, mostly: counting them costs more than all else that is
+ * done to deliver a result. Nothing is held longer for that than the callback itself
+ * would hold it. */
+LpDelivery *
+lp_delivery_ref_current_with (gpointer object)
+{
+  LpDelivery *self = get_known ()->running;
+
+  if (self == NULL || self->spare != object || self->n_spare == 0 || !lp_delivery_is_current (self))
+    {
+      g_object_ref (object);
+      return lp_delivery_ref_current ();
+    }
+
+  self->n_spare--;
+  self->spare = NULL;
+  return self;
+}
+
 /* The first one holds the context for all; until it does, the caller holds it. */
 LpDelivery *
 lp_delivery_ref (LpDelivery *self)
@@ -415,17 +499,10 @@ lp_delivery_ref (LpDelivery *self)
   return self;
 }
 
-/* Not under a lock: the last reference of a context destroys its sources. */
 void
 lp_delivery_unref (LpDelivery *self)
 {
-  GMainContext *context = self->context;
-  int before = g_atomic_int_add (&self->ref_count, -1);
-
-  if (before == 1)
-    delivery_free (self);
-  if ((before & ~OF_SOURCE) == 1)
-    g_main_context_unref (context);
+  unref_many (self, 1);
 }
 
 GMainContext *

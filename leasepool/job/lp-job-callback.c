@@ -29,7 +29,8 @@
  * until it has run. Until then it holds the source object and the cancellable as
  * well, and not longer: a job that is kept, to be asked, keeps no lease, and makes no
  * circle with what a cancellable holds. Any thread that has the job may ask for the
- * source object, also while that is let go: this is guarded by the job's lock. What
+ * source object, also while that is let go: it says so before it looks whether the
+ * callback has run, and whoever has run that looks then whether anybody has said so. What
  * else others read is constant. */
 
 static void
@@ -52,6 +53,14 @@ job_of (LpDeliveryItem *item)
   return (LpJob *) ((char *) item - G_STRUCT_OFFSET (LpJob, item));
 }
 
+/* Whoever has not seen that the callback has run has the lock until it has its reference. */
+static void
+await_askers (LpJob *self)
+{
+  g_mutex_lock (&self->lock);
+  g_mutex_unlock (&self->lock);
+}
+
 static void
 run_item (LpDeliveryItem *item)
 {
@@ -60,21 +69,22 @@ run_item (LpDeliveryItem *item)
   if (self->told.watched)
     stop_watching (self);
 
+  lp_delivery_keep_spare (self->delivery, self->told.source_object);
   self->told.func (self->told.source_object, G_ASYNC_RESULT (self), self->told.user_data);
 
-  g_mutex_lock (&self->lock);
-  self->told.has_run = TRUE;
-  g_mutex_unlock (&self->lock);
-  g_object_unref (self->told.source_object);
-  lp_delivery_unref (self->delivery);
+  g_atomic_int_set (&self->told.has_run, TRUE);
+  if (g_atomic_int_get (&self->told.asked))
+    await_askers (self);
+  lp_delivery_give_back (self->delivery, self->told.source_object);
 }
 
+/* All that is touched here, or was by a worker. */
 static void
 fetch_item (LpDeliveryItem *item)
 {
   char *job = (char *) job_of (item);
 
-  for (gsize i = 0; i < sizeof (LpJob); i += LP_CACHE_LINE)
+  for (gsize i = 0; i < G_STRUCT_OFFSET (LpJob, held); i += LP_CACHE_LINE)
     __builtin_prefetch (job + i, TRUE);
 }
 
@@ -94,13 +104,19 @@ void
 lp_job_callback_attach (LpJob *self, const LpJobCallback *callback, gboolean watched)
 {
   self->told = (LpJobTold) {
-    .source_object = g_object_ref (callback->source_object),
+    .source_object = callback->source_object,
     .tag = callback->tag,
     .func = callback->func,
     .user_data = callback->user_data,
     .watched = watched,
   };
-  self->delivery = callback->context != NULL ? lp_delivery_ref_context (callback->context) : lp_delivery_ref_current ();
+  if (callback->context == NULL)
+    self->delivery = lp_delivery_ref_current_with (callback->source_object);
+  else
+    {
+      g_object_ref (callback->source_object);
+      self->delivery = lp_delivery_ref_context (callback->context);
+    }
   self->item = (LpDeliveryItem) { .run = run_item, .fetch = fetch_item };
   __atomic_store_n (&self->has_callback, TRUE, __ATOMIC_RELEASE); /* seen with the state that its accepting sets */
 }
@@ -223,7 +239,8 @@ get_source_object (GAsyncResult *result)
 
   /* It is not the second reference, of which a binding would be told. */
   g_mutex_lock (&self->lock);
-  if (!self->told.has_run)
+  g_atomic_int_set (&self->told.asked, TRUE);
+  if (!g_atomic_int_get (&self->told.has_run))
     source_object = g_object_ref (self->told.source_object);
   g_mutex_unlock (&self->lock);
 

@@ -98,7 +98,8 @@ typedef struct
   gulong cancel_id;             /* (job) */
   gboolean watched;             /* there is a cancellable */
   gboolean runs;                /* (job) if it is watched */
-  gboolean has_run;             /* (job) */
+  int has_run;                  /* (atomic) */
+  int asked;                    /* (atomic) somebody wants the source object */
 } LpJobTold;
 
 /* What a worker touches of each job is together, after what only who submits it does: it
