@@ -206,6 +206,120 @@ test_source_until_told (Fixture *self, gconstpointer data)
   lp_test_finish (manager);
 }
 
+/* A callback whose lease has been dropped meanwhile, and what it finds of the one before it. */
+typedef struct
+{
+  LpLease *lease;               /* (owned) */
+  int gone;                     /* (atomic) */
+  int *before_gone;             /* (atomic) (nullable) */
+  guint *n_told;
+} Dropped;
+
+static void
+drop_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Dropped *self = user_data;
+
+  if (self->before_gone != NULL)
+    g_assert_true (g_atomic_int_get (self->before_gone));
+  ++*self->n_told;
+  g_clear_object (&self->lease);
+  /* The source object of a wait is the job. */
+  g_assert_cmpint (g_atomic_int_get (&self->gone), ==, LP_IS_JOB (source));
+}
+
+static gboolean
+three_are_told (gpointer data)
+{
+  return *(guint *) data == 3;
+}
+
+/* The source object of one callback has gone when the next one runs, if that has another
+ * one or is of another operation, also where both are run in one go. */
+static void
+test_source_until_the_next (Fixture *self, gconstpointer data)
+{
+  LpManager *manager = lp_test_start (3, NULL);
+  guint n_told = 0;
+  Dropped dropped[3] = { { .n_told = &n_told }, { .n_told = &n_told }, { .n_told = &n_told } };
+
+  for (int i = 0; i < 3; i++)
+    {
+      g_autoptr (LpJob) job = lp_test_value_job (3);
+
+      dropped[i].lease = lp_test_acquire (manager, "dropped");
+      lp_test_watch (dropped[i].lease, &dropped[i].gone);
+      if (i > 0)
+        dropped[i].before_gone = &dropped[i - 1].gone;
+      if (i < 2)
+        lp_lease_submit_async (dropped[i].lease, job, NULL, drop_cb, &dropped[i]);
+      else
+        {
+          lp_test_submit (dropped[i].lease, job);
+          lp_job_wait_async (job, NULL, drop_cb, &dropped[i]);
+        }
+      assert_value (job, 3);
+    }
+
+  lp_test_wait_for (three_are_told, &n_told, "the callbacks");
+  lp_test_wait_for (lp_test_is_gone, &dropped[2].gone, "the last lease to go");
+  lp_test_wait_stat (manager, "leased", 0);
+  lp_test_finish (manager);
+}
+
+typedef struct
+{
+  LpLease *lease;
+  guint n_left;
+  guint n_told;
+} Chain;
+
+static void
+chain_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Chain *self = user_data;
+
+  if (source != NULL)
+    self->n_told++;
+  if (self->n_left == 0)
+    return;
+
+  self->n_left--;
+  {
+    g_autoptr (LpJob) job = lp_test_value_job (3);
+
+    lp_lease_submit_async (self->lease, job, NULL, chain_cb, self);
+  }
+  /* Within: the next callbacks of the same context. */
+  if (self->n_left % 7 == 0)
+    while (g_main_context_iteration (NULL, FALSE))
+      ;
+}
+
+static gboolean
+chain_is_told (gpointer data)
+{
+  Chain *self = data;
+
+  return self->n_left == 0 && self->n_told == 3 * JOBS;
+}
+
+/* Each callback submits the next one, some from within another: no reference is left, or missing. */
+static void
+test_source_of_a_chain (Fixture *self, gconstpointer data)
+{
+  LpManager *manager = lp_test_start (1, NULL);
+  Chain chain = { lp_test_acquire (manager, "chain"), 3 * JOBS, 0 };
+
+  for (int i = 0; i < 3; i++)
+    chain_cb (NULL, NULL, &chain);
+  lp_test_wait_for (chain_is_told, &chain, "the callbacks");
+
+  lp_lease_release (chain.lease);
+  g_assert_finalize_object (chain.lease);
+  lp_test_finish (manager);
+}
+
 typedef struct
 {
   LpJob *job;
@@ -446,6 +560,8 @@ main (int argc, char **argv)
   TEST ("refused/is-not-the-job", test_refused_is_not_the_job);
   TEST ("refused/beside-accepted", test_refused_beside_accepted);
   TEST ("source-until-told", test_source_until_told);
+  TEST ("source-until-the-next", test_source_until_the_next);
+  TEST ("source-of-a-chain", test_source_of_a_chain);
   TEST ("source-asked-elsewhere", test_source_asked_elsewhere);
   TEST ("finalized-where-told", test_finalized_where_told);
   TEST ("others-wait", test_others_wait);
