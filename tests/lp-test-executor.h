@@ -293,10 +293,9 @@ has_one_ref (gpointer data)
   return g_atomic_int_get ((int *) &G_OBJECT (data)->ref_count) == 1;
 }
 
-/* Nobody but the test holds an executor, soon after its manager has stopped and
- * its jobs are dropped. */
+/* All that threads of executors ran has returned. */
 static inline void
-end (void)
+wait_no_threads (void)
 {
   gint64 patience = g_get_monotonic_time () + LP_TEST_PATIENCE_SECONDS * G_TIME_SPAN_SECOND;
 
@@ -304,6 +303,14 @@ end (void)
   while (world.n_own_threads > 0)
     g_assert_true (g_cond_wait_until (&world.cond, &world.lock, patience));
   g_mutex_unlock (&world.lock);
+}
+
+/* Nobody but the test holds an executor, soon after its manager has stopped and
+ * its jobs are dropped. */
+static inline void
+end (void)
+{
+  wait_no_threads ();
 
   g_ptr_array_unref (world.held);
   for (guint i = 0; i < world.executors->len; i++)

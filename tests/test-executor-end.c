@@ -313,6 +313,147 @@ test_stuck_expired (void)
   finish_with (manager, lease, stuck, queued);
 }
 
+/* --- Given --- */
+
+typedef struct
+{
+  GAsyncQueue *jobs;            /* those that run, with a reference */
+  GAsyncQueue *go_on;
+} Given;
+
+static void
+given_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  Given *given = user_data;
+
+  lp_job_defer (job);
+  g_async_queue_push (given->jobs, g_object_ref (job));
+  g_async_queue_pop (given->go_on);
+}
+
+/* One that has ended, and goes on in lp_job_execute() on a thread of the executor. */
+static LpJob *
+submit_given (LpLease *lease, Given *given)
+{
+  LpJob *job = lp_job_new_for_func (given_func, given, NULL);
+
+  *given = (Given) { g_async_queue_new (), g_async_queue_new () };
+  lp_test_submit (lease, job);
+  g_object_unref (g_async_queue_pop (given->jobs));
+  lp_job_return_value (job, g_variant_new ("(i)", 11));
+  assert_value (job, 11);
+
+  return job;
+}
+
+static void
+end_given (Given *given)
+{
+  g_async_queue_push (given->go_on, given);
+  wait_no_threads ();
+  g_async_queue_unref (given->jobs);
+  g_async_queue_unref (given->go_on);
+}
+
+/* The library does not have to know the thread to wait for it. */
+static void
+test_given_released (void)
+{
+  LpManager *manager;
+  LpLease *lease;
+  LpJob *job;
+  Given given;
+
+  begin (START_READY, SUBMIT_THREAD);
+  manager = start (1, 1);
+  lease = lp_test_acquire (manager, "test");
+  job = submit_given (lease, &given);
+  lp_lease_release (lease);
+  g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_DRAINING);
+  g_assert_cmpuint (lp_lease_get_pending_jobs (lease), ==, 0);
+
+  end_given (&given);
+  g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_RELEASED);
+  g_assert_cmpuint (lp_test_counter (manager, "executors_created"), ==, 1);
+  g_assert_cmpuint (lp_test_counter (manager, "executors_retired"), ==, 0);
+  finish_with (manager, lease, job, NULL);
+}
+
+/* It occupied its worker when it counted as stuck, too: this sees that it still does. */
+static void
+test_given_occupies_its_worker (void)
+{
+  LpManager *manager;
+  LpLease *lease;
+  LpJob *job, *next;
+  Given given;
+
+  begin (START_READY, SUBMIT_THREAD);
+  manager = start (1, 1);
+  lease = lp_test_acquire (manager, "test");
+  job = submit_given (lease, &given);
+  next = submit_new (lease);
+  flush_service (manager);
+  g_assert_cmpuint (peek (&world.n_submits), ==, 1);
+
+  end_given (&given);
+  assert_value (next, 1);
+  g_assert_cmpuint (peek (&world.n_submits), ==, 2);
+  finish_with (manager, lease, job, next);
+}
+
+/* The hard expiry has its cancellable fire. That is not told to the class: it is told of
+ * cancels of jobs, and this one has ended. */
+static void
+test_given_expired (void)
+{
+  LpManager *manager;
+  LpLease *lease;
+  LpJob *job;
+  Given given;
+  Retired retired = { 0 };
+
+  begin (START_READY, SUBMIT_THREAD);
+  manager = lp_test_start (1, "executor-type", TEST_TYPE_EXECUTOR, "workers-per-pool", 1, "cancel-grace-seconds", 0.05,
+                           "lease-grace-seconds", 0.0, NULL);
+  g_signal_connect (manager, "executor-retired", G_CALLBACK (retired_cb), &retired);
+  lease = lp_test_acquire (manager, "test");
+  job = submit_given (lease, &given);
+  g_assert_true (lp_lease_renew (lease, 0.05, NULL));
+  assert_retired (&retired, 1, LP_RETIRE_REASON_EXPIRED);
+  g_assert_true (g_cancellable_is_cancelled (lp_job_get_cancellable (job)));
+  g_assert_cmpuint (world.n_cancels, ==, 0);
+  g_assert_cmpint (world.mode, ==, LP_STOP_MODE_KILL);
+
+  end_given (&given);
+  g_assert_cmpuint (lp_test_counter (manager, "results_discarded"), ==, 0);
+  finish_with (manager, lease, job, NULL);
+}
+
+/* The thread may have died with it: nobody waits for that. Nor did anybody when it counted
+ * as stuck; this sees that it still holds. */
+static void
+test_given_and_died (void)
+{
+  LpManager *manager;
+  LpLease *lease;
+  LpJob *job;
+  Given given;
+  Retired retired = { 0 };
+
+  begin (START_READY, SUBMIT_THREAD);
+  manager = start (1, 1);
+  g_signal_connect (manager, "executor-retired", G_CALLBACK (retired_cb), &retired);
+  lease = lp_test_acquire (manager, "test");
+  job = submit_given (lease, &given);
+  report_died (executor_at (1));
+  assert_retired (&retired, 1, LP_RETIRE_REASON_BROKEN);
+  g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_BROKEN);
+
+  end_given (&given);
+  finish_with (manager, lease, job, NULL);
+}
+
 static void
 test_cancel_queued (void)
 {
@@ -381,6 +522,10 @@ main (int argc, char **argv)
   g_test_add_func ("/executor-end/stuck/timed-out", test_stuck_timed_out);
   g_test_add_func ("/executor-end/stuck/released-is-not-reused", test_stuck_released);
   g_test_add_func ("/executor-end/stuck/expired", test_stuck_expired);
+  g_test_add_func ("/executor-end/given/released", test_given_released);
+  g_test_add_func ("/executor-end/given/occupies-its-worker", test_given_occupies_its_worker);
+  g_test_add_func ("/executor-end/given/expired", test_given_expired);
+  g_test_add_func ("/executor-end/given/died", test_given_and_died);
   g_test_add_func ("/executor-end/cancel/not-for-queued-or-ended", test_cancel_queued);
   g_test_add_func ("/executor-end/cancel/never-hits-the-next-job", test_cancel_late);
 

@@ -222,15 +222,15 @@ explain (Run *run)
   for (guint i = 0; i < pool->slots->len; i++)
     {
       LpSlot *slot = pool->slots->pdata[i];
-      LpExecutorLoad load = { 0, 0, 0 };
+      LpExecutorLoad load = { .queued = 0 };
 
       if (slot == NULL)
         continue;
       if (slot->executor != NULL)
         lp_executor_get_load (slot->executor, &load);
-      g_printerr ("slot %u: seq %u, state %d, leaving %d, made %d, load %u %u %u, own threads %u, closing %d\n", i,
-                  (guint) slot->seq, slot->state, slot->leaving, slot->made, load.queued, load.running, load.stuck,
-                  run->flaky && slot->executor != NULL ? ((FlakyExecutor *) slot->executor)->n_running : 0,
+      g_printerr ("slot %u: seq %u, state %d, leaving %d, made %d, load %u %u %u %u, own threads %u, closing %d\n", i,
+                  (guint) slot->seq, slot->state, slot->leaving, slot->made, load.queued, load.running, load.given,
+                  load.stuck, run->flaky && slot->executor != NULL ? ((FlakyExecutor *) slot->executor)->n_running : 0,
                   run->flaky && slot->executor != NULL ? ((FlakyExecutor *) slot->executor)->closing : 0);
     }
 }

@@ -66,7 +66,8 @@ typedef enum
 /**
  * LpLeaseState:
  * @LP_LEASE_STATE_ACTIVE: the lease may submit jobs
- * @LP_LEASE_STATE_DRAINING: released, but accepted jobs still run or wait
+ * @LP_LEASE_STATE_DRAINING: released, but accepted jobs still run or wait, or
+ *   have ended before their functions returned
  * @LP_LEASE_STATE_RELEASED: given back, no job left
  * @LP_LEASE_STATE_EXPIRED: revoked, because it passed its hard expiry
  * @LP_LEASE_STATE_BROKEN: its executor broke

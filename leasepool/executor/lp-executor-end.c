@@ -32,18 +32,33 @@ lp_executor_cancel_queued (LpExecutor *self, LpJob *job, LpInterrupt reason)
   return queued;
 }
 
+/* The function of JOB, which was given its outcome, has not returned in time. Whoever told
+ * it to holds the job. */
+static void
+give_up_function_locked (LpExecutorPrivate *priv, LpJob *job, LpAftermath *aftermath)
+{
+  *aftermath = (LpAftermath) { .job = job, .disarm = job->armed };
+
+  lp_executor_move_locked (priv, job, LP_PLACE_STUCK);
+  aftermath->load_changed = g_atomic_pointer_get (&priv->grant) == NULL;
+}
+
 /* The grace of an interrupted job is over: it ends for its waiters, whatever
- * its function does. */
+ * its function does. If it had ended before, that is no longer waited for. */
 void
 lp_executor_abandon_job (LpExecutor *self, LpJob *job)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
   LpOutcome outcome = { NULL, NULL };
   LpAftermath aftermath;
-  gboolean pending;
+  gboolean pending, overdue;
 
   lp_executor_lock_queue (self);
   pending = job->place == LP_PLACE_RUNNING || job->place == LP_PLACE_SENT;
+  /* Not if it was for the job, which has just ended in time. */
+  overdue = job->place == LP_PLACE_GIVEN && job->armed;
+  if (overdue)
+    give_up_function_locked (priv, job, &aftermath);
   if (pending)
     {
       g_mutex_lock (&job->lock);
@@ -56,7 +71,7 @@ lp_executor_abandon_job (LpExecutor *self, LpJob *job)
 
   if (pending && job->kind != LP_JOB_COMMAND && priv->ops->abandoned != NULL)
     priv->ops->abandoned (self, job);
-  if (pending)
+  if (pending || overdue)
     lp_aftermath_run (self, &aftermath);
   lp_outcome_clear (&outcome);
 }
@@ -110,15 +125,38 @@ lp_executor_end_queued (LpExecutor *self, const GError *error)
     priv->ops->recall (self);
 }
 
-/* Ends all jobs that run. */
+static gboolean
+give_up_one_function (LpExecutor *self)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+  g_autoptr (LpJob) held = NULL;
+  LpAftermath aftermath;
+
+  lp_executor_lock_queue (self);
+  if (priv->given.length > 0)
+    {
+      held = g_object_ref (g_queue_peek_head (&priv->given));
+      give_up_function_locked (priv, held, &aftermath);
+    }
+  g_mutex_unlock (&priv->lock);
+
+  if (held != NULL)
+    lp_aftermath_run (self, &aftermath);
+
+  return held != NULL;
+}
+
+/* Ends all jobs that run, and waits for no function any more. */
 void
 lp_executor_fail_running (LpExecutor *self, const GError *error)
 {
   while (end_one (self, &lp_executor_get_private (self)->running, error))
     ;
+  while (give_up_one_function (self))
+    ;
 }
 
-/* Those, too, that a process may be about to start. */
+/* Those, too, that a process may be about to start, or whose functions are to return. */
 static GPtrArray *
 dup_running (LpExecutor *self)
 {
@@ -130,17 +168,25 @@ dup_running (LpExecutor *self)
     g_ptr_array_add (jobs, g_object_ref (link->data));
   for (GList *link = priv->running.head; link != NULL; link = link->next)
     g_ptr_array_add (jobs, g_object_ref (link->data));
+  for (GList *link = priv->given.head; link != NULL; link = link->next)
+    g_ptr_array_add (jobs, g_object_ref (link->data));
   g_mutex_unlock (&priv->lock);
 
   return jobs;
 }
 
-/* Interrupts all jobs that run. */
+/* Interrupts all jobs that run: the lease has ended, and the executor is not lent again. */
 void
 lp_executor_interrupt_all (LpExecutor *self, LpInterrupt reason)
 {
-  g_autoptr (GPtrArray) jobs = dup_running (self);
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+  g_autoptr (GPtrArray) jobs = NULL;
 
+  lp_executor_lock_queue (self);
+  priv->all_told = TRUE;
+  g_mutex_unlock (&priv->lock);
+
+  jobs = dup_running (self);
   for (guint i = 0; i < jobs->len; i++)
     lp_executor_interrupt_job (self, jobs->pdata[i], reason);
 }

@@ -17,8 +17,13 @@ lp_executor_open (LpExecutor *self, LpGrant *grant)
 static void
 get_load_locked (LpExecutorPrivate *priv, LpExecutorLoad *load)
 {
-  *load = (LpExecutorLoad) { priv->queued.length + priv->sent.length, priv->running.length, priv->stuck.length,
-                             priv->n_commands };
+  *load = (LpExecutorLoad) {
+    .queued = priv->queued.length + priv->sent.length,
+    .running = priv->running.length,
+    .given = priv->given.length,
+    .stuck = priv->stuck.length,
+    .commands = priv->n_commands,
+  };
 }
 
 /* Nobody may submit from here on; from here on, too, the pool is told when the

@@ -60,9 +60,18 @@ typedef struct
 {
   guint queued;
   guint running;
+  guint given;                  /* have ended, and are no longer pending; their functions are to return */
   guint stuck;
   guint commands;               /* of those that run or are stuck: their programs are ours to reap */
 } LpExecutorLoad;
+
+/* Whether nothing that is to end by itself holds the executor any more: whoever released it
+ * can let it go. */
+static inline gboolean
+lp_executor_load_lets_go (const LpExecutorLoad *load)
+{
+  return load->queued + load->running + load->given == 0;
+}
 
 typedef struct
 {
@@ -108,13 +117,16 @@ typedef struct
   LpWatch watch;                /* (lock) of the threads, where they are ours */
   LpGather gather;              /* (lock) the same */
   GQueue running;               /* (lock) of LpJob, the same reference */
+  GQueue given;                 /* (lock) of LpJob, the same reference */
   GQueue stuck;                 /* (lock) of LpJob, the same reference */
   guint n_commands;             /* (lock) running or stuck */
-  guint n_returning;            /* (lock) threads whose function has ended its job, and is to return */
+  guint n_returning;            /* (lock) threads whose function has ended its job by lp_job_take_next(), and is to
+                                 * return; their jobs are in no list, and no load counts them: not those `given` */
   gboolean worked;              /* (lock) a job has begun */
   LpJobCounters counters;       /* (lock) */
   LpHistogram *run_time;        /* (lock) */
   GQueue sent;                  /* (lock) of LpJob, the same reference */
+  gboolean all_told;            /* (lock) what runs, and what is given, is told to end, or about to be */
   GError *end_error;            /* (lock) (nullable) why nothing that has not started ever will */
   int n_holders;                /* (atomic) */
   gboolean pump_posted;         /* (lock) */
@@ -162,6 +174,7 @@ gboolean    lp_executor_has_worked       (LpExecutor *self);
 LpJob      *lp_executor_run_and_claim    (LpExecutor *self, LpJob *job);
 gboolean    lp_executor_return_and_go_on (LpExecutor *self, LpJob *job, LpOutcome *outcome, LpJob **next);
 gboolean    lp_executor_claim_this       (LpExecutor *self, LpJob *job);
+guint       lp_executor_count_occupied_locked (LpExecutorPrivate *priv);
 gboolean    lp_executor_may_claim_locked (LpExecutor *self);
 LpJob      *lp_executor_claim_locked     (LpExecutor *self);
 LpJob      *lp_executor_claim_to_run_locked (LpExecutor *self);

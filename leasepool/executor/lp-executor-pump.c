@@ -109,6 +109,30 @@ cancel_cb (gpointer data, gpointer more)
   g_object_unref (job);
 }
 
+/* JOB has ended, and what holds its worker up has to go: its function sees that by its
+ * cancellable, also where that is made only now, and has the grace to return in. FALSE:
+ * it was told before. */
+static gboolean
+tell_to_return_locked (LpJob *job, LpInterrupt reason)
+{
+  gboolean first = !job->armed;
+
+  job->armed = TRUE;
+  g_mutex_lock (&job->lock);
+  if (job->interrupt == LP_INTERRUPT_NONE)
+    job->interrupt = reason;
+  g_mutex_unlock (&job->lock);
+
+  return first;
+}
+
+/* Whether that ends the lease, and not only the job. */
+static gboolean
+ends_lease (LpInterrupt reason)
+{
+  return reason == LP_INTERRUPT_REVOKE || reason == LP_INTERRUPT_STOP;
+}
+
 /* Marked where it is: one that comes back from a process just now is either
  * marked before that, and ended there, or found in the queue, and ended here. */
 static gboolean
@@ -120,13 +144,16 @@ mark_interrupted (LpExecutor *self, LpJob *job, LpInterrupt reason)
   lp_executor_lock_queue (self);
   if (job->place == LP_PLACE_RUNNING || job->place == LP_PLACE_SENT)
     marked = lp_job_mark_interrupted (job, reason);
+  else if (job->place == LP_PLACE_GIVEN && ends_lease (reason))
+    marked = tell_to_return_locked (job, reason);
   g_mutex_unlock (&priv->lock);
 
   return marked;
 }
 
-/* Tells JOB to end if it runs and has not been told. Its grace begins before
- * anything foreign runs. No lock may be held. */
+/* Tells JOB to end if it runs and has not been told; the same for its function, where that
+ * is all that is left and the lease ends. The grace begins before anything foreign runs.
+ * No lock may be held. */
 void
 lp_executor_interrupt_job (LpExecutor *self, LpJob *job, LpInterrupt reason)
 {

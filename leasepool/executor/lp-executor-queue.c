@@ -12,12 +12,19 @@
 #include "lp-mutex-private.h"
 #include "lp-pool-private.h"
 
-/* A job is in one of four lists, which say what it counts as: queued, sent (a
+/* A job is in one of five lists, which say what it counts as: queued, sent (a
  * process has it, but has not said that it runs it: for all others it is still
- * queued), running, or stuck (it has ended for its waiters, but its function has
- * not returned). Running and stuck ones occupy workers, and so does a function that
- * has ended its own job until it returns. The lists share one
- * reference to the job, dropped when it leaves the last one.
+ * queued), running, given (lp_job_return_value() or lp_job_return_error() has ended
+ * it, and its function is to return), or stuck (it has ended for its waiters, but its
+ * function has not returned in time). All but queued and sent ones occupy workers,
+ * and so does a function that has ended its own job by lp_job_take_next() until it
+ * returns. The lists share one reference to the job, dropped when it leaves the last
+ * one.
+ *
+ * A released lease waits for what is given, as for what runs: mostly that is about to
+ * return, and nothing is wrong. It does so no longer than for a job: where one would
+ * be told to end, the function is told to return, and after the same grace it is stuck
+ * (lp-executor-pump.c, lp-executor-end.c).
  *
  * Whatever ends a job does it under the queue lock together with the counts, so
  * that whoever is told of the end finds the counts right; telling comes after
@@ -54,6 +61,7 @@ list_of (LpExecutorPrivate *priv, LpJobPlace place)
     case LP_PLACE_QUEUED: return &priv->queued;
     case LP_PLACE_SENT: return &priv->sent;
     case LP_PLACE_RUNNING: return &priv->running;
+    case LP_PLACE_GIVEN: return &priv->given;
     case LP_PLACE_STUCK: return &priv->stuck;
     case LP_PLACE_NONE:
     default: return NULL;
@@ -63,7 +71,7 @@ list_of (LpExecutorPrivate *priv, LpJobPlace place)
 static int
 occupies (LpJobPlace place)
 {
-  return place == LP_PLACE_RUNNING || place == LP_PLACE_STUCK;
+  return place == LP_PLACE_RUNNING || place == LP_PLACE_GIVEN || place == LP_PLACE_STUCK;
 }
 
 /* Moves the job between the lists; to NONE gives the reference to the caller. */
@@ -156,11 +164,30 @@ return_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, LpAftermath *af
     priv->counters.discarded++;
 
   /* Returned twice, or while it waits in the queue: nothing but the count. */
-  if (job->place != LP_PLACE_RUNNING && job->place != LP_PLACE_STUCK)
+  if (!occupies (job->place))
     return;
 
   lp_executor_move_locked (priv, job, LP_PLACE_NONE);
   aftermath->gone = TRUE;
+  aftermath->disarm = job->armed;
+  note_load_locked (priv, aftermath);
+}
+
+/* Ends JOB with OUTCOME, and moves it to PLACE, where it waits for its function. */
+static void
+end_and_move_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, gboolean by_function, LpJobPlace place,
+                     LpAftermath *aftermath)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+
+  *aftermath = (LpAftermath) { .job = job, .ended = TRUE };
+
+  lp_job_end (job, outcome, by_function, &aftermath->waiters);
+  if (!LP_DEFECT (4))
+    count_end_locked (priv, job);
+  note_awaited_locked (priv, job, aftermath);
+  lp_executor_move_locked (priv, job, place);
+  aftermath->gone = place == LP_PLACE_NONE;
   aftermath->disarm = job->armed;
   note_load_locked (priv, aftermath);
 }
@@ -171,19 +198,9 @@ void
 lp_executor_end_early_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, gboolean by_function,
                               LpAftermath *aftermath)
 {
-  LpExecutorPrivate *priv = lp_executor_get_private (self);
   gboolean stuck = job->place == LP_PLACE_RUNNING && !job->detached;
 
-  *aftermath = (LpAftermath) { .job = job, .ended = TRUE };
-
-  lp_job_end (job, outcome, by_function, &aftermath->waiters);
-  if (!LP_DEFECT (4))
-    count_end_locked (priv, job);
-  note_awaited_locked (priv, job, aftermath);
-  lp_executor_move_locked (priv, job, stuck ? LP_PLACE_STUCK : LP_PLACE_NONE);
-  aftermath->gone = !stuck;
-  aftermath->disarm = job->armed;
-  note_load_locked (priv, aftermath);
+  end_and_move_locked (self, job, outcome, by_function, stuck ? LP_PLACE_STUCK : LP_PLACE_NONE, aftermath);
 }
 
 static gboolean
@@ -276,10 +293,11 @@ lp_executor_begin_locked (LpExecutorPrivate *priv, LpJob *job, gint64 when)
   g_atomic_int_set (&job->state, LP_JOB_STATE_RUNNING);
 }
 
-static guint
-count_occupied_locked (LpExecutorPrivate *priv)
+/* How many workers have something to do, or to return from. */
+guint
+lp_executor_count_occupied_locked (LpExecutorPrivate *priv)
 {
-  return priv->running.length + priv->stuck.length + priv->n_returning;
+  return priv->running.length + priv->given.length + priv->stuck.length + priv->n_returning;
 }
 
 /* Whether there is a job in the queue and a worker free for it. */
@@ -288,7 +306,7 @@ lp_executor_may_claim_locked (LpExecutor *self)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
 
-  return priv->queued.length > 0 && count_occupied_locked (priv) < (guint) priv->workers;
+  return priv->queued.length > 0 && lp_executor_count_occupied_locked (priv) < (guint) priv->workers;
 }
 
 /* By who takes jobs: what it has done may be why somebody is to be told of the next one. */
@@ -508,7 +526,7 @@ goes_on_locked (LpExecutor *self, LpJob *job)
   LpExecutorPrivate *priv = lp_executor_get_private (self);
 
   fill_locked (self);
-  return priv->queued.length > 0 && count_occupied_locked (priv) <= (guint) priv->workers
+  return priv->queued.length > 0 && lp_executor_count_occupied_locked (priv) <= (guint) priv->workers
          && lp_job_calls_same (job, g_queue_peek_head (&priv->queued));
 }
 
@@ -549,18 +567,26 @@ lp_executor_return_and_go_on (LpExecutor *self, LpJob *job, LpOutcome *outcome, 
 }
 
 /* OUTCOME is given for JOB while its function, which may not have begun yet, has not
- * returned: the job is in use until it does. */
+ * returned: the job is in use until it does. Its deadline goes; but if that is the grace
+ * of a job whose lease has ended, nobody tells the function again, and it has what is left
+ * of it. */
 static void
 give_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, LpAftermath *aftermath)
 {
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+
   if (job->place == LP_PLACE_RUNNING)
     {
-      lp_executor_end_early_locked (self, job, outcome, TRUE, aftermath);
+      gboolean told = priv->all_told && lp_job_get_interrupt (job) != LP_INTERRUPT_NONE;
+
+      end_and_move_locked (self, job, outcome, TRUE, LP_PLACE_GIVEN, aftermath);
+      aftermath->disarm = aftermath->disarm && !told;
+      job->armed = told;
       return;
     }
 
   *aftermath = (LpAftermath) { .job = job };
-  lp_executor_get_private (self)->counters.discarded++;
+  priv->counters.discarded++;
 }
 
 static void
@@ -627,7 +653,8 @@ lp_executor_job_given (LpExecutor *self, LpJob *job, LpOutcome *outcome)
   lp_aftermath_run (self, &aftermath);
 }
 
-/* The function returned without an end: its thread is free, its slot is not. */
+/* The function returned without an end: its thread is free, its slot is not, unless the
+ * job has ended meanwhile. */
 void
 lp_executor_job_deferred (LpExecutor *self, LpJob *job)
 {
@@ -636,10 +663,11 @@ lp_executor_job_deferred (LpExecutor *self, LpJob *job)
 
   lp_executor_lock_queue (self);
   job->detached = TRUE;
-  if (job->place == LP_PLACE_STUCK)
+  if (job->place == LP_PLACE_GIVEN || job->place == LP_PLACE_STUCK)
     {
       lp_executor_move_locked (priv, job, LP_PLACE_NONE);
       aftermath.gone = TRUE;
+      aftermath.disarm = job->armed;
       aftermath.load_changed = g_atomic_pointer_get (&priv->grant) == NULL;
       aftermath.wake = priv->queued.length > 0 && priv->ops->kick_locked (self);
     }

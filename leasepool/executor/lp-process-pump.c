@@ -64,7 +64,7 @@ static gboolean
 has_slot_locked (LpProcessExecutor *self)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (LP_EXECUTOR (self));
-  guint n_taken = priv->running.length + priv->stuck.length;
+  guint n_taken = lp_executor_count_occupied_locked (priv);
 
   for (guint i = 0; i < self->children->len; i++)
     {

@@ -156,7 +156,8 @@ lp_job_cancel (LpJob *self)
  *
  * Gets the cancellable that fires when the running job is cancelled, times out,
  * or loses its lease: the work function passes it on to what it calls, or looks
- * at it now and then. It is made at the first call.
+ * at it now and then. It is made at the first call. If the job has ended before
+ * its function returned, it still fires when the lease is lost.
  *
  * Cancelling it oneself is not cancelling the job: that is
  * [method@Lp.Job.cancel].

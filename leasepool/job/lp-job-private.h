@@ -30,7 +30,8 @@ typedef enum
   LP_PLACE_QUEUED,
   LP_PLACE_SENT,                /* with a worker process that has not said that it runs: "queued" to everybody else */
   LP_PLACE_RUNNING,
-  LP_PLACE_STUCK,               /* ended for its waiters, its function has not returned */
+  LP_PLACE_GIVEN,               /* its function, or somebody for it, gave its outcome, and is to return */
+  LP_PLACE_STUCK,               /* ended for its waiters, its function has not returned in time */
 } LpJobPlace;
 
 /* Why a running job is to end; the first reason stands. */
@@ -127,7 +128,7 @@ struct _LpJob
 
   GList link;                   /* (executor) in the list of its place */
   LpJobPlace place;             /* (executor) */
-  gboolean armed;               /* (executor) its deadline has been set */
+  gboolean armed;               /* (executor) its deadline has been set; if GIVEN: its function is told to return */
   gboolean detached;            /* (executor) deferred, and its function has returned */
   int entered;                  /* (atomic) a thread that is to call its function has it, or is in lp_job_run() with it */
   int state;                    /* (atomic) LpJobState; changed under lock */
@@ -155,7 +156,7 @@ struct _LpJob
   char **argv;                  /* (construct-only) */
   GBytes *input;                /* (construct-only) */
   LpWorker *worker;             /* in a worker process, instead of those; set before anybody else has the job */
-  LpDeadline deadline;          /* (pool) its time-out, then its grace */
+  LpDeadline deadline;          /* (pool) its time-out, then its grace; then that of its function, while it is GIVEN */
   gboolean in_grace;            /* (pool) what the deadline is now */
   gboolean killed;              /* (its deadlines, which come one after the other) */
   struct _LpCommand *command;   /* (service thread) */

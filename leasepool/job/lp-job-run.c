@@ -300,6 +300,11 @@ give_outcome (LpJob *self, LpOutcome *outcome)
  * work function that called [method@Lp.Job.defer]. It may be called from any
  * thread. If the job has ended already, the value is dropped and counted.
  *
+ * The function may still run. Until it returns it occupies its worker, and a
+ * lease that is released drains; at the hard expiry and at a stop its cancellable
+ * fires, and it has the cancel-grace-seconds of the manager to return, as a job
+ * that runs.
+ *
  * Since: 1.0
  */
 void

@@ -502,10 +502,20 @@ lp_job_set_queued (LpJob *self)
   return queued;
 }
 
-/* Sets the deadline of a job that runs, the time-out or the end of its grace;
- * one that has ended meanwhile is left alone, and a time-out that comes after
- * the grace has begun is too late. Its end looks at `armed` under the executor's
- * lock and then takes the pool's to disarm, so no deadline outlives its job. */
+static gboolean
+may_arm_locked (LpJob *self, gboolean grace)
+{
+  if (self->place == LP_PLACE_GIVEN)
+    return grace && self->armed;
+
+  return (self->place == LP_PLACE_RUNNING || self->place == LP_PLACE_SENT) && (grace || !self->in_grace);
+}
+
+/* Sets the deadline of a job that runs, the time-out or the end of its grace, or
+ * of a function that was told to return; one that has ended meanwhile is left
+ * alone, and a time-out that comes after the grace has begun is too late. Its end
+ * looks at `armed` under the executor's lock and then takes the pool's to disarm,
+ * so no deadline outlives its job. */
 void
 lp_job_arm (LpJob *self, gboolean grace, gint64 when)
 {
@@ -513,7 +523,7 @@ lp_job_arm (LpJob *self, gboolean grace, gint64 when)
 
   g_mutex_lock (&self->pool->lock);
   g_mutex_lock (executor_lock);
-  if ((self->place == LP_PLACE_RUNNING || self->place == LP_PLACE_SENT) && (grace || !self->in_grace))
+  if (may_arm_locked (self, grace))
     {
       self->armed = TRUE;
       self->in_grace = grace;
@@ -523,10 +533,17 @@ lp_job_arm (LpJob *self, gboolean grace, gint64 when)
   g_mutex_unlock (&self->pool->lock);
 }
 
+/* By who has ended it, or has seen its function return. What the function was told
+ * after the one is left for the other. */
 void
 lp_job_disarm (LpJob *self)
 {
+  GMutex *executor_lock = lp_executor_get_lock (self->executor);
+
   g_mutex_lock (&self->pool->lock);
-  lp_deadlines_remove (&self->pool->deadlines, &self->deadline);
+  g_mutex_lock (executor_lock);
+  if (self->place != LP_PLACE_GIVEN || !self->armed)
+    lp_deadlines_remove (&self->pool->deadlines, &self->deadline);
+  g_mutex_unlock (executor_lock);
   g_mutex_unlock (&self->pool->lock);
 }

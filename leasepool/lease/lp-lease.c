@@ -295,7 +295,9 @@ lp_lease_renew (LpLease *self, double seconds, GError **error)
  *
  * Gives the executor back. No job is accepted from here on; those that were
  * accepted run, until the hard expiry of the lease at the latest, and then the
- * executor goes to whoever waits. Releasing a lease that has ended does nothing.
+ * executor goes to whoever waits. It does so, too, only when each function has
+ * returned whose outcome was given by [method@Lp.Job.return_value] or
+ * [method@Lp.Job.return_error]. Releasing a lease that has ended does nothing.
  *
  * Since: 1.0
  */
@@ -316,7 +318,8 @@ lp_lease_release (LpLease *self)
  *   caller when the lease has ended
  * @user_data: data for @callback
  *
- * Releases the lease and waits until its jobs have ended.
+ * Releases the lease and waits until its jobs have ended, and their functions
+ * have returned.
  *
  * Since: 1.0
  */
@@ -441,7 +444,8 @@ lp_lease_get_state (LpLease *self)
  * lp_lease_get_pending_jobs:
  * @self: a lease
  *
- * Counts the jobs of the lease that wait or run.
+ * Counts the jobs of the lease that wait or run. One that has ended is none of
+ * them, also if its function has not returned.
  *
  * Returns: the number
  *
@@ -450,7 +454,7 @@ lp_lease_get_state (LpLease *self)
 guint
 lp_lease_get_pending_jobs (LpLease *self)
 {
-  LpExecutorLoad load = { 0, 0, 0 };
+  LpExecutorLoad load = { .queued = 0 };
 
   g_return_val_if_fail (LP_IS_LEASE (self), 0);
 

@@ -267,7 +267,7 @@ lp_grant_release_locked (LpGrant *self, gint64 now, LpActions *actions)
   self->pool->counters.released++;
   lp_executor_close (self->executor, &load);
 
-  if (load.queued + load.running == 0)
+  if (lp_executor_load_lets_go (&load))
     {
       end_closed_locked (self, LP_LEASE_STATE_RELEASED, now, actions);
       lp_slot_return_locked (slot, &load, now, actions);

@@ -271,7 +271,7 @@ drain_lease_locked (LpSlot *slot, gint64 now, LpActions *actions)
   LpExecutorLoad load;
 
   lp_executor_get_load (slot->executor, &load);
-  if (load.queued + load.running == 0)
+  if (lp_executor_load_lets_go (&load))
     end_lease_locked (slot, now, actions);
   else if (slot->state == LP_SLOT_LEASED)
     lp_grant_release_locked (slot->grant, now, actions);

@@ -122,7 +122,7 @@ lp_slot_settle_locked (LpSlot *self, gint64 now, LpActions *actions)
 
   lp_executor_get_load (self->executor, &load);
 
-  if (load.queued + load.running > 0)
+  if (!lp_executor_load_lets_go (&load))
     return;
 
   self->jobs_until = 0;
@@ -270,7 +270,7 @@ lp_slot_died_locked (LpSlot *self, const GError *error, gint64 now, LpActions *a
                                     error->message));
   lp_slot_leave_locked (self, LP_RETIRE_REASON_BROKEN, now, actions);
   lp_executor_get_load (self->executor, &load);
-  if (jobs_until != 0 && load.queued + load.running > 0)
+  if (jobs_until != 0 && !lp_executor_load_lets_go (&load))
     {
       self->jobs_until = jobs_until;
       lp_pool_arm_locked (pool, &self->deadline, jobs_until);

@@ -180,7 +180,7 @@ lp_slot_load_changed (LpSlot *self, LpActions *actions)
   if (self->state == LP_SLOT_DRAINING)
     {
       lp_executor_get_load (self->executor, &load);
-      if (load.queued + load.running == 0)
+      if (lp_executor_load_lets_go (&load))
         {
           LpLeaseState end = pool->state == LP_POOL_RUNNING ? LP_LEASE_STATE_RELEASED : LP_LEASE_STATE_STOPPED;
 

@@ -297,6 +297,7 @@ apply_to_executor (ModelExecutor *executor, const Event *event)
     case EVENT_FAIL_START: return model_executor_end_start (executor, FALSE);
     case EVENT_FINISH: return model_executor_return (executor, event->b, TRUE);
     case EVENT_FAIL_JOB: return model_executor_return (executor, event->b, FALSE);
+    case EVENT_GIVE: return model_executor_give (executor, event->b);
     case EVENT_CRASH: return model_executor_crash (executor);
     case EVENT_SICKEN: return sicken (executor);
     case EVENT_STOPPED: return model_executor_stop (executor);

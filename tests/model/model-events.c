@@ -27,6 +27,7 @@ static const struct
   [EVENT_FAIL_START] = { "fail-start", 2 },
   [EVENT_FINISH] = { "finish", 20 },
   [EVENT_FAIL_JOB] = { "fail-job", 4 },
+  [EVENT_GIVE] = { "give", 6 },
   [EVENT_CRASH] = { "crash", 2 },
   [EVENT_SICKEN] = { "sicken", 2 },
   [EVENT_STOPPED] = { "stopped", 6 },

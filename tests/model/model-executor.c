@@ -298,6 +298,24 @@ model_executor_end_start (ModelExecutor *self, gboolean success)
   return TRUE;
 }
 
+/* The job has ended: its function may return no outcome, or one that is dropped. */
+static void
+return_given (ModelExecutor *self, Task *task, gboolean success)
+{
+  LpOutcome outcome = { NULL, NULL };
+
+  if (success)
+    {
+      lp_executor_job_deferred (LP_EXECUTOR (self), task->job);
+      return;
+    }
+
+  task->n_late++;
+  outcome.error = g_error_new_literal (LP_ERROR, LP_ERROR_FAILED, "the model says so");
+  lp_executor_job_returned (LP_EXECUTOR (self), task->job, &outcome);
+  lp_outcome_clear (&outcome);
+}
+
 gboolean
 model_executor_return (ModelExecutor *self, guint index, gboolean success)
 {
@@ -310,6 +328,12 @@ model_executor_return (ModelExecutor *self, guint index, gboolean success)
 
   task = g_ptr_array_remove_index (self->running, index % self->running->len);
   job = g_object_ref (task->job);
+  task->returned = TRUE;
+  if (task->given)
+    {
+      return_given (self, task, success);
+      return TRUE;
+    }
   if (lp_job_state_is_end (lp_job_get_state (job)))
     task->n_late++;
 
@@ -324,6 +348,26 @@ model_executor_return (ModelExecutor *self, guint index, gboolean success)
       error = g_error_new_literal (LP_ERROR, LP_ERROR_FAILED, "the model says so");
       lp_job_return_error (job, error);
     }
+
+  return TRUE;
+}
+
+/* As if a thread had called its function. */
+gboolean
+model_executor_give (ModelExecutor *self, guint index)
+{
+  Task *task;
+
+  if (self->running->len == 0 || self->model->config.flavour == FLAVOUR_PROCESSES)
+    return FALSE;
+
+  task = self->running->pdata[index % self->running->len];
+  if (lp_job_state_is_end (lp_job_get_state (task->job)))
+    return FALSE;
+
+  task->given = task->gave_value = TRUE;
+  g_atomic_int_set (&task->job->entered, TRUE);
+  lp_job_return_value (task->job, g_variant_new ("()"));
 
   return TRUE;
 }

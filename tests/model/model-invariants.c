@@ -202,6 +202,22 @@ may_end (Model *self, Task *task, LpJobState state)
     }
 }
 
+/* The function of a job that has ended holds its executor, but not for ever. */
+static void
+check_given (Model *self, Task *task)
+{
+  LpLeaseState lease = task->acquire->state;
+  LpJob *job = task->job;
+
+  if (lease == LP_LEASE_STATE_RELEASED)
+    model_fail (self, "the function of job %u has not returned, and its lease is released", task->number);
+  if (job->place == LP_PLACE_GIVEN && job->armed && !lp_deadline_is_set (&job->deadline))
+    model_fail (self, "the function of job %u is to return, and has no deadline", task->number);
+  if (job->place == LP_PLACE_GIVEN && !job->armed && lease > LP_LEASE_STATE_DRAINING
+      && (lease != LP_LEASE_STATE_BROKEN || lp_deadlines_next (&self->pool->deadlines) > task->acquire->hard))
+    model_fail (self, "the lease of job %u has ended, and its function is not told to return", task->number);
+}
+
 static void
 check_task (Model *self, Task *task)
 {
@@ -226,6 +242,8 @@ check_task (Model *self, Task *task)
   if (state == LP_JOB_STATE_RUNNING && !lp_deadline_is_set (&task->job->deadline)
       && (task->work == WORK_TIMED || lp_job_get_interrupt (task->job) != LP_INTERRUPT_NONE))
     model_fail (self, "job %u is to end, and has no deadline", task->number);
+  if (task->given && !task->returned)
+    check_given (self, task);
 }
 
 static gboolean

@@ -34,6 +34,7 @@ typedef enum
   EVENT_FAIL_START,             /* executor */
   EVENT_FINISH,                 /* executor, which job: it returns a value */
   EVENT_FAIL_JOB,               /* executor, which job: it returns an error */
+  EVENT_GIVE,                   /* executor, which job: it is given a value, and its function goes on */
   EVENT_CRASH,                  /* executor: it reports that it died */
   EVENT_SICKEN,                 /* executor: it has died, and will say so when asked */
   EVENT_STOPPED,                /* executor: nothing of it is left */
@@ -128,6 +129,8 @@ struct _Task
   guint n_begun;
   guint n_told;
   guint n_late;                 /* returns after the end */
+  gboolean given;               /* that was before its function returned */
+  gboolean returned;
   gboolean cancelled;
   gboolean gave_value;
   gboolean gave_error;
@@ -201,6 +204,7 @@ GType       model_executor_get_type_for (Flavour flavour);
 void        model_executor_set_model    (Model *model);
 gboolean    model_executor_end_start    (ModelExecutor *self, gboolean success);
 gboolean    model_executor_return       (ModelExecutor *self, guint index, gboolean success);
+gboolean    model_executor_give         (ModelExecutor *self, guint index);
 gboolean    model_executor_crash        (ModelExecutor *self);
 gboolean    model_executor_stop         (ModelExecutor *self);
 

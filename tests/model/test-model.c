@@ -142,6 +142,23 @@ stop_waits_for_what_leaves_quarantine (void)
   model_record_free (record);
 }
 
+/* An outcome that is given in the grace of its job, after the end of the lease: the function
+ * has no longer than the job had. */
+static void
+function_has_the_grace_of_its_job (void)
+{
+  Record *record = model_record_new ();
+  guint n_events;
+
+  record->config = (Config) { .flavour = FLAVOUR_THREADS, .max_pools = 1, .min_pools = 1, .workers = 1,
+                              .n_actors = 2, .start = START_AT_ONCE };
+  n_events = check_events (record,
+                           "start:0:0 service:0:0 run:0:0 service:0:0 crash:0:0 advance:0:0 timer:0:0 give:0:0 "
+                           "advance:0:0 timer:0:0 finish:0:0");
+  g_assert_cmpuint (record->n_events, ==, n_events);
+  model_record_free (record);
+}
+
 /* What a failure printed. */
 static void
 given_events_hold (void)
@@ -167,6 +184,7 @@ main (int argc, char *argv[])
 
   g_test_add_func ("/model/same-seed-is-same-run", same_seed_is_same_run);
   g_test_add_func ("/model/stop-waits-for-what-leaves-quarantine", stop_waits_for_what_leaves_quarantine);
+  g_test_add_func ("/model/function-has-the-grace-of-its-job", function_has_the_grace_of_its_job);
   g_test_add_func ("/model/random-schedules-hold", random_schedules_hold);
   for (guint i = 0; model_get_small_scope (i) != NULL; i++)
     {
