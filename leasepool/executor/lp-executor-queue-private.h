@@ -21,8 +21,22 @@ typedef struct
   gboolean wake;
 } LpAftermath;
 
-void lp_executor_begin_locked     (LpExecutorPrivate *priv, LpJob *job, gint64 when);
-void lp_executor_move_locked      (LpExecutorPrivate *priv, LpJob *job, LpJobPlace place);
+/* Whether a job that is there has a worker. */
+static inline gboolean
+lp_job_place_occupies (LpJobPlace place)
+{
+  return place == LP_PLACE_RUNNING || place == LP_PLACE_GIVEN || place == LP_PLACE_STUCK;
+}
+
+/* lp-executor-queue.c */
+void   lp_executor_begin_locked        (LpExecutorPrivate *priv, LpJob *job, gint64 when);
+void   lp_executor_move_locked         (LpExecutorPrivate *priv, LpJob *job, LpJobPlace place);
+void   lp_executor_review_inbox_locked (LpExecutor *self);
+void   lp_executor_fill_locked         (LpExecutor *self);
+LpJob *lp_executor_claim_to_run_at_locked (LpExecutor *self, gint64 now);
+
+/* lp-executor-return.c */
+void lp_executor_return_locked    (LpExecutor *self, LpJob *job, LpOutcome *outcome, LpAftermath *aftermath);
 void lp_executor_end_early_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, gboolean by_function,
                                    LpAftermath *aftermath);
 void lp_aftermath_run             (LpExecutor *self, LpAftermath *aftermath);
