@@ -498,9 +498,10 @@ test_crash_in_a_flood (void)
   g_autoptr (GError) error = NULL;
 
   set_up (&self, TRUE);
-  run (self.manager, lp_job_new_for_call ("log-and-crash", g_variant_new ("(u)", 3000)), &error);
+  self.n_each = 3000;
+  run (self.manager, lp_job_new_for_call ("log-and-crash", g_variant_new ("(u)", self.n_each)), &error);
   g_assert_error (error, LP_ERROR, LP_ERROR_BROKEN_EXECUTOR);
-  g_assert_cmpuint (self.n_records, ==, 3000);
+  g_assert_cmpuint (self.n_records, ==, self.n_each);
   tear_down (&self);
 }
 
