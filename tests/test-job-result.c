@@ -206,6 +206,16 @@ test_source_until_told (Fixture *self, gconstpointer data)
   lp_test_finish (manager);
 }
 
+/* With one worker: the jobs that were submitted before have ended, and all are told. */
+static void
+block_told (LpLease *lease)
+{
+  g_autoptr (LpJob) last = lp_test_value_job (3);
+
+  lp_test_submit (lease, last);
+  assert_value (last, 3);
+}
+
 /* A callback whose lease has been dropped meanwhile, and what it finds of the one before it. */
 typedef struct
 {
@@ -239,7 +249,7 @@ three_are_told (gpointer data)
 static void
 test_source_until_the_next (Fixture *self, gconstpointer data)
 {
-  LpManager *manager = lp_test_start (3, NULL);
+  LpManager *manager = lp_test_start (3, "workers-per-pool", 1, NULL);
   guint n_told = 0;
   Dropped dropped[3] = { { .n_told = &n_told }, { .n_told = &n_told }, { .n_told = &n_told } };
 
@@ -258,12 +268,74 @@ test_source_until_the_next (Fixture *self, gconstpointer data)
           lp_test_submit (dropped[i].lease, job);
           lp_job_wait_async (job, NULL, drop_cb, &dropped[i]);
         }
-      assert_value (job, 3);
+      block_told (dropped[i].lease);
     }
 
   lp_test_wait_for (three_are_told, &n_told, "the callbacks");
   lp_test_wait_for (lp_test_is_gone, &dropped[2].gone, "the last lease to go");
   lp_test_wait_stat (manager, "leased", 0);
+  lp_test_finish (manager);
+}
+
+typedef struct
+{
+  int order[3];
+  guint n_told;
+} Order;
+
+typedef struct
+{
+  Order *order;
+  int number;
+} Place;
+
+static void
+place_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Place *self = user_data;
+
+  self->order->order[self->order->n_told++] = self->number;
+}
+
+static gboolean
+all_are_placed (gpointer data)
+{
+  return ((Order *) data)->n_told == 3;
+}
+
+static void
+iterate_gone (gpointer data, GObject *where_it_was)
+{
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+}
+
+/* What goes with the source object of one may iterate the context: the next ones keep their order. */
+static void
+test_order_when_source_goes (Fixture *self, gconstpointer data)
+{
+  LpManager *manager = lp_test_start (2, "workers-per-pool", 1, NULL);
+  LpLease *first = lp_test_acquire (manager, "first");
+  LpLease *second = lp_test_acquire (manager, "second");
+  Order order = { { 0 }, 0 };
+  Place places[3];
+
+  g_object_weak_ref (G_OBJECT (first), iterate_gone, NULL);
+  for (int i = 0; i < 3; i++)
+    {
+      g_autoptr (LpJob) job = lp_test_value_job (3);
+
+      places[i] = (Place) { &order, i + 1 };
+      lp_lease_submit_async (i == 0 ? first : second, job, NULL, place_cb, &places[i]);
+      block_told (i == 0 ? first : second);
+    }
+  g_object_unref (first);
+  lp_test_wait_for (all_are_placed, &order, "the callbacks");
+  for (int i = 0; i < 3; i++)
+    g_assert_cmpint (order.order[i], ==, i + 1);
+
+  lp_lease_release (second);
+  g_assert_finalize_object (second);
   lp_test_finish (manager);
 }
 
@@ -561,6 +633,7 @@ main (int argc, char **argv)
   TEST ("refused/beside-accepted", test_refused_beside_accepted);
   TEST ("source-until-told", test_source_until_told);
   TEST ("source-until-the-next", test_source_until_the_next);
+  TEST ("order-when-source-goes", test_order_when_source_goes);
   TEST ("source-of-a-chain", test_source_of_a_chain);
   TEST ("source-asked-elsewhere", test_source_asked_elsewhere);
   TEST ("finalized-where-told", test_finalized_where_told);

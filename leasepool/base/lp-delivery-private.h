@@ -18,6 +18,7 @@ struct _LpDeliveryItem
   LpDeliveryItem *next;         /* (delivery lock) */
   LpDeliveryItemFunc run;       /* in the context; owns whatever the item holds */
   LpDeliveryItemFunc fetch;     /* (nullable) before that, while others run: fetches what `run` is going to touch */
+  gpointer holds;               /* (nullable) the object that it gives back */
 };
 
 LpDelivery   *lp_delivery_ref_current  (void);
@@ -26,7 +27,6 @@ LpDelivery   *lp_delivery_ref_context  (GMainContext *context);
 LpDelivery   *lp_delivery_ref          (LpDelivery *self);
 void          lp_delivery_unref        (LpDelivery *self);
 void          lp_delivery_give_back    (LpDelivery *self, gpointer object);
-void          lp_delivery_keep_spare   (LpDelivery *self, gpointer object);
 GMainContext *lp_delivery_get_context  (LpDelivery *self);
 gboolean      lp_delivery_is_current   (LpDelivery *self);
 gboolean      lp_delivery_is_asleep    (LpDelivery *self);

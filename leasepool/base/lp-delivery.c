@@ -253,14 +253,6 @@ unref_many (LpDelivery *self, int n)
     g_main_context_unref (context);
 }
 
-/* Before an item runs that holds OBJECT (nullable): nothing else is kept for the next ones. */
-void
-lp_delivery_keep_spare (LpDelivery *self, gpointer object)
-{
-  if (self->spare != object)
-    g_clear_object (&self->spare);
-}
-
 /* In an item that has run: takes over its reference of the delivery, and one of OBJECT. */
 void
 lp_delivery_give_back (LpDelivery *self, gpointer object)
@@ -298,14 +290,19 @@ lp_delivery_run (LpDelivery *self)
   while (self->batch != NULL)
     {
       LpDeliveryItem *item = self->batch;
-      LpDeliveryItemFunc run = item->run;
+
+      /* Kept for one that holds it as well, and for no other. Before that one is taken: what
+       * goes with it may iterate the context. */
+      if (self->spare != NULL && self->spare != item->holds)
+        {
+          g_clear_object (&self->spare);
+          continue;
+        }
 
       self->batch = item->next;
       item->next = NULL;
       fetch_ahead (self->batch);
-      run (item);
-      if (self->batch == NULL || self->batch->run != run)
-        lp_delivery_keep_spare (self, NULL);
+      item->run (item);
 
       if (++n_items % ITEMS_PER_CLOCK_READ == 0)
         {
@@ -318,7 +315,7 @@ lp_delivery_run (LpDelivery *self)
         }
     }
 
-  lp_delivery_keep_spare (self, NULL);
+  g_clear_object (&self->spare);
   run_destroys (destroys);
   known->running = outer;
   drop_spares (self);

@@ -44,9 +44,10 @@ give_up_function_locked (LpExecutorPrivate *priv, LpJob *job, LpAftermath *after
 }
 
 /* The grace of an interrupted job is over: it ends for its waiters, whatever
- * its function does. If it had ended before, that is no longer waited for. */
+ * its function does. If it had ended before, that is no longer waited for. TOLD: also if
+ * the function has been told to return since that grace began. */
 void
-lp_executor_abandon_job (LpExecutor *self, LpJob *job)
+lp_executor_abandon_job (LpExecutor *self, LpJob *job, gboolean told)
 {
   LpExecutorPrivate *priv = lp_executor_get_private (self);
   LpOutcome outcome = { NULL, NULL };
@@ -56,7 +57,7 @@ lp_executor_abandon_job (LpExecutor *self, LpJob *job)
   lp_executor_lock_queue (self);
   pending = job->place == LP_PLACE_RUNNING || job->place == LP_PLACE_SENT;
   /* Not if it was for the job, which has just ended in time. */
-  overdue = job->place == LP_PLACE_GIVEN && job->armed;
+  overdue = job->place == LP_PLACE_GIVEN && job->armed && (told || !job->function_told);
   if (overdue)
     give_up_function_locked (priv, job, &aftermath);
   if (pending)
@@ -191,6 +192,29 @@ lp_executor_interrupt_all (LpExecutor *self, LpInterrupt reason)
     lp_executor_interrupt_job (self, jobs->pdata[i], reason);
 }
 
+/* The same for the functions of GRANT alone whose outcomes were given, or will be: nobody
+ * submits by it any more, but the executor may be lent again. */
+void
+lp_executor_end_given (LpExecutor *self, LpGrant *grant, gboolean kill)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+  g_autoptr (GPtrArray) jobs = g_ptr_array_new_with_free_func (g_object_unref);
+
+  lp_executor_lock_queue (self);
+  grant->all_told = TRUE;
+  for (GList *link = priv->given.head; link != NULL; link = link->next)
+    if (((LpJob *) link->data)->grant == grant)
+      g_ptr_array_add (jobs, g_object_ref (link->data));
+  g_mutex_unlock (&priv->lock);
+
+  for (guint i = 0; i < jobs->len; i++)
+    {
+      lp_executor_interrupt_job (self, jobs->pdata[i], LP_INTERRUPT_GRINDER);
+      if (kill)
+        lp_executor_abandon_job (self, jobs->pdata[i], TRUE);
+    }
+}
+
 /* Interrupts JOB, which runs or is with a process, and ends its grace. */
 void
 lp_executor_kill_job (LpExecutor *self, LpJob *job, LpInterrupt reason)
@@ -199,7 +223,7 @@ lp_executor_kill_job (LpExecutor *self, LpJob *job, LpInterrupt reason)
   if (job->kind == LP_JOB_COMMAND)
     lp_command_job_signal (job, SIGKILL);
   else
-    lp_executor_abandon_job (self, job);
+    lp_executor_abandon_job (self, job, TRUE);
 }
 
 /* Ends the grace of all jobs that run. */

@@ -161,12 +161,13 @@ void        lp_executor_shutdown         (LpExecutor *self, LpStopMode mode);
 void        lp_executor_harden           (LpExecutor *self);
 void        lp_executor_end_queued       (LpExecutor *self, const GError *error);
 void        lp_executor_interrupt_all    (LpExecutor *self, LpInterrupt reason);
+void        lp_executor_end_given        (LpExecutor *self, LpGrant *grant, gboolean kill);
 void        lp_executor_fail_running     (LpExecutor *self, const GError *error);
 void        lp_executor_abandon_all      (LpExecutor *self);
 
 /* Jobs, with no lock held. */
 gboolean    lp_executor_cancel_queued    (LpExecutor *self, LpJob *job, LpInterrupt reason);
-void        lp_executor_abandon_job      (LpExecutor *self, LpJob *job);
+void        lp_executor_abandon_job      (LpExecutor *self, LpJob *job, gboolean told);
 void        lp_executor_job_read         (LpExecutor *self, LpJob *job, LpOutcome *outcome);
 void        lp_executor_job_returned     (LpExecutor *self, LpJob *job, LpOutcome *outcome);
 void        lp_executor_job_given        (LpExecutor *self, LpJob *job, LpOutcome *outcome);

@@ -118,6 +118,7 @@ tell_to_return_locked (LpJob *job, LpInterrupt reason)
   gboolean first = !job->armed;
 
   job->armed = TRUE;
+  job->function_told = TRUE;
   g_mutex_lock (&job->lock);
   if (job->interrupt == LP_INTERRUPT_NONE)
     job->interrupt = reason;
@@ -130,7 +131,7 @@ tell_to_return_locked (LpJob *job, LpInterrupt reason)
 static gboolean
 ends_lease (LpInterrupt reason)
 {
-  return reason == LP_INTERRUPT_REVOKE || reason == LP_INTERRUPT_STOP;
+  return reason == LP_INTERRUPT_REVOKE || reason == LP_INTERRUPT_STOP || reason == LP_INTERRUPT_GRINDER;
 }
 
 /* Marked where it is: one that comes back from a process just now is either

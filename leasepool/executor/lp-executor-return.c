@@ -158,7 +158,7 @@ give_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, LpAftermath *afte
 
   if (job->place == LP_PLACE_RUNNING)
     {
-      gboolean told = priv->all_told && lp_job_get_interrupt (job) != LP_INTERRUPT_NONE;
+      gboolean told = (priv->all_told || job->grant->all_told) && lp_job_get_interrupt (job) != LP_INTERRUPT_NONE;
 
       end_and_move_locked (self, job, outcome, TRUE, LP_PLACE_GIVEN, aftermath);
       aftermath->disarm = aftermath->disarm && !told;

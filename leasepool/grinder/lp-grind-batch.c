@@ -108,7 +108,7 @@ submit_items (LpGrindBatch *self, GPtrArray *items)
 
 /* The acquire has ended; takes what the batch is to have. */
 static void
-take_items (LpGrindBatch *self, LpItemPlace place, gboolean any, GPtrArray *items)
+take_items (LpGrindBatch *self, LpGrant *grant, LpItemPlace place, gboolean any, GPtrArray *items)
 {
   LpGrind *grind = self->grind;
 
@@ -118,7 +118,10 @@ take_items (LpGrindBatch *self, LpItemPlace place, gboolean any, GPtrArray *item
   if (any)
     lp_grind_take_locked (grind, lp_grind_max_batch_size (grind), place, items);
   if (place == LP_ITEM_FLYING && items->len > 0)
-    grind->counters.batches++;
+    {
+      grind->counters.batches++;
+      self->grant = grant;
+    }
   g_mutex_unlock (&grind->lock);
 }
 
@@ -127,7 +130,7 @@ granted (LpGrindBatch *self, LpGrant *grant)
 {
   g_autoptr (GPtrArray) items = g_ptr_array_new ();
 
-  take_items (self, LP_ITEM_FLYING, TRUE, items);
+  take_items (self, grant, LP_ITEM_FLYING, TRUE, items);
   if (items->len == 0)
     {
       lp_grant_give_back (grant);
@@ -135,7 +138,6 @@ granted (LpGrindBatch *self, LpGrant *grant)
       return;
     }
 
-  self->grant = grant;
   lp_grind_batch_log_started (self, items->len);
   submit_items (self, items);
   lp_grant_drain (grant, lp_completion_new_step (drained_cb, batch_ref (self)));
@@ -148,7 +150,7 @@ refused (LpGrindBatch *self, const GError *error)
 {
   g_autoptr (GPtrArray) items = g_ptr_array_new_with_free_func ((GDestroyNotify) lp_grind_item_unref);
 
-  take_items (self, LP_ITEM_LEFT, !g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED), items);
+  take_items (self, NULL, LP_ITEM_LEFT, !g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED), items);
   if (items->len > 0)
     lp_grind_batch_log_refused (self, items->len, error);
   lp_grind_end_items (items, error);

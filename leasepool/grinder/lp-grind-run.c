@@ -193,7 +193,7 @@ cancel_flying (GPtrArray *items, const GError *error, gboolean kill)
 
 /* What a stop in MODE ends: ITEMS that wait, and FLYING ones. */
 static void
-harden_locked (LpGrind *self, LpStopMode mode, GPtrArray *items, GPtrArray *flying)
+harden_locked (LpGrind *self, LpStopMode mode, GPtrArray *items, GPtrArray *flying, GPtrArray *grants)
 {
   if (self->stop_mode != 0 && lp_stop_mode_hardness (mode) <= lp_stop_mode_hardness (self->stop_mode))
     return;
@@ -205,6 +205,9 @@ harden_locked (LpGrind *self, LpStopMode mode, GPtrArray *items, GPtrArray *flyi
   lp_grind_take_locked (self, G_MAXUINT, LP_ITEM_LEFT, items);
   for (GList *link = self->flying.head; link != NULL; link = link->next)
     g_ptr_array_add (flying, lp_grind_item_ref (link->data));
+  for (GList *link = self->batches.head; link != NULL; link = link->next)
+    if (((LpGrindBatch *) link->data)->grant != NULL)
+      g_ptr_array_add (grants, lp_grant_ref (((LpGrindBatch *) link->data)->grant));
 }
 
 /* Settles COMPLETION (nullable), whose reference is taken, when everything has
@@ -214,6 +217,7 @@ lp_grind_stop (LpGrind *self, LpStopMode mode, LpCompletion *completion)
 {
   g_autoptr (GPtrArray) items = g_ptr_array_new_with_free_func ((GDestroyNotify) lp_grind_item_unref);
   g_autoptr (GPtrArray) flying = g_ptr_array_new_with_free_func ((GDestroyNotify) lp_grind_item_unref);
+  g_autoptr (GPtrArray) grants = g_ptr_array_new_with_free_func ((GDestroyNotify) lp_grant_unref);
   g_autoptr (GError) error = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED,
                                                   "The job was cancelled because the grinder stopped");
   LpActions actions = LP_ACTIONS_INIT;
@@ -230,11 +234,13 @@ lp_grind_stop (LpGrind *self, LpStopMode mode, LpCompletion *completion)
       lp_grind_running_changed_locked (self);
     }
   if (!stopped)
-    harden_locked (self, mode, items, flying);
+    harden_locked (self, mode, items, flying, grants);
   g_mutex_unlock (&self->lock);
 
   lp_grind_end_items (items, error);
   cancel_flying (flying, error, mode == LP_STOP_MODE_KILL);
+  for (guint i = 0; i < grants->len; i++)
+    lp_executor_end_given (((LpGrant *) grants->pdata[i])->executor, grants->pdata[i], mode == LP_STOP_MODE_KILL);
   if (stopped)
     lp_actions_settle_all (&actions, &waiters, NULL);
   lp_actions_run (&actions);

@@ -69,13 +69,12 @@ run_item (LpDeliveryItem *item)
   if (self->told.watched)
     stop_watching (self);
 
-  lp_delivery_keep_spare (self->delivery, self->told.source_object);
-  self->told.func (self->told.source_object, G_ASYNC_RESULT (self), self->told.user_data);
+  self->told.func (self->item.holds, G_ASYNC_RESULT (self), self->told.user_data);
 
   g_atomic_int_set (&self->told.has_run, TRUE);
   if (g_atomic_int_get (&self->told.asked))
     await_askers (self);
-  lp_delivery_give_back (self->delivery, self->told.source_object);
+  lp_delivery_give_back (self->delivery, self->item.holds);
 }
 
 /* All that is touched here, or was by a worker. */
@@ -104,7 +103,6 @@ void
 lp_job_callback_attach (LpJob *self, const LpJobCallback *callback, gboolean watched)
 {
   self->told = (LpJobTold) {
-    .source_object = callback->source_object,
     .tag = callback->tag,
     .func = callback->func,
     .user_data = callback->user_data,
@@ -117,7 +115,7 @@ lp_job_callback_attach (LpJob *self, const LpJobCallback *callback, gboolean wat
       g_object_ref (callback->source_object);
       self->delivery = lp_delivery_ref_context (callback->context);
     }
-  self->item = (LpDeliveryItem) { .run = run_item, .fetch = fetch_item };
+  self->item = (LpDeliveryItem) { .run = run_item, .fetch = fetch_item, .holds = callback->source_object };
   __atomic_store_n (&self->has_callback, TRUE, __ATOMIC_RELEASE); /* seen with the state that its accepting sets */
 }
 
@@ -137,7 +135,7 @@ lp_job_callback_detach (LpJob *self)
   if (detached)
     {
       g_clear_pointer (&self->delivery, lp_delivery_unref);
-      g_clear_object (&self->told.source_object);
+      g_object_unref (g_steal_pointer (&self->item.holds));
     }
 
   return detached;
@@ -241,7 +239,7 @@ get_source_object (GAsyncResult *result)
   g_mutex_lock (&self->lock);
   g_atomic_int_set (&self->told.asked, TRUE);
   if (!g_atomic_int_get (&self->told.has_run))
-    source_object = g_object_ref (self->told.source_object);
+    source_object = g_object_ref (self->item.holds);
   g_mutex_unlock (&self->lock);
 
   return source_object;
@@ -269,7 +267,7 @@ is_result_of (gpointer result, gpointer source_object, gpointer tag)
 {
   return LP_IS_JOB (result)
          && is_tagged (result, tag)
-         && LP_JOB (result)->told.source_object == source_object
+         && LP_JOB (result)->item.holds == source_object
          && lp_job_state_is_end (lp_job_peek_state (result));
 }
 

@@ -88,10 +88,9 @@ typedef struct
   gpointer user_data;
 } LpJobCallback;
 
-/* What is kept of that: see lp-job-callback.c. */
+/* What is kept of that: see lp-job-callback.c. The source object is what the item holds. */
 typedef struct
 {
-  GObject *source_object;       /* (owned) until it has run, and compared after */
   gpointer tag;
   GAsyncReadyCallback func;
   gpointer user_data;
@@ -129,7 +128,8 @@ struct _LpJob
   GList link;                   /* (executor) in the list of its place */
   LpJobPlace place;             /* (executor) */
   gboolean armed;               /* (executor) its deadline has been set; if GIVEN: its function is told to return */
-  gboolean detached;            /* (executor) deferred, and its function has returned */
+  guint function_told : 1;      /* (executor) its function has a grace of its own to return in */
+  guint detached : 1;           /* (executor) deferred, and its function has returned */
   int entered;                  /* (atomic) a thread that is to call its function has it, or is in lp_job_run() with it */
   int state;                    /* (atomic) LpJobState; changed under lock */
   LpInterrupt interrupt;        /* (lock) */
@@ -141,7 +141,7 @@ struct _LpJob
   GError *error;                /* (lock) */
   LpJobTally *tally;            /* (lock) (nullable) (not owned) where its end is counted */
   LpDelivery *delivery;         /* (owned) of the callback, until that has run */
-  LpDeliveryItem item;          /* (delivery lock) the same */
+  LpDeliveryItem item;          /* (delivery lock) the same; it holds the source object, which is compared after */
   int has_callback;             /* (atomic) constant once the submit is decided */
   gboolean given;               /* (who ends the job) its callback has a reference that is there already */
   gboolean deferred;            /* (lock) */

@@ -10,15 +10,21 @@
 /* How long a killed program may take to be reaped. */
 #define REAP_SECONDS 5.0
 
+/* What was due, by what the job was then. */
+enum
+{
+  GRACE_OVER = 1 << 0,
+  FUNCTION_TOLD = 1 << 1,
+};
+
 static void
 due_cb (gpointer data, gpointer more)
 {
   LpJob *job = data;
   LpExecutor *executor = job->executor;
+  int due = GPOINTER_TO_INT (more);
 
-  gboolean grace_over = GPOINTER_TO_INT (more);
-
-  if (!grace_over)
+  if (!(due & GRACE_OVER))
     lp_executor_interrupt_job (executor, job, LP_INTERRUPT_TIMEOUT);
   else if (job->kind == LP_JOB_COMMAND && !job->killed)
     {
@@ -28,7 +34,7 @@ due_cb (gpointer data, gpointer more)
       lp_job_arm (job, TRUE, lp_clock_add (lp_clock_now (), REAP_SECONDS));
     }
   else
-    lp_executor_abandon_job (executor, job);
+    lp_executor_abandon_job (executor, job, (due & FUNCTION_TOLD) != 0);
 
   g_object_unref (job);
 }
@@ -38,6 +44,13 @@ void
 lp_pool_job_due (LpDeadline *deadline, gint64 now, LpActions *actions)
 {
   LpJob *job = (LpJob *) ((char *) deadline - G_STRUCT_OFFSET (LpJob, deadline));
+  GMutex *executor_lock = lp_executor_get_lock (job->executor);
+  int due = job->in_grace ? GRACE_OVER : 0;
 
-  lp_actions_add (actions, due_cb, g_object_ref (job), GINT_TO_POINTER (job->in_grace));
+  g_mutex_lock (executor_lock);
+  if (job->function_told)
+    due |= FUNCTION_TOLD;
+  g_mutex_unlock (executor_lock);
+
+  lp_actions_add (actions, due_cb, g_object_ref (job), GINT_TO_POINTER (due));
 }

@@ -111,6 +111,7 @@ struct _LpGrant
   LpLeaseInfo *info;            /* (owner context) (owned) made on demand */
   GSequenceIter *info_iter;     /* (owner context) its place in the list model */
   gboolean info_over;           /* (owner context) its end has been told */
+  gboolean all_told;            /* (executor) as that of the executor, for the jobs of this lease */
 };
 
 typedef struct
