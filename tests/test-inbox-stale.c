@@ -84,8 +84,9 @@ test_thread_refused (Fixture *self, gconstpointer data)
 
 /* --- A thread that sleeps although there are jobs --- */
 
-/* What a job ends with is told before the thread that has ended it goes on. */
-static StopInWriter in_writer = { .text = "succeeded" };
+/* What a job ends with is told before the thread that has ended it goes on. That of the first job, and of no other: a
+ * thread may have the next one when it tells of the one before. */
+static StopInWriter in_writer = { .text = "The job 1.1 " };
 
 static void
 defer_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)

@@ -39,6 +39,7 @@ LpJob *lp_executor_claim_to_run_at_locked (LpExecutor *self, gint64 now);
 void lp_executor_return_locked    (LpExecutor *self, LpJob *job, LpOutcome *outcome, LpAftermath *aftermath);
 void lp_executor_end_early_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, gboolean by_function,
                                    LpAftermath *aftermath);
+void lp_executor_leave_ended_locked (LpExecutor *self, LpJob *job, LpAftermath *aftermath);
 void lp_aftermath_run             (LpExecutor *self, LpAftermath *aftermath);
 
 /* lp-executor-inbox.c */

@@ -234,6 +234,22 @@ lp_executor_job_given (LpExecutor *self, LpJob *job, LpOutcome *outcome)
   lp_aftermath_run (self, &aftermath);
 }
 
+/* What JOB occupied is free. If it had ended before, nothing else is left of it. */
+void
+lp_executor_leave_ended_locked (LpExecutor *self, LpJob *job, LpAftermath *aftermath)
+{
+  LpExecutorPrivate *priv = lp_executor_get_private (self);
+
+  if (job->place != LP_PLACE_GIVEN && job->place != LP_PLACE_STUCK)
+    return;
+
+  lp_executor_move_locked (priv, job, LP_PLACE_NONE);
+  aftermath->gone = TRUE;
+  aftermath->disarm = job->armed;
+  aftermath->load_changed = g_atomic_pointer_get (&priv->grant) == NULL;
+  aftermath->wake = priv->queued.length > 0 && priv->ops->kick_locked (self);
+}
+
 /* The function returned without an end: its thread is free, its slot is not, unless the
  * job has ended meanwhile. */
 void
@@ -244,14 +260,7 @@ lp_executor_job_deferred (LpExecutor *self, LpJob *job)
 
   lp_executor_lock_queue (self);
   job->detached = TRUE;
-  if (job->place == LP_PLACE_GIVEN || job->place == LP_PLACE_STUCK)
-    {
-      lp_executor_move_locked (priv, job, LP_PLACE_NONE);
-      aftermath.gone = TRUE;
-      aftermath.disarm = job->armed;
-      aftermath.load_changed = g_atomic_pointer_get (&priv->grant) == NULL;
-      aftermath.wake = priv->queued.length > 0 && priv->ops->kick_locked (self);
-    }
+  lp_executor_leave_ended_locked (self, job, &aftermath);
   g_mutex_unlock (&priv->lock);
 
   if (aftermath.gone)

@@ -128,14 +128,7 @@ lp_executor_job_gone (LpExecutor *self, LpJob *job)
 
   lp_executor_lock_queue (self);
   running = job->place == LP_PLACE_RUNNING;
-  if (job->place == LP_PLACE_STUCK)
-    {
-      lp_executor_move_locked (priv, job, LP_PLACE_NONE);
-      aftermath.gone = TRUE;
-      aftermath.disarm = job->armed;
-      aftermath.load_changed = g_atomic_pointer_get (&priv->grant) == NULL;
-      aftermath.wake = priv->queued.length > 0 && priv->ops->kick_locked (self);
-    }
+  lp_executor_leave_ended_locked (self, job, &aftermath);
   g_mutex_unlock (&priv->lock);
 
   if (aftermath.gone)

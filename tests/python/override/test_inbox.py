@@ -153,6 +153,13 @@ def test_descriptor_is_not_inherited():
     assert b"eventfd" not in output
 
 
+async def use_once_more(manager, lease, gone):
+    # There is one worker: the function before has ended.
+    assert await lease.run(abs, -1) == 1
+    await manager.stop()
+    await lpcase.until(lambda: gc.collect() is not None and gone() is None, "the loop is freed")
+
+
 @pytest.mark.parametrize("make_loop", [asyncio.new_event_loop, LoopWithoutReaders])
 def test_function_that_ends_after_its_loop(make_loop):
     """Nobody is told, and neither the loop nor what the call holds is kept."""
@@ -168,13 +175,7 @@ def test_function_that_ends_after_its_loop(make_loop):
         task._log_destroy_pending = False
         del task, loop
 
-    async def others():
-        # The worker is the same one: the other function has ended.
-        assert await lease.run(abs, -1) == 1
-        await manager.stop()
-        await lpcase.until(lambda: gc.collect() is not None and gone() is None, "the loop is freed")
-
-    asyncio.run(others())
+    asyncio.run(use_once_more(manager, lease, gone))
 
 
 def test_told_loop_that_closes_is_not_kept():
@@ -196,12 +197,7 @@ def test_told_loop_that_closes_is_not_kept():
     task._log_destroy_pending = False
     del task, loop
 
-    async def others():
-        assert await lease.run(abs, -1) == 1
-        await manager.stop()
-        await lpcase.until(lambda: gc.collect() is not None and gone() is None, "the loop is freed")
-
-    asyncio.run(others())
+    asyncio.run(use_once_more(manager, lease, gone))
 
 
 async def test_the_job_has_ended_when_its_value_is_there(manager):
