@@ -5,7 +5,7 @@
 
 #include "config.h"
 
-#include "lp-executor-private.h"
+#include "lp-executor-queue-private.h"
 
 /* Lets GRANT's holder submit. */
 void
@@ -26,8 +26,21 @@ get_load_locked (LpExecutorPrivate *priv, LpExecutorLoad *load)
   };
 }
 
-/* Nobody may submit from here on; from here on, too, the pool is told when the
- * load changes. */
+/* Whether nobody may submit, and nothing that is to end by itself is left. */
+gboolean
+lp_executor_is_let_go_locked (LpExecutorPrivate *priv)
+{
+  LpExecutorLoad load;
+
+  if (g_atomic_pointer_get (&priv->grant) != NULL)
+    return FALSE;
+
+  get_load_locked (priv, &load);
+  return lp_executor_load_lets_go (&load);
+}
+
+/* Nobody may submit from here on. If the load does not let the executor go yet, the pool is
+ * told when it does, and of each change after that. */
 void
 lp_executor_close (LpExecutor *self, LpExecutorLoad *load)
 {

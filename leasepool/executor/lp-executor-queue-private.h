@@ -42,6 +42,9 @@ void lp_executor_end_early_locked (LpExecutor *self, LpJob *job, LpOutcome *outc
 void lp_executor_leave_ended_locked (LpExecutor *self, LpJob *job, LpAftermath *aftermath);
 void lp_aftermath_run             (LpExecutor *self, LpAftermath *aftermath);
 
+/* lp-executor-load.c */
+gboolean lp_executor_is_let_go_locked (LpExecutorPrivate *priv);
+
 /* lp-executor-inbox.c */
 gboolean lp_executor_put          (LpExecutorPrivate *priv, LpGrant *grant, LpJob *job, gint64 now,
                                    LpGrant **watched);

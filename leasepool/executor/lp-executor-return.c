@@ -32,13 +32,14 @@ count_end_locked (LpExecutorPrivate *priv, LpJob *job)
     }
 }
 
-/* After a change of the load: whom it concerns. */
+/* After a change of the load: whom it concerns. The pool waits until a closed executor is let
+ * go, and none of the ends before that needs it. */
 static void
 note_load_locked (LpExecutorPrivate *priv, LpAftermath *aftermath)
 {
   LpGrant *grant = g_atomic_pointer_get (&priv->grant);
 
-  aftermath->load_changed = grant == NULL;
+  aftermath->load_changed = lp_executor_is_let_go_locked (priv);
   if (grant != NULL && g_atomic_int_get (&priv->pool->list_wanted))
     aftermath->grant = lp_grant_ref (grant);
 }
@@ -246,7 +247,7 @@ lp_executor_leave_ended_locked (LpExecutor *self, LpJob *job, LpAftermath *after
   lp_executor_move_locked (priv, job, LP_PLACE_NONE);
   aftermath->gone = TRUE;
   aftermath->disarm = job->armed;
-  aftermath->load_changed = g_atomic_pointer_get (&priv->grant) == NULL;
+  aftermath->load_changed = lp_executor_is_let_go_locked (priv);
   aftermath->wake = priv->queued.length > 0 && priv->ops->kick_locked (self);
 }
 
