@@ -124,36 +124,14 @@ run_items (gpointer data, guint n)
   return lp_bench_window (start_item, data, whole_batches (n), ((Items *) data)->in_flight);
 }
 
-static void
-wait_for (GAsyncResult **result)
-{
-  while (*result == NULL)
-    g_main_context_iteration (NULL, TRUE);
-}
-
-static void
-result_cb (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  *(GAsyncResult **) user_data = g_object_ref (result);
-}
-
 static Items
 items_new (const char *backend, NewJobFunc new_job, guint in_flight)
 {
   Items self = { .new_job = new_job, .in_flight = in_flight };
-  g_autoptr (GAsyncResult) result = NULL;
-  g_autoptr (GError) error = NULL;
 
   self.manager = lp_bench_manager (backend, 1, 2);
   lp_bench_start (self.manager);
-  self.grinder = lp_grinder_new (self.manager);
-  lp_grinder_set_batch_size_threshold (self.grinder, BATCH);
-  lp_grinder_set_max_batch_size (self.grinder, BATCH);
-  lp_grinder_set_max_wait_seconds (self.grinder, 3600);
-  lp_grinder_start_async (self.grinder, NULL, result_cb, &result);
-  wait_for (&result);
-  if (!lp_grinder_start_finish (self.grinder, result, &error))
-    g_error ("%s", error->message);
+  self.grinder = lp_bench_grinder (self.manager, BATCH);
 
   return self;
 }
@@ -161,14 +139,7 @@ items_new (const char *backend, NewJobFunc new_job, guint in_flight)
 static void
 items_clear (Items *self)
 {
-  g_autoptr (GAsyncResult) result = NULL;
-  g_autoptr (GError) error = NULL;
-
-  lp_grinder_stop_async (self->grinder, LP_STOP_MODE_DRAIN, NULL, result_cb, &result);
-  wait_for (&result);
-  if (!lp_grinder_stop_finish (self->grinder, result, &error))
-    g_error ("%s", error->message);
-  g_object_unref (self->grinder);
+  lp_bench_grinder_stop (self->grinder);
   lp_bench_stop (self->manager);
   g_object_unref (self->manager);
 }

@@ -9,8 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BATCH 250
+
 static LpManager *manager;
 static LpLease *lease;
+static LpGrinder *grinder;
 static LpRequest *request;
 static GCancellable *cancellable;
 static GThreadPool *pool;
@@ -36,6 +39,23 @@ start_job (LpBenchSlot *slot, gpointer data)
   g_autoptr (LpJob) job = lp_job_new_for_func (noop_func, NULL, NULL);
 
   lp_lease_submit_async (lease, job, NULL, submitted_cb, slot);
+}
+
+static void
+item_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GVariant) value = lp_grinder_submit_finish (LP_GRINDER (source), result, NULL);
+
+  g_assert_true (value != NULL);
+  lp_bench_slot_done (user_data);
+}
+
+static void
+start_item (LpBenchSlot *slot, gpointer data)
+{
+  g_autoptr (LpJob) job = lp_job_new_for_func (noop_func, NULL, NULL);
+
+  lp_grinder_submit_async (grinder, job, NULL, item_cb, slot);
 }
 
 static void
@@ -95,6 +115,15 @@ static void
 run_jobs (guint n)
 {
   lp_bench_window (start_job, NULL, n, 64);
+}
+
+/* Whole batches: N is a multiple of their size. */
+static void
+run_items (guint n)
+{
+  grinder = lp_bench_grinder (manager, BATCH);
+  lp_bench_window (start_item, NULL, n, BATCH);
+  lp_bench_grinder_stop (grinder);
 }
 
 static void
@@ -220,6 +249,7 @@ static const struct
   { "pool-job", run_pool_jobs, NULL },
   { "in-thread", run_in_thread, NULL },
   { "job", run_jobs, LP_BACKEND_THREAD },
+  { "item", run_items, LP_BACKEND_THREAD },
   { "run-task", run_run_tasks, LP_BACKEND_THREAD },
   { "try-acquire", run_try_acquires, LP_BACKEND_THREAD },
   { "renew", run_renewals, LP_BACKEND_THREAD },

@@ -323,6 +323,52 @@ lp_bench_give_back (LpManager *manager, LpLease *lease)
   g_object_unref (manager);
 }
 
+static void
+result_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  *(GAsyncResult **) user_data = g_object_ref (result);
+}
+
+static void
+wait_for (GAsyncResult **result)
+{
+  while (*result == NULL)
+    g_main_context_iteration (NULL, TRUE);
+}
+
+/* One that runs, with batches of BATCH items and no others. MANAGER runs. */
+LpGrinder *
+lp_bench_grinder (LpManager *manager, int batch)
+{
+  LpGrinder *grinder = lp_grinder_new (manager);
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+
+  lp_grinder_set_batch_size_threshold (grinder, batch);
+  lp_grinder_set_max_batch_size (grinder, batch);
+  lp_grinder_set_max_wait_seconds (grinder, 3600);
+  lp_grinder_start_async (grinder, NULL, result_cb, &result);
+  wait_for (&result);
+  if (!lp_grinder_start_finish (grinder, result, &error))
+    g_error ("%s: %s", bench_subject, error->message);
+
+  return grinder;
+}
+
+/* GRINDER with its reference. */
+void
+lp_bench_grinder_stop (LpGrinder *grinder)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+
+  lp_grinder_stop_async (grinder, LP_STOP_MODE_DRAIN, NULL, result_cb, &result);
+  wait_for (&result);
+  if (!lp_grinder_stop_finish (grinder, result, &error))
+    g_error ("%s: %s", bench_subject, error->message);
+  g_object_unref (grinder);
+}
+
 void
 lp_bench_task_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {

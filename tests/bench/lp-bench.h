@@ -70,6 +70,8 @@ void       lp_bench_start   (LpManager *manager);
 LpLease   *lp_bench_acquire (LpManager *manager);
 void       lp_bench_stop    (LpManager *manager);
 void       lp_bench_give_back (LpManager *manager, LpLease *lease);
+LpGrinder *lp_bench_grinder   (LpManager *manager, int batch);
+void       lp_bench_grinder_stop (LpGrinder *grinder);
 GVariant  *lp_bench_unit    (void);
 void       lp_bench_be_quiet (void);
 char      *lp_bench_program (const char *name);
