@@ -170,6 +170,54 @@ test_drain_after_revocation (void)
   finish (manager, lease);
 }
 
+static void
+pass_func (LpJob *job, GVariant **result, gpointer user_data, GError **error)
+{
+  g_mutex_lock (user_data);
+  g_mutex_unlock (user_data);
+  *result = g_variant_new ("()");
+}
+
+static gboolean
+is_running (gpointer job)
+{
+  return lp_job_get_state (job) == LP_JOB_STATE_RUNNING;
+}
+
+/* Only the end of the last job is one that the manager decides anything about: the worker goes on
+ * while others have its lock. */
+static void
+test_drain_asks_for_the_pool_once (void)
+{
+  LpManager *manager = lp_test_start (1, "workers-per-pool", 1, "check-interval", 3600.0, NULL);
+  LpTestGate *gate = lp_test_gate_new ();
+  GMutex held;
+  g_autoptr (LpJob) first = lp_job_new_for_func (pass_func, &held, NULL);
+  g_autoptr (LpJob) last = lp_test_gate_job (gate);
+  LpLease *lease = lp_test_acquire (manager, "drained");
+
+  g_mutex_init (&held);
+  g_mutex_lock (&held);
+  lp_test_submit (lease, first);
+  lp_test_submit (lease, last);
+  lp_lease_release (lease);
+  lp_test_block_for (is_running, first, "the first job");
+
+  g_mutex_lock (&manager->pool->lock);
+  g_mutex_unlock (&held);
+  lp_test_gate_wait_entered (gate, 1);
+  g_mutex_unlock (&manager->pool->lock);
+  g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_DRAINING);
+
+  lp_test_gate_open (gate);
+  lp_test_assert_done (last);
+  g_assert_cmpint (lp_lease_get_state (lease), ==, LP_LEASE_STATE_RELEASED);
+
+  finish (manager, lease);
+  lp_test_gate_unref (gate);
+  g_mutex_clear (&held);
+}
+
 /* --- Expiry --- */
 
 /* The owner's loop does not run, nobody calls the manager, the check is in an
@@ -446,6 +494,7 @@ main (int argc, char *argv[])
 
   lp_test_conform_add_func ("/lease/drain/waits-for-the-jobs", test_drain_waits_for_the_jobs);
   lp_test_conform_add_func ("/lease/drain/ends-before-it-is-told", test_draining_ends_before_it_is_told);
+  g_test_add_func ("/lease/drain/asks-for-the-pool-once", test_drain_asks_for_the_pool_once);
   lp_test_conform_add_func ("/lease/drain/without-jobs", test_drain_without_jobs);
   lp_test_conform_add_func ("/lease/drain/cancel-ends-the-wait-only", test_drain_cancel_ends_the_wait_only);
   lp_test_conform_add_func ("/lease/drain/cancelled-before", test_drain_cancelled_before);

@@ -279,6 +279,12 @@ count_notify_cb (GObject *object, GParamSpec *pspec, gpointer user_data)
   (*(guint *) user_data)++;
 }
 
+static gboolean
+has_two_jobs (gpointer info)
+{
+  return lp_lease_info_get_pending_jobs (info) == 2;
+}
+
 /* Pending jobs and state, while the lease drains, too. */
 static void
 test_list_items_follow_their_leases (void)
@@ -287,6 +293,7 @@ test_list_items_follow_their_leases (void)
   LpTestGate *gate = lp_test_gate_new ();
   g_autoptr (LpJob) job = lp_test_gate_job (gate);
   g_autoptr (LpJob) behind = lp_test_value_job (1);
+  g_autoptr (LpJob) cancelled = lp_test_value_job (2);
   g_autoptr (GVariant) value = NULL;
   LpLease *lease;
   LpLeaseInfo *info;
@@ -300,8 +307,9 @@ test_list_items_follow_their_leases (void)
 
   lp_test_submit (lease, job);
   lp_test_submit (lease, behind);
+  lp_test_submit (lease, cancelled);
   iterate ();
-  g_assert_cmpuint (lp_lease_info_get_pending_jobs (info), ==, 2);
+  g_assert_cmpuint (lp_lease_info_get_pending_jobs (info), ==, 3);
   g_assert_cmpuint (n_notifies, ==, 1);
 
   lp_test_gate_wait_entered (gate, 1);
@@ -309,6 +317,8 @@ test_list_items_follow_their_leases (void)
   iterate ();
   g_assert_cmpint (lp_lease_info_get_state (info), ==, LP_LEASE_STATE_DRAINING);
   assert_owners (manager, "tester");
+  lp_job_cancel (cancelled);
+  lp_test_wait_for (has_two_jobs, info, "the job that was cancelled");
 
   lp_test_gate_open (gate);
   value = lp_job_wait (behind, LP_TEST_PATIENCE_SECONDS, NULL, NULL);

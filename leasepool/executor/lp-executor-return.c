@@ -32,16 +32,14 @@ count_end_locked (LpExecutorPrivate *priv, LpJob *job)
     }
 }
 
-/* After a change of the load: whom it concerns. The pool waits until a closed executor is let
- * go, and none of the ends before that needs it. */
+/* After a change of the load by JOB: whom it concerns. The pool waits until a closed executor
+ * is let go, and none of the ends before that needs it. */
 static void
-note_load_locked (LpExecutorPrivate *priv, LpAftermath *aftermath)
+note_load_locked (LpExecutorPrivate *priv, LpJob *job, LpAftermath *aftermath)
 {
-  LpGrant *grant = g_atomic_pointer_get (&priv->grant);
-
   aftermath->load_changed = lp_executor_is_let_go_locked (priv);
-  if (grant != NULL && g_atomic_int_get (&priv->pool->list_wanted))
-    aftermath->grant = lp_grant_ref (grant);
+  if (g_atomic_int_get (&priv->pool->list_wanted))
+    aftermath->grant = lp_grant_ref (job->grant);
 }
 
 void
@@ -115,7 +113,7 @@ lp_executor_return_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, LpA
   lp_executor_move_locked (priv, job, LP_PLACE_NONE);
   aftermath->gone = TRUE;
   aftermath->disarm = job->armed;
-  note_load_locked (priv, aftermath);
+  note_load_locked (priv, job, aftermath);
 }
 
 /* Ends JOB with OUTCOME, and moves it to PLACE, where it waits for its function. */
@@ -134,7 +132,7 @@ end_and_move_locked (LpExecutor *self, LpJob *job, LpOutcome *outcome, gboolean 
   lp_executor_move_locked (priv, job, place);
   aftermath->gone = place == LP_PLACE_NONE;
   aftermath->disarm = job->armed;
-  note_load_locked (priv, aftermath);
+  note_load_locked (priv, job, aftermath);
 }
 
 /* Ends JOB with OUTCOME although its function, if it runs, has not returned:

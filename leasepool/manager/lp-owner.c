@@ -250,10 +250,14 @@ lp_owner_refresh (LpGrant *grant)
       || !g_atomic_int_compare_and_exchange (&grant->refresh_posted, FALSE, TRUE))
     return;
 
+  /* One that has ended stays as it was told: a function that comes back late is no change of it. */
   g_mutex_lock (&pool->lock);
-  event = event_new (pool, refresh_run);
-  event->grant = lp_grant_ref (grant);
-  lp_delivery_post (pool->owner, &event->item);
+  if (grant->slot != NULL)
+    {
+      event = event_new (pool, refresh_run);
+      event->grant = lp_grant_ref (grant);
+      lp_delivery_post (pool->owner, &event->item);
+    }
   g_mutex_unlock (&pool->lock);
 }
 
