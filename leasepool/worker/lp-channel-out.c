@@ -26,8 +26,8 @@
 typedef struct _LpChannelChunk
 {
   GList link;                   /* in the queue; its data is the chunk */
-  GByteArray *gathered;         /* frames; or NULL */
-  GVariant *body;               /* (owned) whose data follows; or NULL */
+  LpSerial gathered;            /* frames; empty if there is a body */
+  GVariant *body;               /* (owned) (nullable) whose data follows */
   gconstpointer data;
   gsize size;
   gsize offset;                 /* what has been written */
@@ -48,7 +48,7 @@ chunk_free (gpointer data)
 
   if (self->fd != -1)
     close (self->fd);
-  g_clear_pointer (&self->gathered, g_byte_array_unref);
+  lp_serial_clear (&self->gathered);
   g_clear_pointer (&self->body, g_variant_unref);
   g_free (self);
 }
@@ -65,13 +65,13 @@ pop_chunk (LpChannel *self)
 static void
 chunk_done (LpChannel *self, Chunk *chunk)
 {
-  if (self->spare != NULL || chunk->gathered == NULL || chunk->gathered->len > SPARE_SIZE)
+  if (self->spare != NULL || chunk->body != NULL || chunk->gathered.capacity > SPARE_SIZE)
     {
       chunk_free (chunk);
       return;
     }
 
-  g_byte_array_set_size (chunk->gathered, 0);
+  chunk->gathered.size = 0;
   chunk->offset = 0;
   self->spare = chunk;
 }
@@ -99,40 +99,43 @@ push_chunk (LpChannel *self, int fd)
 }
 
 /* In a chunk of its own, since FD goes with its first byte. */
-static GByteArray *
+static LpSerial *
 push_with_fd (LpChannel *self, int fd)
 {
-  Chunk *chunk = push_chunk (self, fd);
-
-  chunk->gathered = g_byte_array_new ();
-  return chunk->gathered;
+  return &push_chunk (self, fd)->gathered;
 }
 
-/* The chunk that small frames are gathered in. */
-static GByteArray *
+/* What small frames are gathered in. Something is to be added: a chunk that is waiting is not empty. */
+static LpSerial *
 get_gathered (LpChannel *self)
 {
   Chunk *tail = g_queue_peek_tail (&self->chunks);
 
-  if (tail != NULL && tail->gathered != NULL && tail->gathered->len < CHUNK_SIZE)
-    return tail->gathered;
+  if (tail != NULL && tail->body == NULL && tail->gathered.size < CHUNK_SIZE)
+    return &tail->gathered;
   if (self->spare == NULL)
     return push_with_fd (self, -1);
 
   tail = g_steal_pointer (&self->spare);
   g_queue_push_tail_link (&self->chunks, &tail->link);
-  return tail->gathered;
+  return &tail->gathered;
+}
+
+/* Where it was left room for in FRAMES. */
+static void
+write_header (LpChannel *self, LpSerial *frames, gsize begin, const LpFrameHeader *header)
+{
+  lp_frame_pack_header (header, frames->data + begin);
+  self->n_queued += LP_FRAME_HEADER_SIZE + header->body_size;
 }
 
 static void
-append_header (LpChannel *self, GByteArray *array, LpFrameType type, LpFrameFlags flags, guint64 id, gsize body_size)
+append_header (LpChannel *self, LpSerial *frames, LpFrameType type, LpFrameFlags flags, guint64 id, gsize body_size)
 {
-  LpFrameHeader header = { type, flags, id, body_size };
-  guint8 bytes[LP_FRAME_HEADER_SIZE];
+  gsize begin = frames->size;
 
-  lp_frame_pack_header (&header, bytes);
-  g_byte_array_append (array, bytes, sizeof bytes);
-  self->n_queued += sizeof bytes + body_size;
+  lp_serial_skip (frames, LP_FRAME_HEADER_SIZE);
+  write_header (self, frames, begin, &(LpFrameHeader) { type, flags, id, body_size });
 }
 
 static void
@@ -187,16 +190,16 @@ send_by_file (LpChannel *self, LpFrameType type, guint64 id, GVariant *body)
 }
 
 static void
-send_by_stream (LpChannel *self, LpFrameType type, LpFrameFlags flags, guint64 id, GVariant *body, GByteArray *array)
+send_by_stream (LpChannel *self, LpFrameType type, LpFrameFlags flags, guint64 id, GVariant *body, LpSerial *frames)
 {
   gsize size = body != NULL ? g_variant_get_size (body) : 0;
   Chunk *chunk;
 
-  append_header (self, array, type, flags, id, size);
+  append_header (self, frames, type, flags, id, size);
   if (size < OWN_CHUNK_SIZE)
     {
       if (size > 0)
-        g_byte_array_append (array, g_variant_get_data (body), size);
+        lp_serial_add (frames, g_variant_get_data (body), size);
       return;
     }
 
@@ -270,15 +273,22 @@ lp_channel_send (LpChannel *self, LpFrameType type, guint64 id, GVariant *body, 
   return TRUE;
 }
 
-/* The same for a body that is serialized and in the byte order of the stream. It is not too large, and goes by the
- * stream. */
-void
-lp_channel_send_bytes (LpChannel *self, LpFrameType type, guint64 id, gconstpointer body, gsize size)
+/* The same for a body that the caller serializes, in the byte order of the stream: it is added to what is returned,
+ * before lp_channel_end_frame() gets BEGIN. It is not too large, and goes by the stream. */
+LpSerial *
+lp_channel_begin_frame (LpChannel *self, gsize *begin)
 {
-  GByteArray *array = get_gathered (self);
+  LpSerial *frames = get_gathered (self);
 
-  append_header (self, array, type, 0, id, size);
-  g_byte_array_append (array, body, (guint) size);
+  *begin = frames->size;
+  lp_serial_skip (frames, LP_FRAME_HEADER_SIZE);
+  return frames;
+}
+
+void
+lp_channel_end_frame (LpChannel *self, LpSerial *frames, gsize begin, LpFrameType type, guint64 id)
+{
+  write_header (self, frames, begin, &(LpFrameHeader) { type, 0, id, frames->size - begin - LP_FRAME_HEADER_SIZE });
 }
 
 /* The same for a whole FRAME, with room for its header before the body. If nothing waits, it is not copied, but written
@@ -298,7 +308,7 @@ lp_channel_write_frame (LpChannel *self, LpFrameType type, guint64 id, guint8 *f
   self->n_queued += size;
   self->n_written += (gsize) n_written;
   if ((gsize) n_written < size)
-    g_byte_array_append (get_gathered (self), frame + n_written, (guint) (size - (gsize) n_written));
+    lp_serial_add (get_gathered (self), frame + n_written, size - (gsize) n_written);
 }
 
 /* The first frame: takes NONCE_FD, or -1. */
@@ -352,8 +362,8 @@ lp_channel_get_n_written (LpChannel *self)
 static struct iovec
 chunk_rest (Chunk *chunk)
 {
-  const guint8 *data = chunk->gathered != NULL ? chunk->gathered->data : chunk->data;
-  gsize size = chunk->gathered != NULL ? chunk->gathered->len : chunk->size;
+  const guint8 *data = chunk->body != NULL ? chunk->data : chunk->gathered.data;
+  gsize size = chunk->body != NULL ? chunk->size : chunk->gathered.size;
 
   return (struct iovec) { (gpointer) (data + chunk->offset), size - chunk->offset };
 }

@@ -39,7 +39,8 @@ GBytes         *lp_channel_get_nonce     (LpChannel *self);
 
 /* Out. */
 gboolean        lp_channel_send          (LpChannel *self, LpFrameType type, guint64 id, GVariant *body, GError **error);
-void            lp_channel_send_bytes    (LpChannel *self, LpFrameType type, guint64 id, gconstpointer body, gsize size);
+LpSerial       *lp_channel_begin_frame   (LpChannel *self, gsize *begin);
+void            lp_channel_end_frame     (LpChannel *self, LpSerial *frames, gsize begin, LpFrameType type, guint64 id);
 void            lp_channel_write_frame   (LpChannel *self, LpFrameType type, guint64 id, guint8 *frame, gsize size);
 gboolean        lp_channel_send_call     (LpChannel *self, guint64 id, const char *name, GVariant *parameters,
                                           GError **error);

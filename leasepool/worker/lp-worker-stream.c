@@ -243,21 +243,19 @@ lp_worker_send_error_locked (LpWorker *self, guint64 id, const GError *error)
 static void
 send_result_locked (LpWorker *self, LpWorkerCall *call, GVariant *result)
 {
-  /* With its type, as a variant. */
-  gsize size = g_variant_get_size (result) + 1 + strlen (g_variant_get_type_string (result));
-  gsize limit = lp_channel_get_max_body (self->channel);
   g_autoptr (GError) error = NULL;
+  gsize size;
 
-  if (size > limit)
-    {
-      error = lp_log_new_error (LP_ERROR, LP_ERROR_FAILED,
-                                "The result of the function “%s” has %" G_GSIZE_FORMAT
-                                " bytes, more than max-message-size (%" G_GSIZE_FORMAT ") allows",
-                                lp_job_get_name (call->job), size, limit);
-      lp_worker_send_error_locked (self, call->id, error);
-    }
-  else
-    lp_channel_send_result (self->channel, call->id, result, NULL);
+  if (lp_channel_send_result (self->channel, call->id, result, NULL))
+    return;
+
+  /* With its type, as a variant. */
+  size = g_variant_get_size (result) + 1 + strlen (g_variant_get_type_string (result));
+  error = lp_log_new_error (LP_ERROR, LP_ERROR_FAILED,
+                            "The result of the function “%s” has %" G_GSIZE_FORMAT
+                            " bytes, more than max-message-size (%" G_GSIZE_FORMAT ") allows",
+                            lp_job_get_name (call->job), size, lp_channel_get_max_body (self->channel));
+  lp_worker_send_error_locked (self, call->id, error);
 }
 
 void
