@@ -102,7 +102,7 @@ drop_waiting (LpWorker *self, guint64 id)
     if (((LpWorkerCall *) link->data)->id == id)
       {
         call = link->data;
-        g_queue_delete_link (&self->calls, link);
+        g_queue_unlink (&self->calls, link);
         lp_channel_send (self->channel, LP_FRAME_DROPPED, id, NULL, NULL);
         lp_worker_try_flush_locked (self);
         break;
@@ -132,11 +132,12 @@ push_call (LpWorker *self, LpFrame *frame)
   gboolean idle;
 
   *call = (LpWorkerCall) { .id = frame->id, .parameters = g_steal_pointer (&frame->value) };
+  call->link.data = call;
   g_atomic_ref_count_init (&call->ref_count);
   memcpy (call->name, frame->name, name_size);
 
   lp_worker_lock (self);
-  g_queue_push_tail (&self->calls, call);
+  g_queue_push_tail_link (&self->calls, &call->link);
   idle = self->current == NULL;
   lp_worker_unlock (self);
 

@@ -27,6 +27,9 @@
  * sleeps, and far less than what somebody who cancels would notice. */
 #define TURN G_TIME_SPAN_MILLISECOND
 
+/* As many descriptors as most programs poll need no memory from the heap. */
+#define FEW_FDS 16
+
 /* --- Turns --- */
 
 static int
@@ -116,7 +119,8 @@ static int
 poll_with_stream (GPollFD *fds, guint n_fds, int timeout)
 {
   LpWorker *self = polling;
-  GPollFD *all;
+  GPollFD few[FEW_FDS];
+  GPollFD *all = few;
   int n_ready, saved_errno;
 
   /* The stream of a forked child is its parent's. */
@@ -124,7 +128,8 @@ poll_with_stream (GPollFD *fds, guint n_fds, int timeout)
     return poll_before (fds, n_fds, timeout);
 
   /* For this call alone: the program may poll another context the same way, on another thread. */
-  all = g_new (GPollFD, n_fds + 1);
+  if (n_fds >= FEW_FDS)
+    all = g_new (GPollFD, n_fds + 1);
   memcpy (all, fds, n_fds * sizeof *fds);
   all[n_fds] = (GPollFD) { lp_channel_get_in_fd (self->channel), G_IO_IN, 0 };
 
@@ -139,7 +144,8 @@ poll_with_stream (GPollFD *fds, guint n_fds, int timeout)
   end_main_turn (self);
 
   memcpy (fds, all, n_fds * sizeof *fds);
-  g_free (all);
+  if (all != few)
+    g_free (all);
   errno = saved_errno;
   return n_ready;
 }

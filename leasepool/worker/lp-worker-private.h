@@ -60,6 +60,7 @@ typedef struct
 {
   gatomicrefcount ref_count;
 
+  GList link;                   /* (lock) in the calls; its data is this */
   guint64 id;
   GVariant *parameters;         /* (owned) (nullable) */
   LpJob *job;                   /* (owned) (lock) set once, by the main thread */

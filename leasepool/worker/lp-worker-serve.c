@@ -169,7 +169,9 @@ end_job (LpJob *job, LpOutcome *outcome)
 static void
 start_next_locked (LpWorker *self)
 {
-  self->current = g_queue_pop_head (&self->calls);
+  GList *link = g_queue_pop_head_link (&self->calls);
+
+  self->current = link != NULL ? link->data : NULL;
   if (self->current != NULL)
     lp_channel_send (self->channel, LP_FRAME_STARTED, self->current->id, NULL, NULL);
 }
