@@ -391,14 +391,16 @@ stream_ended (LpChild *self)
   self->events->moved (self->executor, self);
 }
 
-/* FALSE: there is none now. */
+typedef LpChannelStatus (*Take) (LpChannel *channel, LpFrame *frame, GError **error);
+
+/* FALSE: there is none now where TAKE looks. */
 static gboolean
-take_frame (LpChild *self)
+take_frame (LpChild *self, Take take)
 {
   LpFrame frame;
   GError *error = NULL;
 
-  switch (lp_channel_read (self->channel, &frame, &error))
+  switch (take (self->channel, &frame, &error))
     {
     case LP_CHANNEL_FRAME: handle_frame (self, &frame); return TRUE;
     case LP_CHANNEL_END: stream_ended (self); return TRUE;
@@ -416,17 +418,14 @@ read_frames (LpChild *self, guint max_frames)
 
   for (guint n = 0; n < max_frames && !self->over && (!self->paused || self->reaped); n++)
     {
-      gboolean from_stream = !lp_channel_has_buffered (self->channel);
-
-      if (from_stream && has_read && is_polled && lp_channel_is_drained (self->channel))
+      if (take_frame (self, lp_channel_take))
+        continue;
+      if (has_read && is_polled && lp_channel_is_drained (self->channel))
         return;
 
-      if (from_stream)
-        {
-          self->lines_read = FALSE;
-          has_read = TRUE;
-        }
-      if (!take_frame (self))
+      self->lines_read = FALSE;
+      has_read = TRUE;
+      if (!take_frame (self, lp_channel_read))
         return;
     }
 }
@@ -457,7 +456,7 @@ lp_child_read_answer (LpChild *self)
         break;
       if (type == 0)
         has_read = TRUE;
-      else if (!is_answer (self, type) || !take_frame (self))
+      else if (!is_answer (self, type) || !take_frame (self, lp_channel_take))
         break;
     }
   self->attendance.reading = FALSE;

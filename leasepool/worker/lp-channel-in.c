@@ -186,7 +186,7 @@ take_nonce (LpChannel *self)
     self->nonce = g_bytes_new (g_bytes_get_data (mapped, NULL), LP_FRAME_NONCE_SIZE);
 }
 
-/* Makes a frame of its header and BYTES, taken; NULL if it has no body there. */
+/* Makes a frame that has a body of its header and BYTES, taken. */
 static LpChannelStatus
 finish_frame (LpChannel *self, const LpFrameHeader *header, GBytes *bytes, LpFrame *frame, GError **error)
 {
@@ -208,8 +208,6 @@ finish_frame (LpChannel *self, const LpFrameHeader *header, GBytes *bytes, LpFra
       if (body == NULL)
         return LP_CHANNEL_BAD;
     }
-  if (lp_frame_type_get_body_type (header->type) == NULL)
-    return LP_CHANNEL_FRAME;
 
   return lp_frame_unpack (header, body, frame, error) ? LP_CHANNEL_FRAME : LP_CHANNEL_BAD;
 }
@@ -289,6 +287,13 @@ make_room (LpChannel *self)
   self->begin = 0;
 }
 
+/* The next frame, if it is in the buffer, which BAD may be, too; else EMPTY, whatever the stream has. */
+LpChannelStatus
+lp_channel_take (LpChannel *self, LpFrame *frame, GError **error)
+{
+  return self->memory == NULL ? take_buffered (self, frame, error) : LP_CHANNEL_EMPTY;
+}
+
 /* The next frame. Never blocks. After END and BAD there is nothing more. What the log of a frame points to is good
  * until the next read. */
 LpChannelStatus
@@ -363,11 +368,11 @@ lp_channel_has_buffered (LpChannel *self)
 }
 
 /* Whether the last read has taken all there was, so that another one most likely finds nothing: one who polls the
- * stream is told of what else there is. */
+ * stream is told of what else there is, and takes what is in the buffer. */
 gboolean
 lp_channel_is_drained (LpChannel *self)
 {
-  return self->drained && !lp_channel_has_buffered (self);
+  return self->drained;
 }
 
 /* What came in place of a frame, for a message: a program that prints to its

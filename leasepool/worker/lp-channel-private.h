@@ -29,6 +29,7 @@ void            lp_channel_set_max_body  (LpChannel *self, gsize max_body);
 
 /* In. */
 LpChannelStatus lp_channel_read          (LpChannel *self, LpFrame *frame, GError **error);
+LpChannelStatus lp_channel_take          (LpChannel *self, LpFrame *frame, GError **error);
 gboolean        lp_channel_fill          (LpChannel *self);
 LpFrameType     lp_channel_peek          (LpChannel *self);
 gboolean        lp_channel_has_buffered  (LpChannel *self);

@@ -265,19 +265,20 @@ swap_bytes (GVariant **value)
 #endif
 }
 
+/* Those that have no body have no flags either. */
 gboolean
 lp_frame_can_unpack_in_place (const LpFrameHeader *header)
 {
-  return is_read_here (header->type) && header->flags == 0;
+  return kinds[header->type].body == NULL || (is_read_here (header->type) && header->flags == 0);
 }
 
-/* The same as lp_frame_unpack(), but FRAME gets no body: name and log are in BODY. A GVariant takes longer to make than
- * all the rest, and nobody keeps it. */
+/* The same as lp_frame_unpack(), also for types that have no body; but FRAME gets none: name and log are in BODY. A
+ * GVariant takes longer to make than all the rest, and nobody keeps it. */
 gboolean
 lp_frame_unpack_in_place (const LpFrameHeader *header, const guint8 *body, LpFrame *frame, GError **error)
 {
   *frame = (LpFrame) { .type = header->type, .id = header->id };
-  if (!read_body (frame, body, header->body_size, NULL))
+  if (kinds[header->type].body != NULL && !read_body (frame, body, header->body_size, NULL))
     {
       lp_frame_clear (frame);
       return refuse_body (header, error);

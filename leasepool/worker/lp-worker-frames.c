@@ -237,24 +237,31 @@ stream_ended (LpWorker *self)
   lp_worker_die (NULL);
 }
 
+/* After a frame: the stream is left to the next poll if the last read has taken all there was. */
+static LpChannelStatus
+read_next (LpChannel *channel, LpFrame *frame, GError **error)
+{
+  return lp_channel_is_drained (channel) ? lp_channel_take (channel, frame, error)
+                                         : lp_channel_read (channel, frame, error);
+}
+
 /* All that is there; what comes meanwhile the next poll tells. */
 static LpWorkerReading
 read_frames (LpWorker *self)
 {
+  LpFrame frame = { 0 };
+  GError *error = NULL;
+  LpChannelStatus status = lp_channel_read (self->channel, &frame, &error);
+
   while (TRUE)
     {
-      LpFrame frame = { 0 };
-      GError *error = NULL;
-
-      switch (lp_channel_read (self->channel, &frame, &error))
+      switch (status)
         {
         case LP_CHANNEL_FRAME:
           if (!handle_frame (self, &frame))
             error = g_error_new (LP_ERROR, LP_ERROR_PROTOCOL, "The manager sent a frame of type %s, out of place",
                                  lp_frame_type_get_name (frame.type));
           lp_frame_clear (&frame);
-          if (error == NULL && lp_channel_is_drained (self->channel))
-            return LP_WORKER_READING;
           if (error == NULL)
             break;
           refuse (self, error);
@@ -270,6 +277,7 @@ read_frames (LpWorker *self)
         default:
           return stream_ended (self);
         }
+      status = read_next (self->channel, &frame, &error);
     }
 }
 
