@@ -97,7 +97,7 @@ on_hello (LpChild *self, LpFrame *frame)
 static GError *
 on_started (LpChild *self, LpFrame *frame)
 {
-  LpJob *job = g_queue_peek_head (&self->sent);
+  LpJob *job = self->sent->len > 0 ? self->sent->pdata[0] : NULL;
 
   if (self->running != NULL)
     return fault ("it started job %" G_GUINT64_FORMAT " while another one ran", frame->id);
@@ -226,20 +226,19 @@ on_error (LpChild *self, LpFrame *frame)
 static GError *
 on_dropped (LpChild *self, LpFrame *frame)
 {
-  GList *link = lp_child_find_sent (self, frame->id);
   g_autoptr (LpJob) job = NULL;
+  guint index;
 
-  if (link == NULL)
+  if (!lp_child_find_sent (self, frame->id, &index))
     return fault ("it dropped job %" G_GUINT64_FORMAT ", which it does not have", frame->id);
 
   /* Nobody drops what it likes, or it would be sent the same again for ever. */
-  if (!self->recalled && lp_job_get_interrupt (link->data) == LP_INTERRUPT_NONE)
+  if (!self->recalled && lp_job_get_interrupt (self->sent->pdata[index]) == LP_INTERRUPT_NONE)
     return fault ("it dropped job %" G_GUINT64_FORMAT " unasked", frame->id);
 
-  job = link->data;
-  g_queue_delete_link (&self->sent, link);
+  job = g_ptr_array_steal_index (self->sent, index);
   self->n_assigned--;
-  self->recalled = self->recalled && self->sent.length > 0;
+  self->recalled = self->recalled && self->sent->len > 0;
   self->called_at = 0;
   lp_executor_job_dropped (self->executor, job);
   self->moved = TRUE;

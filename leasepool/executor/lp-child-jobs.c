@@ -70,11 +70,11 @@ lp_child_send_job (LpChild *self, LpJob *job)
     }
 
   self->dirty = TRUE;
-  if (self->running == NULL && self->sent.length == 0)
+  if (self->running == NULL && self->sent->len == 0)
     self->called_at = lp_clock_now ();
   self->n_assigned++;
   self->recalled = FALSE;
-  g_queue_push_tail (&self->sent, g_object_ref (job));
+  g_ptr_array_add (self->sent, g_object_ref (job));
 }
 
 gboolean
@@ -88,7 +88,7 @@ lp_child_is_worn_out (LpChild *self)
 gboolean
 lp_child_is_free (LpChild *self)
 {
-  return self->state == LP_CHILD_READY && self->running == NULL && self->sent.length == 0 && !self->over
+  return self->state == LP_CHILD_READY && self->running == NULL && self->sent->len == 0 && !self->over
          && !lp_child_is_worn_out (self);
 }
 
@@ -100,18 +100,18 @@ lp_child_get_room (LpChild *self)
   guint wanted;
 
   if (self->state != LP_CHILD_READY || self->over || self->mean_usec < 0 || self->depth == 0
-      || lp_child_is_worn_out (self) || self->recalled || (self->running == NULL && self->sent.length == 0)
+      || lp_child_is_worn_out (self) || self->recalled || (self->running == NULL && self->sent->len == 0)
       || (self->running != NULL && lp_job_get_interrupt (self->running) != LP_INTERRUPT_NONE))
     return 0;
 
   wanted = (guint) MIN (AHEAD_USEC / MAX (self->mean_usec, 1), self->depth);
-  return wanted > self->sent.length ? wanted - self->sent.length : 0;
+  return wanted > self->sent->len ? wanted - self->sent->len : 0;
 }
 
 gboolean
 lp_child_has_job (LpChild *self, LpJob *job)
 {
-  return self->running == job || g_queue_find (&self->sent, job) != NULL;
+  return self->running == job || g_ptr_array_find (self->sent, job, NULL);
 }
 
 /* The first job that was sent runs. When that began is not known better than this if the process is late to say so, and
@@ -121,7 +121,7 @@ lp_child_begin_sent (LpChild *self)
 {
   gint64 now = lp_clock_now ();
 
-  self->running = g_queue_pop_head (&self->sent);
+  self->running = g_ptr_array_steal_index (self->sent, 0);
   self->started_at = now;
   if (self->starts_late && self->called_at != 0)
     self->started_at = MAX (self->called_at, now - LP_CHILD_LATE_USEC);
@@ -142,12 +142,12 @@ say (LpChild *self, LpFrameType type, guint64 id)
 void
 lp_child_recall (LpChild *self)
 {
-  if (self->channel == NULL || self->recalled || self->sent.length == 0)
+  if (self->channel == NULL || self->recalled || self->sent->len == 0)
     return;
 
   self->recalled = TRUE;
-  for (GList *link = self->sent.tail; link != NULL; link = link->prev)
-    say (self, LP_FRAME_RECALL, ((LpJob *) link->data)->number);
+  for (guint i = self->sent->len; i > 0; i--)
+    say (self, LP_FRAME_RECALL, ((LpJob *) self->sent->pdata[i - 1])->number);
   lp_child_flush (self);
 }
 
@@ -165,15 +165,15 @@ lp_child_cancel (LpChild *self, LpJob *job)
   lp_child_flush (self);
 }
 
-GList *
-lp_child_find_sent (LpChild *self, guint64 number)
+/* FALSE: there is none of that number. */
+gboolean
+lp_child_find_sent (LpChild *self, guint64 number, guint *index)
 {
-  GList *link = self->sent.head;
+  for (*index = 0; *index < self->sent->len; (*index)++)
+    if (((LpJob *) self->sent->pdata[*index])->number == number)
+      return TRUE;
 
-  while (link != NULL && ((LpJob *) link->data)->number != number)
-    link = link->next;
-
-  return link;
+  return FALSE;
 }
 
 /* Whether it runs a job that has been given up, or runs nothing, and has not
@@ -184,8 +184,8 @@ holds_given_up (LpChild *self)
   if (self->running != NULL)
     return lp_job_state_is_end (lp_job_peek_state (self->running));
 
-  for (GList *link = self->sent.head; link != NULL; link = link->next)
-    if (lp_job_state_is_end (lp_job_peek_state (link->data)))
+  for (guint i = 0; i < self->sent->len; i++)
+    if (lp_job_state_is_end (lp_job_peek_state (self->sent->pdata[i])))
       return TRUE;
 
   return FALSE;
@@ -201,7 +201,7 @@ lp_child_settle_stop (LpChild *self)
 {
   gboolean given_up = self->state == LP_CHILD_READY && !self->over && holds_given_up (self);
 
-  if (given_up && self->running != NULL && self->sent.length == 0)
+  if (given_up && self->running != NULL && self->sent->len == 0)
     lp_child_terminate (self);
   else if (given_up && !self->stopping)
     {

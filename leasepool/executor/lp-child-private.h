@@ -110,7 +110,7 @@ struct _LpChild
   gboolean asked;               /* its end is no fault */
 
   LpJob *running;               /* (owned) (nullable) */
-  GQueue sent;                  /* of LpJob, each owned; in the order in which they were sent */
+  GPtrArray *sent;              /* of LpJob, each owned, in the order in which they were sent; few, see `depth` */
   gboolean moved;               /* jobs have begun, ended or come back, and what follows of that is not done yet */
   gboolean recalled;            /* all of `sent` */
   guint depth;                  /* how many it takes beyond the one that runs */
@@ -160,7 +160,7 @@ gboolean  lp_child_read_answer  (LpChild *self);
 void      lp_child_watch        (LpChild *self);
 void      lp_child_come_again   (LpChild *self);
 void      lp_child_drop_stream  (LpChild *self);
-GList    *lp_child_find_sent    (LpChild *self, guint64 number);
+gboolean  lp_child_find_sent    (LpChild *self, guint64 number, guint *index);
 void      lp_child_arm          (LpChild *self, LpChildStep step, double seconds);
 void      lp_child_set_paused   (LpChild *self, gboolean paused);
 

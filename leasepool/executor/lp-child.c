@@ -41,7 +41,7 @@ lp_child_new (LpExecutor *executor, guint number, const LpChildEvents *events)
   self->deadline.fire = child_due;
   self->mean_usec = -1;
   self->pidfd = -1;
-  g_queue_init (&self->sent);
+  self->sent = g_ptr_array_new ();
 
   return self;
 }
@@ -59,6 +59,7 @@ lp_child_unref (LpChild *self)
   if (!g_atomic_ref_count_dec (&self->ref_count))
     return;
 
+  g_ptr_array_unref (self->sent);
   g_clear_error (&self->cause);
   g_free (self->garbage);
   g_clear_object (&self->process);
@@ -326,20 +327,19 @@ read_rest (LpChild *self)
 static void
 presume_started (LpChild *self)
 {
-  if (self->starts_late && self->running == NULL && self->sent.length > 0)
+  if (self->starts_late && self->running == NULL && self->sent->len > 0)
     lp_child_begin_sent (self);
 }
 
 static void
 give_back_sent (LpChild *self)
 {
-  LpJob *job;
-
   /* The last one first: each goes before those that were behind it. */
-  while ((job = g_queue_pop_tail (&self->sent)) != NULL)
+  while (self->sent->len > 0)
     {
+      g_autoptr (LpJob) job = g_ptr_array_steal_index (self->sent, self->sent->len - 1);
+
       lp_executor_job_dropped (self->executor, job);
-      g_object_unref (job);
     }
 }
 

@@ -197,7 +197,7 @@ static void
 dismiss (LpProcessExecutor *self, LpChild *child)
 {
   if (child->state == LP_CHILD_READY && child->running == NULL
-      && (self->closing || (lp_child_is_worn_out (child) && child->sent.length == 0)))
+      && (self->closing || (lp_child_is_worn_out (child) && child->sent->len == 0)))
     lp_child_leave (child);
 }
 

@@ -70,7 +70,7 @@ has_slot_locked (LpProcessExecutor *self)
     {
       LpChild *child = self->children->pdata[i];
 
-      n_taken += child->running == NULL && child->sent.length > 0;
+      n_taken += child->running == NULL && child->sent->len > 0;
     }
 
   return n_taken < (guint) priv->workers;
@@ -147,7 +147,7 @@ recall_overdue (LpProcessExecutor *self)
     {
       LpChild *child = self->children->pdata[i];
 
-      if (child->running == NULL || child->sent.length == 0 || child->recalled)
+      if (child->running == NULL || child->sent->len == 0 || child->recalled)
         continue;
       if (now - child->started_at >= OVERDUE_USEC)
         lp_child_recall (child);
