@@ -187,7 +187,10 @@ note_normal (GVariant **value)
 static gboolean
 is_unit (const LpSerialVariant *variant)
 {
-  return variant->size == 1 && variant->data[0] == 0 && g_variant_type_equal (variant->type, G_VARIANT_TYPE_UNIT);
+  /* A valid type that begins with a bracket goes on. Not by GLib, which first looks where both types end. */
+  const char *type = (const char *) variant->type;
+
+  return variant->size == 1 && variant->data[0] == 0 && type[0] == '(' && type[1] == ')';
 }
 
 /* What is in VARIANT, a part of BYTES, or a copy of it where that is NULL; NULL if it is not in normal form. */

@@ -175,14 +175,16 @@ lp_serial_add_variant (LpSerial *self, GVariant *value)
   const char *type = g_variant_get_type_string (value);
   gsize size = g_variant_get_size (value);
   gconstpointer data = g_variant_get_data (value);
+  gsize type_length = strlen (type);
+  guint8 *at = extend (self, size + 1 + type_length);
 
   /* One of a fixed size whose bytes were not there has no data, and is zero. */
   if (data != NULL)
-    lp_serial_add (self, data, size);
-  else if (size > 0)
-    memset (extend (self, size), 0, size);
-  lp_serial_add (self, "", 1);
-  lp_serial_add (self, type, strlen (type));
+    memcpy (at, data, size);
+  else
+    memset (at, 0, size);
+  at[size] = '\0';
+  memcpy (at + size + 1, type, type_length);
 }
 
 /* (smv) */
