@@ -10,6 +10,11 @@
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
+
+#include "lp-clock-private.h"
+#include "lp-manager-private.h"
+#include "lp-pool-private.h"
 
 static const LpTestBreak breaks[] = {
   { "exit-0", "exit --argument=0", "status 0" },
@@ -414,6 +419,50 @@ test_crash_at_goodbye (void)
   lp_test_proc_tear_down (&self);
 }
 
+static void
+hold_up_cb (gpointer data, gpointer more)
+{
+  g_mutex_lock (data);
+  g_mutex_unlock (data);
+}
+
+/* Of one that has ended, and then is read to the end, nothing is expected any more: not that it leaves, either, though
+ * what is read is the result of the last job that it may have. */
+static void
+test_crash_after_the_last_job_leaves_no_deadline (void)
+{
+  LpTestProc self;
+  LpTestOutcome *last;
+  LpLease *lease;
+  siginfo_t info;
+  GMutex gate;
+
+  lp_test_proc_set_up (&self, "burst-answer-and-die");
+  g_object_set (self.manager, "workers-per-pool", 1, "max-jobs-per-worker", 1, "forward-process-logs", FALSE, NULL);
+  lp_test_proc_start (&self);
+  lease = lp_test_acquire (self.manager, "last");
+
+  last = lp_test_call (lease, "misbehave", g_variant_new ("(s)", self.first.path));
+  lp_test_wait_started (last);
+
+  /* The process has ended before the service thread comes to read. */
+  g_mutex_init (&gate);
+  g_mutex_lock (&gate);
+  lp_service_post (self.manager->pool->service, hold_up_cb, &gate, NULL);
+  lp_test_let_go (&self.first);
+  waitid (P_PID, (id_t) lp_test_get_child (0), &info, WEXITED | WNOWAIT);
+  g_mutex_unlock (&gate);
+
+  lp_test_assert_succeeds (last);
+  lp_test_outcome_free (last);
+  lp_lease_release (lease);
+  lp_test_wait_finalized (lease);
+  lp_manager_stop (self.manager, LP_STOP_MODE_DRAIN, -1, NULL, NULL);
+  g_assert_cmpint (lp_deadlines_next (&self.manager->pool->deadlines), ==, LP_TIME_NEVER);
+  lp_test_proc_tear_down (&self);
+  g_mutex_clear (&gate);
+}
+
 /* Two at once: each job its outcome, one executor retired. */
 static void
 test_crash_of_both_workers (void)
@@ -507,6 +556,8 @@ main (int argc, char *argv[])
   lp_test_add_breaks ("/process/crash/", breaks, G_N_ELEMENTS (breaks));
   g_test_add_func ("/process/crash/cut-at-each-byte", test_crash_cut_at_each_byte);
   g_test_add_func ("/process/crash/error-before-death-stands", test_crash_error_before_death_stands);
+  g_test_add_func ("/process/crash/after-the-last-job-leaves-no-deadline",
+                   test_crash_after_the_last_job_leaves_no_deadline);
   g_test_add_func ("/process/crash/blames-only-the-job-that-started", test_crash_blames_only_the_job_that_started);
   g_test_add_data_func ("/process/crash/in-a-stream-of-jobs/exit", "--depth=8 exit", test_crash_in_a_stream_of_jobs);
   g_test_add_data_func ("/process/crash/in-a-stream-of-jobs/kill-self", "--depth=8 kill-self",

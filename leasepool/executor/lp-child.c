@@ -415,6 +415,7 @@ lp_child_reaped (LpChild *self)
   read_rest (self);
   lp_child_drop_stream (self);
   self->state = LP_CHILD_DEAD;
+  lp_child_arm (self, LP_CHILD_NO_STEP, 0); /* what it said last may have set one again */
 
   presume_started (self);
   give_back_sent (self);

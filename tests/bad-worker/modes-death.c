@@ -157,6 +157,22 @@ burst_and_die (const Job *job)
   kill_self (job);
 }
 
+/* At the gate that is its parameter: more records than are handled at once, a result and the death. */
+static void
+burst_answer_and_die (const Job *job)
+{
+  g_autoptr (GByteArray) frames = g_byte_array_new ();
+  const char *path;
+
+  g_variant_get (job->parameters, "(&s)", &path);
+  wait_at_gate (path);
+  for (int i = 0; i < get_argument (1000); i++)
+    wire_put (frames, LOG, 0, wire_log (64, "r"));
+  wire_put (frames, RESULT, job->id, make_result (job));
+  wire_flush (frames);
+  _exit (0);
+}
+
 const Mode death_modes[] = {
   { "exit", IN_JOB, exit_it },
   { "exit-before-started", AT_CALL, exit_it },
@@ -177,5 +193,6 @@ const Mode death_modes[] = {
   { "stderr-nasty-line", IN_JOB, stderr_nasty_line },
   { "log-and-die", IN_JOB, log_and_die },
   { "burst-and-die", IN_JOB, burst_and_die },
+  { "burst-answer-and-die", IN_JOB, burst_answer_and_die },
   { NULL }
 };
