@@ -105,7 +105,7 @@ on_started (LpChild *self, LpFrame *frame)
     return fault ("it started job %" G_GUINT64_FORMAT ", which was not its turn", frame->id);
 
   lp_child_begin_sent (self);
-  self->moved = TRUE;
+  lp_child_settle_stop (self);
 
   return NULL;
 }
@@ -125,7 +125,7 @@ end_running (LpChild *self, LpOutcome outcome)
   g_autoptr (LpJob) job = g_steal_pointer (&self->running);
 
   note_duration (self);
-  self->moved = TRUE;
+  lp_child_settle_stop (self);
 
   /* What it wrote to its standard error before the result comes before it. */
   if (!self->lines_read && !self->attendance.reading)
@@ -135,7 +135,10 @@ end_running (LpChild *self, LpOutcome outcome)
   if (self->attendance.reading)
     lp_executor_job_read (self->executor, job, &outcome);
   else
-    lp_executor_job_returned (self->executor, job, &outcome);
+    {
+      lp_executor_job_returned (self->executor, job, &outcome);
+      self->events->moved (self->executor, self);
+    }
   lp_outcome_clear (&outcome);
 
   return NULL;
@@ -241,7 +244,8 @@ on_dropped (LpChild *self, LpFrame *frame)
   self->recalled = self->recalled && self->sent->len > 0;
   self->called_at = 0;
   lp_executor_job_dropped (self->executor, job);
-  self->moved = TRUE;
+  lp_child_settle_stop (self);
+  self->events->moved (self->executor, self);
 
   return NULL;
 }
@@ -425,20 +429,6 @@ read_frames (LpChild *self, guint max_frames)
     }
 }
 
-/* What follows of how its jobs have moved, once for all the frames that were read: what was so between two of them is
- * past. Other threads leave it to the service thread, but for what the process itself is to be told. */
-static void
-settle (LpChild *self)
-{
-  if (!self->moved)
-    return;
-
-  self->moved = FALSE;
-  lp_child_settle_stop (self);
-  if (!self->attendance.reading)
-    self->events->moved (self->executor, self);
-}
-
 /* Whether it is one that says how a job goes, and no line has to be told before it. */
 static gboolean
 is_answer (LpChild *self, LpFrameType type)
@@ -468,7 +458,6 @@ lp_child_read_answer (LpChild *self)
       else if (!is_answer (self, type) || !take_frame (self, lp_channel_take))
         break;
     }
-  settle (self);
   self->attendance.reading = FALSE;
 
   return has_read && !self->over && !self->attendance.moved && !lp_channel_has_buffered (self->channel);
@@ -479,7 +468,6 @@ void
 lp_child_read (LpChild *self, guint max_frames)
 {
   read_frames (self, max_frames);
-  settle (self);
   flush_records (self);
 }
 

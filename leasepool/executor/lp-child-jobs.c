@@ -191,7 +191,7 @@ holds_given_up (LpChild *self)
   return FALSE;
 }
 
-/* After its jobs have moved, and when a job has been given up: whether the process is to
+/* After each move, and when a job has been given up: whether the process is to
  * end for one. Another job may be starting at this moment, and must not be hit:
  * all that has not started is called back first. If the job ends meanwhile, there
  * is nothing to stop. A process that does not answer is killed. One whose stream is

@@ -111,7 +111,6 @@ struct _LpChild
 
   LpJob *running;               /* (owned) (nullable) */
   GPtrArray *sent;              /* of LpJob, each owned, in the order in which they were sent; few, see `depth` */
-  gboolean moved;               /* jobs have begun, ended or come back, and what follows of that is not done yet */
   gboolean recalled;            /* all of `sent` */
   guint depth;                  /* how many it takes beyond the one that runs */
   gboolean starts_late;         /* it may say that a job has started only up to LP_CHILD_LATE_USEC after that */
