@@ -85,11 +85,17 @@ lp_child_is_worn_out (LpChild *self)
   return max_jobs > 0 && self->n_assigned >= (guint) max_jobs;
 }
 
+/* One that has ended may still have to be read. */
+static gboolean
+takes_jobs (LpChild *self)
+{
+  return self->state == LP_CHILD_READY && !self->reaped && !self->over && !lp_child_is_worn_out (self);
+}
+
 gboolean
 lp_child_is_free (LpChild *self)
 {
-  return self->state == LP_CHILD_READY && self->running == NULL && self->sent->len == 0 && !self->over
-         && !lp_child_is_worn_out (self);
+  return takes_jobs (self) && self->running == NULL && self->sent->len == 0;
 }
 
 /* How many more jobs it may be sent ahead of the end of the one that runs. One that has none would begin at once, and a
@@ -99,8 +105,8 @@ lp_child_get_room (LpChild *self)
 {
   guint wanted;
 
-  if (self->state != LP_CHILD_READY || self->over || self->mean_usec < 0 || self->depth == 0
-      || lp_child_is_worn_out (self) || self->recalled || (self->running == NULL && self->sent->len == 0)
+  if (!takes_jobs (self) || self->mean_usec < 0 || self->depth == 0 || self->recalled
+      || (self->running == NULL && self->sent->len == 0)
       || (self->running != NULL && lp_job_get_interrupt (self->running) != LP_INTERRUPT_NONE))
     return 0;
 
