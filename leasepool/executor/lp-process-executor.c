@@ -259,6 +259,9 @@ child_ended (LpExecutor *executor, LpChild *child)
 
 /* --- Jobs that are to end --- */
 
+/* When a process is looked at again of which a frame is being handled: a log writer iterates the context. */
+#define AGAIN_MSEC 10
+
 static LpChild *
 find_child (LpProcessExecutor *self, LpJob *job)
 {
@@ -280,6 +283,26 @@ lp_process_executor_cancel (LpExecutor *executor, LpJob *job)
     lp_child_cancel (child, job);
 }
 
+static void abandoned_cb (gpointer data, gpointer more);
+
+static gboolean
+abandoned_again_cb (gpointer user_data)
+{
+  abandoned_cb (g_object_ref (user_data), NULL);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+come_again_for (LpJob *job)
+{
+  GSource *source = g_timeout_source_new (AGAIN_MSEC);
+
+  g_source_set_static_name (source, "[leasepool] job that was given up");
+  g_source_set_callback (source, abandoned_again_cb, g_object_ref (job), g_object_unref);
+  g_source_attach (source, g_main_context_get_thread_default ());
+  g_source_unref (source);
+}
+
 /* The grace of JOB is over. What its process has said meanwhile comes first: it
  * may have ended the job, and run another one. One that runs nothing, and has not
  * even said what it does about the job, hangs. */
@@ -291,7 +314,10 @@ abandoned_cb (gpointer data, gpointer more)
   LP_PROCESS_EXECUTOR_ENTER (self);
   LpChild *child = find_child (self, job);
 
-  if (child != NULL)
+  /* While a frame is handled it lies where the next ones would be read to. */
+  if (child != NULL && child->n_handling > 0)
+    come_again_for (job);
+  else if (child != NULL)
     {
       g_autoptr (LpChild) held = lp_child_ref (child);
 

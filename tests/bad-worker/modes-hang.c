@@ -277,6 +277,18 @@ log_for_ever (const Job *job)
     wire_send (LOG, 0, wire_log (64, "again"));
 }
 
+/* The same, but no two of them are alike, nor of one size. */
+static void
+log_numbers (const Job *job)
+{
+  for (int i = 0; ; i++)
+    {
+      g_autofree char *text = g_strdup_printf ("number %0*d", 10 + i * 7 % 90, i);
+
+      wire_send (LOG, 0, wire_log (64, text));
+    }
+}
+
 static void
 stderr_for_ever (const Job *job)
 {
@@ -328,6 +340,7 @@ const Mode hang_modes[] = {
   { "stderr-flood", IN_JOB, stderr_flood },
   { "stderr-long-line", IN_JOB, stderr_long_line },
   { "log-for-ever", IN_JOB, log_for_ever },
+  { "log-numbers", IN_JOB, log_numbers },
   { "stderr-for-ever", IN_JOB, stderr_for_ever },
   { "ignore-goodbye", AT_GOODBYE, ignore_goodbye },
   { "goodbye-and-stay", AT_GOODBYE, goodbye_and_stay },
