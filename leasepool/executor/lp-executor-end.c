@@ -40,7 +40,7 @@ give_up_function_locked (LpExecutorPrivate *priv, LpJob *job, LpAftermath *after
   *aftermath = (LpAftermath) { .job = job, .disarm = job->armed };
 
   lp_executor_move_locked (priv, job, LP_PLACE_STUCK);
-  aftermath->load_changed = lp_executor_is_let_go_locked (priv);
+  aftermath->let_go = lp_executor_is_let_go_locked (priv);
 }
 
 /* The grace of an interrupted job is over: it ends for its waiters, whatever

@@ -17,7 +17,7 @@ typedef struct
   gboolean awaited;             /* one of them sleeps until then */
   gboolean gone;                /* its function can no longer run */
   gboolean disarm;
-  gboolean load_changed;
+  gboolean let_go;
   gboolean wake;
 } LpAftermath;
 

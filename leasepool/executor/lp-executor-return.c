@@ -37,7 +37,7 @@ count_end_locked (LpExecutorPrivate *priv, LpJob *job)
 static void
 note_load_locked (LpExecutorPrivate *priv, LpJob *job, LpAftermath *aftermath)
 {
-  aftermath->load_changed = lp_executor_is_let_go_locked (priv);
+  aftermath->let_go = lp_executor_is_let_go_locked (priv);
   if (g_atomic_int_get (&priv->pool->list_wanted))
     aftermath->grant = lp_grant_ref (job->grant);
 }
@@ -54,8 +54,8 @@ lp_aftermath_run (LpExecutor *self, LpAftermath *aftermath)
     lp_executor_log_ended (self, job);
   if (aftermath->disarm)
     lp_job_disarm (job);
-  if (aftermath->load_changed)
-    lp_slot_load_changed (priv->slot, &actions);
+  if (aftermath->let_go)
+    lp_slot_let_go (priv->slot, &actions);
   if (aftermath->gone)
     lp_job_drop_user_data (job);
 
@@ -195,12 +195,12 @@ lp_executor_job_returned (LpExecutor *self, LpJob *job, LpOutcome *outcome)
 }
 
 static void
-load_changed_cb (gpointer data, gpointer more)
+let_go_cb (gpointer data, gpointer more)
 {
   g_autoptr (LpExecutor) self = data;
   LpActions actions = LP_ACTIONS_INIT;
 
-  lp_slot_load_changed (lp_executor_get_private (self)->slot, &actions);
+  lp_slot_let_go (lp_executor_get_private (self)->slot, &actions);
   lp_actions_run (&actions);
 }
 
@@ -210,14 +210,14 @@ void
 lp_executor_job_read (LpExecutor *self, LpJob *job, LpOutcome *outcome)
 {
   LpAftermath aftermath;
-  gboolean load_changed;
+  gboolean let_go;
 
   return_job (self, job, outcome, FALSE, &aftermath);
-  load_changed = aftermath.load_changed;
-  aftermath.load_changed = FALSE;
+  let_go = aftermath.let_go;
+  aftermath.let_go = FALSE;
   lp_aftermath_run (self, &aftermath);
-  if (load_changed)
-    lp_slot_post_object (lp_executor_get_private (self)->slot, load_changed_cb, G_OBJECT (self));
+  if (let_go)
+    lp_slot_post_object (lp_executor_get_private (self)->slot, let_go_cb, G_OBJECT (self));
 }
 
 /* OUTCOME was given by lp_job_return_value() or lp_job_return_error(): the
@@ -245,7 +245,7 @@ lp_executor_leave_ended_locked (LpExecutor *self, LpJob *job, LpAftermath *after
   lp_executor_move_locked (priv, job, LP_PLACE_NONE);
   aftermath->gone = TRUE;
   aftermath->disarm = job->armed;
-  aftermath->load_changed = lp_executor_is_let_go_locked (priv);
+  aftermath->let_go = lp_executor_is_let_go_locked (priv);
   aftermath->wake = priv->queued.length > 0 && priv->ops->kick_locked (self);
 }
 

@@ -278,7 +278,7 @@ void      lp_slot_stopped            (LpSlot *self);
 void      lp_slot_died               (LpSlot *self, const GError *error);
 void      lp_slot_died_locked        (LpSlot *self, const GError *error, gint64 now, LpActions *actions);
 void      lp_slot_vetted             (LpSlot *self, gboolean dead);
-void      lp_slot_load_changed       (LpSlot *self, LpActions *actions);
+void      lp_slot_let_go             (LpSlot *self, LpActions *actions);
 
 /* lp-pool-acquire.c */
 typedef struct

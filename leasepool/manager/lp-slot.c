@@ -165,10 +165,11 @@ lp_slot_return_locked (LpSlot *self, const LpExecutorLoad *load, gint64 now, LpA
     }
 }
 
-/* The load of an executor nobody may submit to has changed. The caller runs
- * ACTIONS, after it has prepared what it tells itself. */
+/* Nothing that is to end by itself holds the closed executor any more, or what is stuck there
+ * has changed; who comes late may find it lent and closed again. The caller runs ACTIONS,
+ * after it has prepared what it tells itself. */
 void
-lp_slot_load_changed (LpSlot *self, LpActions *actions)
+lp_slot_let_go (LpSlot *self, LpActions *actions)
 {
   LpPool *pool = self->pool;
   gint64 now = lp_clock_now ();
